@@ -1,0 +1,46 @@
+# `make` alone lists the targets. Everything here needs GNU make and Python 3.11 or newer; the rest
+# is seen to by engine/ (docs/install.md).
+
+PYTHON ?= python3
+VENV   := .venv/bin
+RUN    := engine/timed
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help ready up down clean venv test lint unit integration e2e
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+ready: ## Get this machine ready: Docker Engine, Compose, base images
+	@$(PYTHON) -m engine ready
+
+up: ## Get ready, build and start the whole stack, wait until it is healthy, print its pages
+	@$(PYTHON) -m engine up
+
+down: ## Stop the stack; metrics, silences and the scaling history stay
+	@$(PYTHON) -m engine down
+
+clean: ## Remove all that up and test made: containers, volumes, images, .venv, the engine if up started it
+	@$(PYTHON) -m engine clean
+
+venv: ## Make .venv with the tools of test and lint
+	@$(PYTHON) -m engine venv
+
+test: lint unit integration e2e ## Run everything, in this order; stop at the first that fails
+
+lint: ready venv ## Check style, types, imports and every configuration file
+	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
+	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
+	@$(RUN) "lint: mypy" $(VENV)/mypy
+	@$(RUN) "lint: imports" $(VENV)/lint-imports
+	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
+
+unit: venv ## Run the tests that need no engine
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit
+
+integration: ready venv ## Run the tests on a real engine
+	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
+
+e2e: ready venv ## Run the tests of the whole stack
+	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e

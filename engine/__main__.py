@@ -1,0 +1,127 @@
+"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import addresses, checks, clean, compose, facts, images, ready, venv
+from engine.errors import EngineError
+from engine.shell import streamed
+from engine.state import StateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.ready import Workplace
+
+STATE_FOLDER = ".alertscale"
+UP = ("docker", "compose", "up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+
+
+def make_ready(place: Workplace) -> int:
+    """Bring the machine to where `docker compose up --build` works."""
+    seen = ready.machine(place)
+    ready.base_images(place, may_install=seen.may_install)
+    print("Ready.")
+    return 0
+
+
+def up(place: Workplace) -> int:
+    """Make the machine ready, start the stack, wait until it is healthy, print its pages."""
+    seen = ready.machine(place)
+    config = ready.base_images(place, may_install=seen.may_install)
+    code = streamed(UP, cwd=place.checkout)
+    if code != 0:
+        streamed(["docker", "compose", "ps", "--all"], cwd=place.checkout)
+        raise EngineError(
+            f"docker compose up: ended with exit code {code}. Way out: see above which service is "
+            f"not healthy, then read `docker compose logs <service>`."
+        )
+    print(f"\nUp and healthy:\n{addresses.table(addresses.pages(config))}")
+    return 0
+
+
+def down(place: Workplace) -> int:
+    """Stop the stack; volumes stay."""
+    answers, says = facts.engine_answers()
+    if not answers:
+        print(f"No engine answers ({says}), so nothing of the stack runs.")
+        return 0
+    return streamed(["docker", "compose", "--profile", "*", "down"], cwd=place.checkout)
+
+
+def take_back(place: Workplace) -> int:
+    """Remove everything that `up` made."""
+    state = place.store.load()
+    answers, says = facts.engine_answers()
+    if answers and facts.observe().compose:
+        project = str(compose.config(place.checkout)["name"])
+        clean.stack(place.checkout, project=project)
+        others = clean.containers_of_others(project) if state.engine else ()
+        if others:
+            raise EngineError(
+                f"the engine that make started still runs containers that are not alertscale's: "
+                f"{', '.join(others)}. Way out: stop them, then run make clean again."
+            )
+    else:
+        print(f"No engine with Compose answers ({says}): images and volumes, if any, stay.")
+    clean.engine(state, logs=place.logs, save=place.store.save)
+    print(clean.packages_note(state.packages))
+    plugin = [Path(state.compose_plugin)] if state.compose_plugin else []
+    clean.files([*plugin, place.checkout / ".venv", place.checkout / STATE_FOLDER])
+    return 0
+
+
+def make_venv(place: Workplace) -> int:
+    """Make .venv for tests and lint."""
+    seen = facts.observe()
+    fresh = venv.make(
+        place.checkout,
+        ensurepip=seen.ensurepip,
+        may_install=seen.may_install,
+        logs=place.logs,
+    )
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
+def check(place: Workplace) -> int:
+    """Check the configuration files with the programs that will read them."""
+    pinned = images.pinned(compose.config(place.checkout))
+    checks.run(checks.all_checks(place.checkout, pinned))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Workplace], int]] = {
+    "ready": make_ready,
+    "up": up,
+    "down": down,
+    "clean": take_back,
+    "venv": make_venv,
+    "check": check,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python3 -m engine", description=__doc__)
+    choices = parser.add_subparsers(dest="command", required=True)
+    for name, function in COMMANDS.items():
+        choices.add_parser(name, help=function.__doc__)
+    chosen = parser.parse_args(argv).command
+    checkout = Path(__file__).resolve().parent.parent
+    folder = checkout / STATE_FOLDER
+    place = ready.Workplace(checkout=checkout, logs=folder / "log", store=StateStore(folder))
+    try:
+        return COMMANDS[chosen](place)
+    except EngineError as fault:
+        print(f"\n{fault}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""Configuration files, checked by the very programs that will read them, from the pinned images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import images
+from engine.errors import EngineError
+from engine.shell import announced, capture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.images import Image
+
+OVERLAYS = ("docker-compose.cadvisor.yml",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One program run over one or more files.
+
+    Attributes:
+        title: What is checked.
+        argv: The whole command.
+    """
+
+    title: str
+    argv: tuple[str, ...]
+
+
+def all_checks(checkout: Path, pinned: Sequence[Image]) -> tuple[Check, ...]:
+    """Return every check of the checkout's configuration files.
+
+    Raises:
+        ImageError: One of the programs' images is not pinned anywhere.
+    """
+    return (
+        *_compose(checkout),
+        *_prometheus(checkout, images.select(pinned, "prom/prometheus")),
+        *_alertmanager(checkout, images.select(pinned, "prom/alertmanager")),
+        *_nginx(checkout, images.select(pinned, "nginx")),
+    )
+
+
+def _compose(checkout: Path) -> tuple[Check, ...]:
+    files = [("docker-compose.yml",), *(("docker-compose.yml", overlay) for overlay in OVERLAYS)]
+    return tuple(
+        Check(
+            title=f"docker compose config: {' + '.join(chosen)}",
+            argv=(
+                *("docker", "compose"),
+                *(word for name in chosen for word in ("--file", str(checkout / name))),
+                *("config", "--quiet"),
+            ),
+        )
+        for chosen in files
+    )
+
+
+def _prometheus(checkout: Path, image: Image) -> tuple[Check, ...]:
+    folder = checkout / "prometheus"
+    inside = "/etc/prometheus"
+    rules = sorted(f"{inside}/{file.name}" for file in folder.glob("*.rules.yml"))
+    tests = sorted(f"{inside}/tests/{file.name}" for file in folder.glob("tests/*.yml"))
+
+    def promtool(title: str, *words: str) -> Check:
+        return Check(
+            title=f"promtool {title}",
+            argv=(
+                *("docker", "run", "--rm", "--network", "none"),
+                *("--volume", f"{folder}:{inside}:ro", "--entrypoint", "/bin/promtool"),
+                *(image.reference, *words),
+            ),
+        )
+
+    return (
+        promtool("check config", "check", "config", f"{inside}/prometheus.yml"),
+        promtool("check rules", "check", "rules", *rules),
+        promtool("test rules", "test", "rules", *tests),
+    )
+
+
+def _alertmanager(checkout: Path, image: Image) -> tuple[Check, ...]:
+    return (
+        Check(
+            title="amtool check-config",
+            argv=(
+                *("docker", "run", "--rm", "--network", "none"),
+                *("--volume", f"{checkout / 'alertmanager'}:/etc/alertmanager:ro"),
+                *("--entrypoint", "/bin/amtool", image.reference),
+                *("check-config", "/etc/alertmanager/alertmanager.yml"),
+            ),
+        ),
+    )
+
+
+def _nginx(checkout: Path, image: Image) -> tuple[Check, ...]:
+    folder = checkout / "nginx"
+    script = "40-alertscale-upstreams.sh"
+    return (
+        Check(
+            title="nginx -t",
+            argv=(
+                *("docker", "run", "--rm", "--network", "none"),
+                *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
+                *("--volume", f"{folder / 'conf.d'}:/etc/nginx/conf.d:ro"),
+                *("--volume", f"{folder / script}:/docker-entrypoint.d/{script}:ro"),
+                *("--tmpfs", "/etc/nginx/upstreams"),
+                # The name that Compose's network gives; nginx looks names up while it tests.
+                *("--add-host", "flask-app:127.0.0.1"),
+                *(image.reference, "nginx", "-t"),
+            ),
+        ),
+    )
+
+
+def run(checks: Sequence[Check]) -> None:
+    """Run every check, the failing ones included, then say which failed.
+
+    Raises:
+        EngineError: At least one failed; what its program printed is on the screen.
+    """
+    failed: list[str] = []
+    for check in checks:
+        with announced(check.title):
+            done = capture(*check.argv, timeout=120)
+        if not done.ok:
+            print(done.stdout + done.stderr, flush=True)
+            failed.append(check.title)
+    if failed:
+        raise EngineError(f"failed: {', '.join(failed)}. Way out: put right what the lines above name.")

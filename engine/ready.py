@@ -1,0 +1,105 @@
+"""Carrying out the plan: an engine, Compose and the base images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import compose, daemon, facts, images, packages, registry, stand_ins
+from engine.plan import Plan, Step, decide
+from engine.shell import announced
+
+if TYPE_CHECKING:
+    from engine.facts import Facts
+    from engine.state import StateStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """Where these programs work.
+
+    Attributes:
+        checkout: The folder of docker-compose.yml.
+        logs: Where the output of long programs goes.
+        store: The record of what was done.
+    """
+
+    checkout: Path
+    logs: Path
+    store: StateStore
+
+
+def machine(place: Workplace) -> Facts:
+    """Bring this machine to an engine and a Compose that answer; return what was seen at first.
+
+    Raises:
+        NotReadyError: Something is missing that cannot be provided here.
+        EngineError: A step failed.
+    """
+    with announced("Looking at this machine"):
+        seen = facts.observe()
+    plan = decide(seen)
+    for step in plan.steps:
+        _carry_out(step, plan=plan, seen=seen, place=place)
+    return seen
+
+
+def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None:
+    if step in (Step.INSTALL_ENGINE, Step.INSTALL_PIP):
+        _install(plan.packages, place=place)
+    elif step is Step.START_ENGINE:
+        started = daemon.start(
+            systemd=seen.systemd, answers=lambda: facts.engine_answers()[0], logs=place.logs
+        )
+        place.store.save(replace(place.store.load(), engine=started))
+    else:
+        folder = compose.plugin_folder(root=seen.root)
+        program = compose.install(folder=folder, logs=place.logs)
+        place.store.save(replace(place.store.load(), compose_plugin=str(program)))
+
+
+def _install(names: tuple[str, ...], *, place: Workplace) -> None:
+    absent = tuple(name for name in names if not packages.installed(name))
+    if absent:
+        remember_packages(packages.install(absent, logs=place.logs), place=place)
+
+
+def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:
+    """Add packages to the record."""
+    place.store.save(place.store.load().with_packages(names))
+
+
+def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
+    """See to it that every pinned image is here: present, pulled, or made; return the config.
+
+    Raises:
+        EngineError: One can be neither pulled nor made.
+    """
+    config = compose.config(place.checkout)
+    pinned = images.pinned(config)
+    absent = [image for image in pinned if not registry.present(image)]
+    if absent:
+        pulled = registry.pull(absent)
+        if pulled.refused:
+            _stand_in(pulled, may_install=may_install, place=place)
+    made = stand_ins.local()
+    standing_in = [image.reference for image in pinned if image.reference in made]
+    if standing_in:
+        print(
+            f"These base images are stand-ins made from Debian's packages, not the official ones: "
+            f"{', '.join(standing_in)} (docs/install.md says what differs)."
+        )
+    return config
+
+
+def _stand_in(pulled: registry.Pulled, *, may_install: bool, place: Workplace) -> None:
+    names = ", ".join(image.reference for image in pulled.refused)
+    print(f"Cannot be pulled: {names} ({pulled.reason}).\nMaking stand-ins from Debian's packages.")
+    fresh = stand_ins.make(
+        pulled.refused,
+        may_install=may_install,
+        logs=place.logs,
+        made=lambda tag: place.store.save(place.store.load().with_stand_in(tag)),
+    )
+    remember_packages(fresh, place=place)

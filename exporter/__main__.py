@@ -1,0 +1,143 @@
+"""Wires the exporter together. The only place that exits."""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from wsgiref.types import WSGIApplication
+
+import structlog
+import waitress  # type: ignore[import-untyped]
+
+from exporter.containers import Registry
+from exporter.engine import DockerEngine
+from exporter.errors import SettingsError
+from exporter.metrics import Metrics
+from exporter.scrape import Scraper, this_machine
+from exporter.settings import Settings, load
+from exporter.stats import StatsReader
+from exporter.web import create_app
+
+# A scrape takes milliseconds and slow clients are served from waitress's buffers.
+SERVER_THREADS = 2
+MOST_CONNECTIONS = 50
+
+log = structlog.get_logger(__name__)
+
+
+class Crash:
+    """Ends the process when a thread dies of a bug: a half-dead exporter helps nobody."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def __call__(self, args: threading.ExceptHookArgs) -> None:
+        """The threading module's hook for what no thread caught."""
+        name = args.thread.name if args.thread else "?"
+        log.error("thread.died", thread=name, exc_info=args.exc_value)
+        self.happened = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT.
+
+    Returns:
+        The exit status: 0 when told to stop, 1 on a failure, 2 on faults in the settings.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"exporter: {fault}", file=sys.stderr)  # noqa: T201 - there is no log yet
+        return 2
+    configure_logging(settings.log_level)
+    crash = Crash()
+    threading.excepthook = crash
+    try:
+        _serve(_wire(settings), settings=settings)
+    except OSError as error:
+        address = f"{settings.host}:{settings.port}"
+        log.error(  # noqa: TRY400 - one sentence says it all
+            "listen.failed",
+            error=f"EXPORTER_LISTEN={address} cannot be used: {error}; choose a free port",
+        )
+        return 1
+    return 1 if crash.happened else 0
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line an event, on standard error; ``level`` is one of settings.LOG_LEVELS."""
+    logging.basicConfig(level=level.upper(), format="%(message)s", stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _wire(settings: Settings) -> WSGIApplication:
+    def connect() -> DockerEngine:
+        return DockerEngine(address=settings.engine, now=time.time)
+
+    metrics = Metrics()
+    registry = Registry(
+        connect=connect,
+        cgroup_root=Path(settings.cgroup_root),
+        container_labels=settings.container_labels,
+        metrics=metrics,
+    )
+    stats = StatsReader(
+        connect=connect,
+        wanted=lambda: [t.container for t in registry.tracked().values() if t.files is None],
+        metrics=metrics,
+    )
+    scraper = Scraper(
+        tracked=registry.tracked,
+        latest=stats.latest,
+        machine=this_machine(),
+        metrics=metrics,
+        clock=time,
+    )
+    registry.start()
+    stats.start()
+    return create_app(scrape=scraper.scrape, ready=lambda: registry.listed)
+
+
+def _serve(app: WSGIApplication, *, settings: Settings) -> None:
+    server = waitress.create_server(
+        app,
+        host=settings.host,
+        port=settings.port,
+        threads=SERVER_THREADS,
+        connection_limit=MOST_CONNECTIONS,
+        ident=None,
+    )
+    # What was imported lives as long as the process; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    log.info("exporter.started", host=settings.host, port=settings.port)
+    # waitress ends its loop on SystemExit and lets a running scrape finish.
+    server.run()
+    log.info("exporter.stopped")
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

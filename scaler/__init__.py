@@ -1,0 +1,1 @@
+"""alertscale's webhook receiver: turns alerts that fire into replicas that follow the load."""

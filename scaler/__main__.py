@@ -1,0 +1,220 @@
+"""Wires the parts and runs them; the only place that exits."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import structlog
+import waitress  # type: ignore[import-untyped]
+from docker import APIClient
+from docker.errors import DockerException
+from docker.utils import kwargs_from_env
+from jsonschema import Draft202012Validator
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from scaler.autoscaler import Autoscaler
+from scaler.balancer import Balancer, DockerNginx
+from scaler.errors import AlertscaleError, SettingsError
+from scaler.journal import Event, Journal
+from scaler.labels import COMPOSE_PROJECT
+from scaler.metrics import Metrics
+from scaler.readiness import Prober
+from scaler.reasons import EventKind
+from scaler.recorder import Recorder
+from scaler.settings import Settings, read_settings
+from scaler.steps import Stepper
+from scaler.targets.compose import ComposeTarget
+from scaler.traffic import Traffic
+from scaler.web import create_app
+from scaler.world import World
+
+log = structlog.get_logger()
+
+EXIT_SETTINGS: Final = 2
+EXIT_FAILED: Final = 1
+_NOBODY: Final = 65534
+_ENGINE_TIMEOUT: Final = 15
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0, or 2 for settings that cannot be read."""
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        for fault in error.faults:
+            sys.stderr.write(f"alertscale: {fault}\n")
+        return EXIT_SETTINGS
+    _configure_log(settings)
+    try:
+        return _run(settings)
+    except (AlertscaleError, DockerException, OSError) as error:
+        log.critical("cannot start", error=str(error), exc_info=True)
+        return EXIT_FAILED
+
+
+def _run(settings: Settings) -> int:
+    for directory in (settings.data, settings.upstreams, settings.token_file.parent):
+        directory.mkdir(parents=True, exist_ok=True)
+    _make_token(settings.token_file)
+    stopping = threading.Event()
+    autoscaler, metrics, journal = _wire(settings, stopping)
+    app = create_app(
+        autoscaler=autoscaler,
+        metrics=metrics,
+        validator=_validator(),
+        token=lambda: settings.token_file.read_text().strip(),
+        clock=time.time,
+    )
+    server = waitress.create_server(
+        app, host=settings.host, port=settings.port, threads=8, connection_limit=200, channel_timeout=30
+    )
+    loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    journal.record(Event(at=time.time(), kind=EventKind.STARTED, reason="started", text="the scaler started"))
+    loop.start()
+    log.info("listening", address=f"{settings.host}:{settings.port}")
+    try:
+        server.run()
+    except SystemExit:
+        log.info("stopping")
+    finally:
+        stopping.set()
+        # A step in the middle is journalled: the next start finishes it.
+        loop.join(timeout=2)
+    return 0
+
+
+def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Metrics, Journal]:
+    client = _engine()
+    project, networks = _own_container(client, settings)
+    log.info("alertscale", project=project, networks=sorted(networks) if networks is not None else "host")
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    metrics = Metrics(registry)
+    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
+    world, wake = World(), threading.Event()
+    target = ComposeTarget(
+        client=client,
+        events=_engine(),
+        own_project=project,
+        projects=settings.projects,
+    )
+    balancer = Balancer(
+        directory=settings.upstreams,
+        control=DockerNginx(client=client),
+        pause=time.sleep,
+        clock=time.monotonic,
+    )
+    stepper = Stepper(
+        target=target,
+        balancer=balancer,
+        journal=journal,
+        world=world,
+        metrics=metrics,
+        wake=wake.set,
+        stopping=stopping,
+    )
+    prober = Prober(executor=ThreadPoolExecutor(max_workers=8, thread_name_prefix="ask"), wake=wake.set)
+    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
+    autoscaler = Autoscaler(
+        target=target,
+        traffic=Traffic(
+            balancer=balancer, world=world, recorder=recorder, metrics=metrics, own_project=project
+        ),
+        journal=journal,
+        recorder=recorder,
+        metrics=metrics,
+        prober=prober,
+        world=world,
+        stepper=stepper,
+        wake=wake,
+        own_project=project,
+        networks=networks,
+        signal_ttl=settings.signal_ttl,
+        tick=settings.tick,
+        stopping=stopping,
+    )
+    return autoscaler, metrics, journal
+
+
+def _engine() -> APIClient:
+    return APIClient(**kwargs_from_env(), timeout=_ENGINE_TIMEOUT)
+
+
+def _own_container(client: APIClient, settings: Settings) -> tuple[str, frozenset[str] | None]:
+    """Our Compose project and networks; on the host itself no networks, since all are reached."""
+    if settings.project:
+        return settings.project, None
+    hostname = socket.gethostname()
+    try:
+        own = client.inspect_container(hostname)
+    except DockerException as error:
+        raise AlertscaleError(
+            f"cannot find the scaler's own container {hostname!r} ({error});"
+            " outside a container set ALERTSCALE_PROJECT to the Compose project that nginx belongs to"
+        ) from error
+    labels = own["Config"]["Labels"] or {}
+    return labels.get(COMPOSE_PROJECT, ""), frozenset(own["NetworkSettings"]["Networks"])
+
+
+def _make_token(path: Path) -> None:
+    """Make the bearer token at the first start; Alertmanager, which runs as nobody, reads it too."""
+    if path.exists():
+        return
+    aside = path.with_suffix(".new")
+    aside.write_text(secrets.token_urlsafe(32) + "\n")
+    aside.chmod(0o440)
+    if os.geteuid() == 0:
+        os.chown(aside, -1, _NOBODY)
+    aside.replace(path)
+
+
+def _validator() -> Draft202012Validator:
+    schema = json.loads(resources.files("scaler").joinpath("alert.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def _configure_log(settings: Settings) -> None:
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.dict_tracebacks
+            if settings.log_format == "json"
+            else structlog.processors.StackInfoRenderer(),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,535 @@
+"""The loop: observe, ask, put nginx right, decide, act, record.
+
+One thread runs the passes; each step of a service runs in a thread of its own, so that a slow replica
+of one service never holds up another. What others may call are five methods: submit, services, events,
+scale, pause.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, SignalBook, Verdict, judge
+from scaler.errors import (
+    AlertscaleError,
+    LabelError,
+    RequestError,
+    TargetError,
+    UnavailableError,
+)
+from scaler.journal import Event, Journal
+from scaler.labels import Limits, read_limits
+from scaler.metrics import Metrics
+from scaler.policy import Decision, State, decide
+from scaler.readiness import NOT_ASKED, Check, Prober, plan_check
+from scaler.reasons import Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.recorder import Recorder
+from scaler.steps import Order, Stepper
+from scaler.targets.base import GONE, Observation, Replica, Service, Target
+from scaler.traffic import Traffic
+from scaler.world import View, World
+
+log = structlog.get_logger()
+
+RELIST_EVERY: Final = 30.0
+"""Seconds after which the engine is asked anew even when it told of no change: events can be lost."""
+
+DEAD_FOR: Final = 10.0
+"""Seconds after which a replica that exited is removed while others live."""
+
+SETTLE: Final = 3.0
+"""Seconds after a death before a lost replica is made up for: whoever stops a service stops all of it."""
+
+BACKOFF_FIRST: Final = 10.0
+BACKOFF_LONGEST: Final = 300.0
+_SOON: Final = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaView:
+    """A replica as the API shows it."""
+
+    number: int
+    name: str
+    id: str
+    state: ReplicaState
+    address: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceView:
+    """A service as the API shows it; ``limits`` and ``decision`` are None while labels cannot be read."""
+
+    key: ServiceKey
+    limits: Limits | None
+    replicas: tuple[ReplicaView, ...]
+    decision: Decision | None
+    decided_at: float
+    signals: tuple[Signal, ...]
+    pause: Pause
+    wanted: int | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Whether the scaler can do its work."""
+
+    passes_age: float
+    engine: bool
+    watchdog_age: float
+    balancer_error: str
+
+
+class Autoscaler:
+    """Replicas that follow the load.
+
+    Args:
+        target: the engine.
+        traffic: keeps nginx right.
+        journal: steps and holds.
+        recorder: told of everything.
+        metrics: the metrics.
+        prober: asks replicas whether they are ready.
+        world: shared with ``stepper``.
+        stepper: takes steps.
+        wake: set by whoever wants a pass at once.
+        own_project: our own Compose project.
+        networks: those that we are on; None when we reach all of them.
+        signal_ttl: seconds after which an alert not heard of is forgotten.
+        tick: seconds between two decisions.
+        stopping: set when the scaler ends.
+        clock: seconds since the epoch.
+        monotonic: seconds, never set back.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        traffic: Traffic,
+        journal: Journal,
+        recorder: Recorder,
+        metrics: Metrics,
+        prober: Prober,
+        world: World,
+        stepper: Stepper,
+        wake: threading.Event,
+        own_project: str,
+        networks: frozenset[str] | None,
+        signal_ttl: float,
+        tick: float,
+        stopping: threading.Event,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._target = target
+        self._traffic = traffic
+        self._recorder = recorder
+        self._journal = journal
+        self._metrics = metrics
+        self._prober = prober
+        self._world = world
+        self._stepper = stepper
+        self._wake = wake
+        self._own_project = own_project
+        self._networks = networks
+        self._tick = tick
+        self._stopping = stopping
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._book = SignalBook(ttl=signal_ttl)
+        self._decisions: dict[ServiceKey, tuple[Decision, float]] = {}
+        self._steps: dict[ServiceKey, set[threading.Thread]] = {}
+        self._died: dict[str, float] = {}
+        self._dirty = threading.Event()
+        self._dirty.set()
+        self._listed = -math.inf
+        self._decided = -math.inf
+        self._passed = monotonic()
+        self._engine_up = False
+
+    # What others may call.
+
+    def submit(self, alerts: Iterable[Alert]) -> tuple[Verdict, ...]:
+        """Take in a notification; the loop decides on it, so this never waits for the engine.
+
+        Returns:
+            What becomes of each alert, in the order given.
+
+        Raises:
+            UnavailableError: the scaler has not seen the engine yet and cannot tell a service from none.
+        """
+        if self._listed == -math.inf:
+            raise UnavailableError("the scaler has not listed the engine's services yet; try again")
+        known = self._known_services()
+        now = self._monotonic()
+        verdicts = []
+        for alert in alerts:
+            verdict = judge(alert, known=known)
+            with self._lock:
+                changed = self._book.note(verdict, now=now)
+            self._recorder.alert(verdict, changed=changed)
+            verdicts.append(verdict)
+        self._decided = -math.inf
+        self._wake.set()
+        return tuple(verdicts)
+
+    def services(self) -> tuple[ServiceView, ...]:
+        """Everything that asks to be scaled, as it stands."""
+        view = self._world.view
+        return tuple(self._service_view(view, service) for service in view.observation.services)
+
+    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
+        """The history, newest first."""
+        return self._journal.events(limit=limit, before=before)
+
+    def scale(self, name: str, replicas: int) -> ServiceView:
+        """Order a count by hand; the loop goes there step by step.
+
+        Args:
+            name: ``service`` or ``project/service``.
+            replicas: the count, within the service's bounds.
+
+        Raises:
+            RequestError: no such service, unreadable labels, or a count out of bounds.
+        """
+        key, limits = self._find(name)
+        if not limits.minimum <= replicas <= limits.maximum:
+            raise RequestError(
+                f"replicas: {replicas} is not within alertscale.min {limits.minimum}"
+                f" and alertscale.max {limits.maximum} of {key[1]}; change the label to go beyond",
+                reason=ErrorReason.OUT_OF_BOUNDS,
+            )
+        self._journal.set_hold(key, replace(self._journal.hold(key), wanted=replicas))
+        return self._manual(key, f"asked for {replicas} replicas", "scale")
+
+    def pause(self, name: str, pause: Pause) -> ServiceView:
+        """Hold steps by hand, or let them go.
+
+        Args:
+            name: ``service`` or ``project/service``.
+            pause: which steps.
+
+        Raises:
+            RequestError: no such service, or unreadable labels.
+        """
+        key, _ = self._find(name)
+        self._journal.set_hold(key, replace(self._journal.hold(key), pause=pause))
+        return self._manual(key, f"paused: {pause}", "pause")
+
+    def health(self) -> Health:
+        """Whether the loop runs, the engine answers and alerts arrive."""
+        now = self._monotonic()
+        with self._lock:
+            watchdog = self._book.watchdog_age(now=now)
+        return Health(
+            passes_age=now - self._passed,
+            engine=self._engine_up,
+            watchdog_age=watchdog,
+            balancer_error=self._traffic.error,
+        )
+
+    # The loop.
+
+    def run(self) -> None:
+        """Run passes until ``stopping`` is set."""
+        threading.Thread(target=self._listen, name="events", daemon=True).start()
+        self._recover()
+        while not self._stopping.is_set():
+            begun = self._monotonic()
+            self._wake.clear()
+            wait = self._tick
+            try:
+                wait = self.run_once()
+            except AlertscaleError as error:
+                self._recorder.survived("pass", error)
+            except Exception as error:  # noqa: BLE001 - the loop outlives its own faults: they are logged and counted
+                self._recorder.survived("pass", AlertscaleError(repr(error)), traceback=True)
+            self._passed = self._monotonic()
+            self._metrics.tick.observe(self._passed - begun)
+            self._wake.wait(wait)
+
+    def run_once(self) -> float:
+        """Make one pass; return the seconds until the next one is due.
+
+        Raises:
+            AlertscaleError: the engine or the journal did not answer.
+        """
+        now = self._monotonic()
+        relisted = self._relist_if_due(now)
+        view = self._ask_all(now)
+        self._traffic.sync(view, now, relisted=relisted)
+        if now - self._decided >= self._tick:
+            self._decided = now
+            self._decide_all(now)
+        return self._until_next(now)
+
+    def _until_next(self, now: float) -> float:
+        due = [self._decided + self._tick, self._traffic.next_due()]
+        asked = self._prober.next_due()
+        if asked is not None:
+            due.append(asked)
+        if self._dirty.is_set():
+            due.append(now)
+        return max(_SOON, min(due) - self._monotonic())
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._dirty.set()
+                for change in self._target.changes():
+                    if change.action in {"start", "die"}:
+                        self._prober.forget(change.container)
+                    self._dirty.set()
+                    self._wake.set()
+            except AlertscaleError as error:
+                self._recorder.survived("event stream", error)
+            self._stopping.wait(1.0)
+
+    def _relist_if_due(self, now: float) -> bool:
+        if not self._dirty.is_set() and now - self._listed < RELIST_EVERY:
+            return False
+        self._dirty.clear()
+        try:
+            observation = self._target.observe()
+        except TargetError:
+            self._dirty.set()
+            self._set_engine(up=False)
+            raise
+        self._set_engine(up=True)
+        limits, faults = _read_all(observation)
+        self._recorder.faults(faults)
+        self._world.update(observation=observation, limits=limits, faults=faults)
+        self._listed = now
+        self._note_deaths(observation, now)
+        return True
+
+    def _ask_all(self, now: float) -> View:
+        view = self._world.view
+        checks: dict[str, Check] = {}
+        for service in view.observation.services:
+            limits = view.limits.get(service.key)
+            if limits is not None:
+                checks |= {
+                    r.id: plan_check(r, limits, networks=self._networks)
+                    for r in service.replicas
+                    if r.status == "running"
+                }
+        readiness = self._prober.update(checks, now=now)
+        self._recorder.readiness(view, readiness)
+        return self._world.update(readiness=readiness)
+
+    # Decide and act.
+
+    def _decide_all(self, now: float) -> None:
+        with self._lock:
+            for signal in self._book.expire(now=now):
+                log.warning("an alert was not heard of any more", alert=signal.alert.name)
+            self._metrics.signal_age.set(self._book.watchdog_age(now=now))
+        view = self._world.view
+        self._recorder.gauges(view)
+        for service in view.observation.services:
+            limits = view.limits.get(service.key)
+            if limits is not None:
+                self._decide(view, service, limits, now)
+                self._reap(service, now)
+
+    def _decide(self, view: View, service: Service, limits: Limits, now: float) -> None:
+        counted = view.counted(service)
+        hold = self._journal.hold(service.key)
+        if hold.wanted is not None and hold.wanted == len(counted) and not self._stepping(service.key):
+            hold = replace(hold, wanted=None)
+            self._journal.set_hold(service.key, hold)
+        state = State(
+            replicas=len(counted),
+            versions=len({r.version for r in counted}) or 1,
+            last_change=self._journal.last_change(service.key),
+            retry_at=self._retry_at(service, now),
+            pause=hold.pause,
+            wanted=hold.wanted,
+            stepping=self._stepping(service.key),
+        )
+        with self._lock:
+            demand = self._book.demand(service.key, now=now)
+        decision = decide(state=state, demand=demand, limits=limits, now=self._clock())
+        self._decisions[service.key] = (decision, self._clock())
+        self._recorder.decision(service.key, decision)
+        if decision.direction is not None:
+            self._act(service, counted, decision, limits)
+
+    def _retry_at(self, service: Service, now: float) -> float | None:
+        failed, last = self._journal.failures(service.key)
+        settled = max((self._died.get(r.id, -math.inf) for r in service.replicas), default=-math.inf) + SETTLE
+        waits = []
+        if failed and last is not None:
+            waits.append(last + min(BACKOFF_FIRST * 2 ** min(failed - 1, 10), BACKOFF_LONGEST))
+        if settled > now:
+            waits.append(self._clock() + settled - now)
+        return max(waits, default=None)
+
+    def _act(
+        self, service: Service, counted: tuple[Replica, ...], decision: Decision, limits: Limits
+    ) -> None:
+        if decision.direction is Direction.UP:
+            highest = max(r.number for r in service.replicas)
+            ready = [r for r in counted if r.status == "running"] or list(counted)
+            numbers = range(highest + 1, highest + 1 + decision.target - decision.replicas)
+            orders = [(n, ready[-1].id) for n in numbers]
+        else:
+            leaving = sorted(counted, key=lambda r: r.number)[decision.target - decision.replicas :]
+            orders = [(r.number, r.id) for r in reversed(leaving)]
+        for number, container in orders:
+            order = Order(
+                service=service.key,
+                direction=decision.direction or Direction.UP,
+                number=number,
+                why=decision.reason,
+                limits=limits,
+                replica=container,
+            )
+            self._spawn(service.key, lambda order=order: self._stepper.take(order))  # type: ignore[misc]
+
+    def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except AlertscaleError as error:
+                self._recorder.survived("step", error)
+            except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
+                self._recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
+            finally:
+                with self._lock:
+                    self._steps[key].discard(threading.current_thread())
+                self._decided = -math.inf
+                self._wake.set()
+
+        thread = threading.Thread(target=guarded, name=f"step {key[1]}", daemon=True)
+        with self._lock:
+            self._steps.setdefault(key, set()).add(thread)
+        thread.start()
+
+    def _stepping(self, key: ServiceKey) -> bool:
+        with self._lock:
+            return bool(self._steps.get(key))
+
+    def _recover(self) -> None:
+        for step in self._journal.unfinished():
+            if step.direction is Direction.DOWN and step.replica:
+                self._world.mark_draining(step.replica)
+            log.info("step of an earlier run is resumed", service=step.service[1], phase=step.phase)
+            limits = self._world.view.limits.get(step.service, Limits())
+            self._spawn(step.service, lambda step=step, limits=limits: self._stepper.resume(step, limits))  # type: ignore[misc]
+
+    def _note_deaths(self, observation: Observation, now: float) -> None:
+        dead = {r.id for s in observation.services for r in s.replicas if r.status in GONE}
+        self._died = {r: self._died.get(r, now) for r in dead}
+
+    def _reap(self, service: Service, now: float) -> None:
+        """Remove replicas that died while others live: Compose counts them, and they serve nobody."""
+        if self._stepping(service.key) or len({r.version for r in service.replicas}) > 1:
+            return
+        if not any(r.live for r in service.replicas):
+            return
+        for replica in service.replicas:
+            if replica.status in GONE and now - self._died.get(replica.id, now) >= DEAD_FOR:
+                self._recorder.tell(
+                    EventKind.REPLICA,
+                    ReplicaState.FAILED,
+                    f"{replica.name} had exited and is removed",
+                    service=service.key,
+                )
+                self._target.remove(replica.id)
+                self._dirty.set()
+
+    def _set_engine(self, *, up: bool) -> None:
+        self._engine_up = up
+        self._metrics.engine_up.set(1 if up else 0)
+
+    def _manual(self, key: ServiceKey, text: str, reason: str) -> ServiceView:
+        self._recorder.tell(EventKind.MANUAL, reason, text, service=key)
+        self._decided = -math.inf
+        self._wake.set()
+        view = self._world.view
+        service = view.service(key)
+        if service is None:
+            raise RequestError(f"{key[1]} is not there any more", reason=ErrorReason.NOT_FOUND)
+        return self._service_view(view, service)
+
+    # Read.
+
+    def _known_services(self) -> KnownServices:
+        view = self._world.view
+        return KnownServices(
+            managed=frozenset(view.limits),
+            faulty=frozenset(view.faults),
+            others=view.observation.others,
+            own_project=self._own_project,
+        )
+
+    def _find(self, name: str) -> tuple[ServiceKey, Limits]:
+        project, _, service = name.rpartition("/")
+        view = self._world.view
+        matches = [
+            s.key for s in view.observation.services if s.key[1] == service and project in {"", s.key[0]}
+        ]
+        own = [key for key in matches if key[0] == self._own_project]
+        if len(matches) > 1 and own:
+            matches = own
+        if len(matches) != 1:
+            what = "several services are" if matches else "no service is"
+            known = ", ".join(f"{p}/{s}" for p, s in (x.key for x in view.observation.services)) or "none"
+            raise RequestError(f"{what} called {name!r}; known: {known}", reason=ErrorReason.NOT_FOUND)
+        if matches[0] not in view.limits:
+            raise LabelError(view.faults.get(matches[0], ()))
+        return matches[0], view.limits[matches[0]]
+
+    def _service_view(self, view: View, service: Service) -> ServiceView:
+        decision, decided_at = self._decisions.get(service.key, (None, 0.0))
+        hold = self._journal.hold(service.key)
+        with self._lock:
+            signals = self._book.firing(service.key)
+        return ServiceView(
+            key=service.key,
+            limits=view.limits.get(service.key),
+            replicas=tuple(_replica_view(view, r) for r in service.replicas),
+            decision=decision,
+            decided_at=decided_at,
+            signals=signals,
+            pause=hold.pause,
+            wanted=hold.wanted,
+            faults=view.faults.get(service.key, ()),
+        )
+
+
+def _replica_view(view: View, replica: Replica) -> ReplicaView:
+    readiness = view.readiness.get(replica.id, NOT_ASKED)
+    return ReplicaView(
+        number=replica.number,
+        name=replica.name,
+        id=replica.id[:12],
+        state=view.state(replica),
+        address=next(iter(sorted(replica.addresses.values())), ""),
+        detail="" if readiness.ready else readiness.detail,
+    )
+
+
+def _read_all(observation: Observation) -> tuple[dict[ServiceKey, Limits], dict[ServiceKey, tuple[str, ...]]]:
+    limits: dict[ServiceKey, Limits] = {}
+    faults: dict[ServiceKey, tuple[str, ...]] = {}
+    for service in observation.services:
+        try:
+            limits[service.key] = read_limits(service.labels)
+        except LabelError as error:
+            where = service.files or "its Compose file"
+            faults[service.key] = tuple(f"{where}: service {service.key[1]}: {f}" for f in error.faults)
+    return limits, faults

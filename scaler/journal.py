@@ -1,0 +1,298 @@
+"""What was decided, done and why: SQLite, in one file that survives ``down`` and ``up``.
+
+Every step is written before it is taken, so that a scaler killed at any point knows at its next start
+what it had begun. Times are seconds since the epoch, since they must outlive the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from scaler.alerts import ServiceKey
+from scaler.errors import JournalError
+from scaler.reasons import Direction, EventKind, Outcome, Pause, Phase
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS step (
+    id INTEGER PRIMARY KEY,
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    replica TEXT,
+    phase TEXT NOT NULL,
+    phases TEXT NOT NULL,
+    started REAL NOT NULL,
+    ended REAL,
+    outcome TEXT,
+    detail TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS step_of_service ON step (project, service, ended);
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    text TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS hold (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    pause TEXT NOT NULL DEFAULT 'none',
+    wanted INTEGER,
+    PRIMARY KEY (project, service)
+);
+"""
+_PRUNE_EVERY: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An entry of the history.
+
+    Attributes:
+        at: seconds since the epoch.
+        service: whom it concerns; ("", "") for the scaler as a whole.
+        kind: what it tells.
+        reason: a word from one of the closed lists.
+        text: a sentence for a person.
+        detail: more, as JSON values.
+        id: rises with time; 0 before it is recorded.
+    """
+
+    at: float
+    kind: EventKind
+    reason: str
+    text: str
+    service: ServiceKey = ("", "")
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step as the journal knows it.
+
+    Attributes:
+        id: the journal's.
+        service: whom it concerns.
+        direction: up or down.
+        number: Compose's container number of its replica.
+        why: the decision's reason.
+        replica: the engine's id of its replica; None before that is known.
+        phase: the last one begun.
+        phases: when each phase was begun, seconds since the epoch.
+        started: when it was begun, seconds since the epoch.
+    """
+
+    id: int
+    service: ServiceKey
+    direction: Direction
+    number: int
+    why: str
+    replica: str | None
+    phase: Phase
+    phases: Mapping[Phase, float]
+    started: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """What a person asked for through the API.
+
+    Attributes:
+        pause: which steps are held.
+        wanted: the count asked for, until it is reached; None if none is.
+    """
+
+    pause: Pause = Pause.NONE
+    wanted: int | None = None
+
+
+class Journal:
+    """The history and the steps under way; safe for several threads. Every method raises JournalError.
+
+    Args:
+        path: of the SQLite file; its directory exists.
+        keep: events to keep; older ones are forgotten now and then.
+    """
+
+    def __init__(self, *, path: Path, keep: int = 10_000) -> None:
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._recorded = 0
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise JournalError(
+                    f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
+                ) from error
+
+    def record(self, event: Event) -> None:
+        """Append to the history."""
+        with self._cursor() as db:
+            db.execute(
+                "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
+                (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail)),
+            )
+            self._recorded += 1
+            if self._recorded % _PRUNE_EVERY == 0:
+                db.execute(
+                    "DELETE FROM event WHERE id <= (SELECT MAX(id) FROM event) - ?",
+                    (self._keep,),
+                )
+
+    def events(
+        self,
+        *,
+        limit: int = 100,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+        before: int | None = None,
+    ) -> tuple[Event, ...]:
+        """Return the newest entries first.
+
+        Args:
+            limit: how many at most.
+            service: only of that one.
+            kind: only of that kind.
+            before: only those with a lower id.
+        """
+        filters: list[tuple[str, object]] = []
+        if service is not None:
+            filters += [("project = ?", service[0]), ("service = ?", service[1])]
+        if kind is not None:
+            filters.append(("kind = ?", str(kind)))
+        if before is not None:
+            filters.append(("id < ?", before))
+        where = " AND ".join(text for text, _ in filters) or "1"
+        with self._cursor() as db:
+            rows = db.execute(
+                # Only fixed texts are joined; every value is bound.
+                f"SELECT id, at, project, service, kind, reason, text, detail FROM event WHERE {where}"  # noqa: S608
+                " ORDER BY id DESC LIMIT ?",
+                (*(value for _, value in filters), limit),
+            ).fetchall()
+        return tuple(
+            Event(
+                id=r[0], at=r[1], service=(r[2], r[3]), kind=EventKind(r[4]), reason=r[5], text=r[6],
+                detail=json.loads(r[7]),
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def begin(
+        self,
+        *,
+        service: ServiceKey,
+        direction: Direction,
+        number: int,
+        why: str,
+        phase: Phase,
+        now: float,
+        replica: str | None = None,
+    ) -> int:
+        """Write down that a step begins; return its id."""
+        with self._cursor() as db:
+            cursor = db.execute(
+                "INSERT INTO step (project, service, direction, number, why, replica, phase, phases, started)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                (*service, direction, number, why, replica, phase, json.dumps({phase: now}), now),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
+        """Write down that the next phase of a step begins."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET phase = ?, replica = COALESCE(?, replica),"
+                " phases = json_set(phases, '$.' || ?, ?) WHERE id = ?",
+                (phase, replica, phase, now, step),
+            )
+
+    def finish(self, step: int, *, outcome: Outcome, now: float, detail: str = "") -> None:
+        """Write down how a step ended."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET outcome = ?, ended = ?, detail = ? WHERE id = ?",
+                (outcome, now, detail, step),
+            )
+
+    def unfinished(self) -> tuple[Step, ...]:
+        """Return the steps that were begun and have no end, oldest first."""
+        with self._cursor() as db:
+            rows = db.execute(
+                "SELECT id, project, service, direction, number, why, replica, phase, phases, started"
+                " FROM step WHERE ended IS NULL ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Step(
+                id=r[0], service=(r[1], r[2]), direction=Direction(r[3]), number=r[4], why=r[5], replica=r[6],
+                phase=Phase(r[7]), phases={Phase(k): v for k, v in json.loads(r[8]).items()}, started=r[9],
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def last_change(self, service: ServiceKey) -> float | None:
+        """When the last step of a service was done; None if never."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT MAX(ended) FROM step WHERE project = ? AND service = ? AND outcome = ?",
+                (*service, Outcome.DONE),
+            ).fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def failures(self, service: ServiceKey) -> tuple[int, float | None]:
+        """How many steps up failed since the last one that did not, and when the last failure was."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT COUNT(*), MAX(ended) FROM step WHERE project = ?1 AND service = ?2"
+                " AND direction = 'up' AND outcome = 'failed' AND id > COALESCE("
+                "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
+                service,
+            ).fetchone()
+        return int(row[0]), row[1]
+
+    def hold(self, service: ServiceKey) -> Hold:
+        """What a person asked for."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
+            ).fetchone()
+        return Hold(pause=Pause(row[0]), wanted=row[1]) if row else Hold()
+
+    def set_hold(self, service: ServiceKey, hold: Hold) -> None:
+        """Remember what a person asked for."""
+        with self._cursor() as db:
+            db.execute(
+                "INSERT INTO hold (project, service, pause, wanted) VALUES (?,?,?,?)"
+                " ON CONFLICT (project, service)"
+                " DO UPDATE SET pause = excluded.pause, wanted = excluded.wanted",
+                (*service, hold.pause, hold.wanted),
+            )

@@ -1,0 +1,133 @@
+"""The history: what happened, in the journal, the log and the metrics at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from scaler.alerts import WATCHDOG, ServiceKey, Verdict
+from scaler.errors import AlertscaleError
+from scaler.journal import Event, Journal
+from scaler.metrics import Metrics
+from scaler.policy import Decision
+from scaler.readiness import NOT_ASKED, Readiness
+from scaler.reasons import AlertResult, ErrorReason, EventKind, ReplicaState
+from scaler.world import View
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """Tells of what happens; a journal that cannot be written is logged and counted, never raised.
+
+    Args:
+        journal: the history.
+        metrics: counters and gauges.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, *, journal: Journal, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
+        self._decisions: dict[ServiceKey, Decision] = {}
+
+    def tell(
+        self,
+        kind: EventKind,
+        reason: str,
+        text: str,
+        *,
+        service: ServiceKey = ("", ""),
+        detail: Mapping[str, object] | None = None,
+    ) -> None:
+        """Record one event."""
+        log.info(text, kind=str(kind), reason=str(reason), project=service[0], service=service[1])
+        try:
+            self._journal.record(
+                Event(
+                    at=self._clock(),
+                    kind=kind,
+                    reason=reason,
+                    text=text,
+                    service=service,
+                    detail=detail or {},
+                )
+            )
+        except AlertscaleError as error:
+            self.survived("history", error)
+
+    def survived(self, where: str, error: AlertscaleError, *, traceback: bool = False) -> None:
+        """Count and log a failure after which we go on."""
+        self._metrics.errors.labels(error.reason).inc()
+        log.error("survived", where=where, reason=str(error.reason), error=str(error), exc_info=traceback)
+
+    def decision(self, key: ServiceKey, decision: Decision) -> None:
+        """Count a decision; record it when it differs from the one before."""
+        self._metrics.decisions.labels(*key, decision.reason).inc()
+        before = self._decisions.get(key)
+        self._decisions[key] = decision
+        if before is not None and before.reason is decision.reason and decision.direction is None:
+            return
+        verb = f"{decision.direction} from {decision.replicas} to {decision.target}"
+        text = f"holding at {decision.replicas}" if decision.direction is None else verb
+        causes = f" ({', '.join(decision.resources)})" if decision.resources else ""
+        self.tell(
+            EventKind.DECISION,
+            decision.reason,
+            f"{text}: {decision.reason}{causes}",
+            service=key,
+            detail={"replicas": decision.replicas, "target": decision.target, "until": decision.until},
+        )
+
+    def alert(self, verdict: Verdict, *, changed: bool) -> None:
+        """Count an alert; record it unless it only repeats what is known."""
+        alert = verdict.alert
+        self._metrics.alerts.labels(verdict.result).inc()
+        if alert.name == WATCHDOG or (verdict.direction is not None and not changed):
+            return
+        state = "firing" if alert.firing else "resolved"
+        summary = alert.annotations.get("summary", "")
+        ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
+        self.tell(
+            EventKind.ALERT,
+            verdict.ignored or AlertResult.ACCEPTED,
+            f"{alert.name} {state}{': ' if summary else ''}{summary}{ignored}",
+            service=verdict.service or (alert.labels.get("project", ""), alert.labels.get("service", "")),
+            detail={"labels": dict(alert.labels), "state": state, "url": alert.generator_url},
+        )
+
+    def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
+        """Record labels that cannot be read, once for each change of them."""
+        for key, sentences in faults.items():
+            if self._faults.get(key) != sentences:
+                for sentence in sentences:
+                    self.tell(EventKind.FAULT, ErrorReason.LABELS, sentence, service=key)
+        self._faults = faults
+
+    def readiness(self, view: View, answers: Mapping[str, Readiness]) -> None:
+        """Record replicas that became ready or ceased to be."""
+        for service in view.observation.services:
+            for replica in service.replicas:
+                was = view.readiness.get(replica.id, NOT_ASKED)
+                now = answers.get(replica.id, NOT_ASKED)
+                if was.ready == now.ready or replica.id in view.draining:
+                    continue
+                word = "is ready" if now.ready else f"is not ready any more: {now.detail}"
+                state = ReplicaState.READY if now.ready else ReplicaState.STARTING
+                self.tell(EventKind.REPLICA, state, f"{replica.name} {word}", service=service.key)
+
+    def gauges(self, view: View) -> None:
+        """Set the gauges of every service, and drop those of services that are gone."""
+        self._metrics.forget_all_but(frozenset(s.key for s in view.observation.services))
+        for service in view.observation.services:
+            states = [view.state(r) for r in service.replicas]
+            for state in ReplicaState:
+                self._metrics.replicas.labels(*service.key, state).set(states.count(state))
+            self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
+            limits = view.limits.get(service.key)
+            if limits is not None:
+                self._metrics.minimum.labels(*service.key).set(limits.minimum)
+                self._metrics.maximum.labels(*service.key).set(limits.maximum)

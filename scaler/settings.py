@@ -1,0 +1,175 @@
+"""From the environment to frozen settings; every fault is listed at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from scaler.errors import SettingsError
+from scaler.labels import parse_duration
+
+T = TypeVar("T")
+
+_PREFIX: Final = "ALERTSCALE_"
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_FORMATS: Final = ("json", "console")
+_HIGHEST_PORT: Final = 65535
+_FEWEST_EVENTS: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the scaler runs. Durations are seconds.
+
+    Attributes:
+        host: ALERTSCALE_LISTEN, the address part.
+        port: ALERTSCALE_LISTEN, the port part.
+        data: ALERTSCALE_DATA, the directory of the journal.
+        upstreams: ALERTSCALE_UPSTREAMS, the directory shared with nginx.
+        token_file: ALERTSCALE_TOKEN_FILE, made at first start.
+        project: ALERTSCALE_PROJECT, our own Compose project; empty to read it off our own container.
+        projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
+        signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
+        tick: ALERTSCALE_TICK, between two decisions.
+        keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
+        log_level: ALERTSCALE_LOG_LEVEL.
+        log_format: ALERTSCALE_LOG_FORMAT.
+    """
+
+    host: str
+    port: int
+    data: Path
+    upstreams: Path
+    token_file: Path
+    project: str
+    projects: frozenset[str]
+    signal_ttl: float
+    tick: float
+    keep_events: int
+    log_level: str
+    log_format: str
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if colon and host and re.fullmatch(r"\d{1,5}", port) and 1 <= int(port) <= _HIGHEST_PORT:
+        return host, int(port)
+    raise ValueError("an address and a port, such as 0.0.0.0:8000")
+
+
+def _directory(text: str) -> Path:
+    if Path(text).is_absolute():
+        return Path(text)
+    raise ValueError("an absolute path")
+
+
+def _project(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]*|", text):
+        return text
+    raise ValueError("a Compose project name (small letters, digits, - and _)")
+
+
+def _projects(text: str) -> frozenset[str]:
+    return frozenset(_project(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        seconds = parse_duration(text)
+        if lowest <= seconds <= highest:
+            return seconds
+        raise ValueError(f"a duration from {lowest:g} s to {highest:g} s, such as {lowest:g}s")
+
+    return read
+
+
+def _events(text: str) -> int:
+    if re.fullmatch(r"\d{1,7}", text) and int(text) >= _FEWEST_EVENTS:
+        return int(text)
+    raise ValueError(f"a whole number of at least {_FEWEST_EVENTS}")
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text in words:
+            return text
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return read
+
+
+VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
+    "LISTEN": (_listen, "0.0.0.0:8000"),
+    "DATA": (_directory, "/var/lib/alertscale/data"),
+    "UPSTREAMS": (_directory, "/var/lib/alertscale/upstreams"),
+    "TOKEN_FILE": (_directory, "/run/alertscale/token"),
+    "PROJECT": (_project, ""),
+    "PROJECTS": (_projects, ""),
+    "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
+    "TICK": (_seconds(0.1, 60), "1s"),
+    "KEEP_EVENTS": (_events, "10000"),
+    "LOG_LEVEL": (_one_of(_LEVELS), "info"),
+    "LOG_FORMAT": (_one_of(_FORMATS), "json"),
+}
+"""Every variable without its prefix ``ALERTSCALE_``: how it is read, and its default."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        environment: such as ``os.environ``; an empty value counts as not given.
+
+    Raises:
+        SettingsError: some variables cannot be read, or begin with ALERTSCALE_ and are not known.
+    """
+    faults = []
+    values: dict[str, object] = {}
+    for name, (read, default) in VARIABLES.items():
+        text = environment.get(_PREFIX + name, "") or default
+        try:
+            values[name] = read(text)
+        except ValueError as error:
+            faults.append(f"{_PREFIX}{name}: {text!r} is not {error}")
+    faults += _unknown(environment)
+    if faults:
+        raise SettingsError(tuple(faults))
+    return _settings(values)
+
+
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    known = [_PREFIX + name for name in VARIABLES]
+    faults = []
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            faults.append(f"{name} is not known{hint}")
+    return faults
+
+
+def _settings(values: Mapping[str, object]) -> Settings:
+    def take(name: str, kind: type[T]) -> T:
+        value = values[name]
+        assert isinstance(value, kind)  # noqa: S101 - the table above and the fields below must agree
+        return value
+
+    host, port = take("LISTEN", tuple)
+    return Settings(
+        host=host,
+        port=port,
+        data=take("DATA", Path),
+        upstreams=take("UPSTREAMS", Path),
+        token_file=take("TOKEN_FILE", Path),
+        project=take("PROJECT", str),
+        projects=take("PROJECTS", frozenset),
+        signal_ttl=take("SIGNAL_TTL", float),
+        tick=take("TICK", float),
+        keep_events=take("KEEP_EVENTS", int),
+        log_level=take("LOG_LEVEL", str),
+        log_format=take("LOG_FORMAT", str),
+    )

@@ -1,0 +1,285 @@
+"""How a step is taken: one replica more, one replica fewer, each phase journalled before it begins."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from scaler.alerts import ServiceKey
+from scaler.errors import AlertscaleError, StepError
+from scaler.journal import Event, Journal, Step
+from scaler.labels import Limits
+from scaler.metrics import Metrics
+from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
+from scaler.targets.base import GONE, Target
+from scaler.world import View, World
+
+log = structlog.get_logger()
+
+_LOOK_EVERY = 0.2
+_RETIRE_TIMEOUT = 30.0
+
+
+class Drain(Protocol):
+    """What a step down needs of the balancer."""
+
+    def old_workers(self, instance: str | None) -> frozenset[int]:
+        """The workers that may still carry requests to replicas that left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A step to take.
+
+    Attributes:
+        service: whose.
+        direction: up or down.
+        number: Compose's container number of the replica.
+        why: the decision's reason.
+        limits: of the service.
+        replica: down: which to remove; up: the model to copy.
+    """
+
+    service: ServiceKey
+    direction: Direction
+    number: int
+    why: str
+    limits: Limits
+    replica: str
+
+
+class Stepper:
+    """Takes steps, each in the thread of its caller.
+
+    Args:
+        target: the engine.
+        balancer: nginx.
+        journal: where each phase is written first.
+        world: tells when a replica is ready or out of the traffic.
+        metrics: durations and outcomes.
+        wake: asks the loop for a pass at once.
+        stopping: set when the scaler ends; a step under way is left for the next start.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        balancer: Drain,
+        journal: Journal,
+        world: World,
+        metrics: Metrics,
+        wake: Callable[[], object],
+        stopping: threading.Event,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._target = target
+        self._balancer = balancer
+        self._journal = journal
+        self._world = world
+        self._metrics = metrics
+        self._wake = wake
+        self._stopping = stopping
+        self._clock = clock
+
+    def take(self, order: Order) -> None:
+        """Take a step from its beginning to its end, done, failed or left for the next start."""
+        up = order.direction is Direction.UP
+        step = Step(
+            id=self._journal.begin(
+                service=order.service,
+                direction=order.direction,
+                number=order.number,
+                why=order.why,
+                phase=Phase.CREATE if up else Phase.DRAIN,
+                now=self._clock(),
+                replica=None if up else order.replica,
+            ),
+            service=order.service,
+            direction=order.direction,
+            number=order.number,
+            why=order.why,
+            replica=None if up else order.replica,
+            phase=Phase.CREATE if up else Phase.DRAIN,
+            phases={},
+            started=self._clock(),
+        )
+        self._run(step, order.limits, model=order.replica if up else "")
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        """Finish a step that an earlier process began; undo it when its replica was never made."""
+        found = self._target.find(service=step.service, number=step.number)
+        if found is None or (step.replica is not None and found != step.replica):
+            outcome = Outcome.DONE if step.direction is Direction.DOWN else Outcome.UNDONE
+            self._world.unmark_draining(step.replica or "")
+            self._end(step, outcome, "its replica is not there any more")
+            return
+        self._run(replace(step, replica=found), limits, model="")
+
+    def _run(self, step: Step, limits: Limits, *, model: str) -> None:
+        clock = _PhaseClock(self._journal, self._metrics, step, self._clock)
+        try:
+            if step.direction is Direction.UP:
+                self._up(clock, step, limits, model)
+            else:
+                self._down(clock, step, limits)
+        except AlertscaleError as error:
+            if error.reason is ErrorReason.STOPPING:
+                log.info("step left for the next start", **_words(step), phase=clock.phase)
+                return
+            self._failed(step, clock, error)
+            return
+        clock.end()
+        self._end(step, Outcome.DONE, "", clock.seconds)
+
+    def _up(self, clock: _PhaseClock, step: Step, limits: Limits, model: str) -> None:
+        replica = step.replica
+        if replica is None:
+            clock.enter(Phase.CREATE)
+            replica = self._target.create(model=model, number=step.number)
+        clock.enter(Phase.START, replica=replica)
+        self._target.start(replica)
+        clock.enter(Phase.READY)
+        self._wake()
+        self._await_traffic(replica, limits)
+
+    def _await_traffic(self, replica: str, limits: Limits) -> None:
+        def settled(view: View) -> bool:
+            seen = view.replica(replica)
+            return replica in view.serving or (seen is not None and seen.status in GONE)
+
+        self._wait(settled, limits.ready_timeout)
+        view = self._world.view
+        if replica in view.serving:
+            return
+        seen = view.replica(replica)
+        if seen is not None and seen.status in GONE:
+            raise StepError("it exited before it was ready", reason=ErrorReason.REPLICA_EXITED)
+        readiness = view.readiness.get(replica)
+        why = readiness.detail if readiness and readiness.detail else "nginx does not have it"
+        raise StepError(f"not ready within {limits.ready_timeout:g} s: {why}", reason=ErrorReason.NOT_READY)
+
+    def _down(self, clock: _PhaseClock, step: Step, limits: Limits) -> None:
+        replica = step.replica or ""
+        clock.enter(Phase.DRAIN)
+        self._world.mark_draining(replica)
+        self._wake()
+        if not self._wait(lambda view: replica not in view.serving, _RETIRE_TIMEOUT):
+            raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
+        self._drain(limits.drain)
+        clock.enter(Phase.STOP)
+        self._target.stop(replica)
+        clock.enter(Phase.REMOVE)
+        self._target.remove(replica)
+        self._wake()
+        # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
+        self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+        self._world.unmark_draining(replica)
+
+    def _drain(self, longest: float) -> None:
+        instance = self._world.view.observation.balancer
+        running = instance.id if instance and instance.running else None
+        waiting = self._balancer.old_workers(running)
+        deadline = time.monotonic() + longest
+        while waiting and time.monotonic() < deadline:
+            if self._stopping.wait(_LOOK_EVERY):
+                raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+            waiting &= self._balancer.old_workers(running)
+
+    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
+        held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)
+        if self._stopping.is_set():
+            raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+        return held
+
+    def _failed(self, step: Step, clock: _PhaseClock, error: AlertscaleError) -> None:
+        self._metrics.errors.labels(error.reason).inc()
+        if step.direction is Direction.UP:
+            self._take_away(step, clock.replica)
+        else:
+            self._world.unmark_draining(step.replica or "")
+        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock.seconds)
+
+    def _take_away(self, step: Step, replica: str | None) -> None:
+        # Without an id nothing was made: a container under that number is somebody else's.
+        if replica is None:
+            return
+        try:
+            self._world.mark_draining(replica)
+            self._wait(lambda view: replica not in view.serving, _RETIRE_TIMEOUT)
+            self._target.discard(replica)
+            self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+            self._world.unmark_draining(replica)
+        except AlertscaleError as error:
+            self._metrics.errors.labels(error.reason).inc()
+            log.exception("a replica that failed could not be removed", **_words(step), error=str(error))
+        self._wake()
+
+    def _end(
+        self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
+    ) -> None:
+        now = self._clock()
+        project, service = step.service
+        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
+        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail)
+        text = f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else "")
+        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
+        self._journal.record(
+            Event(
+                at=now,
+                service=step.service,
+                kind=EventKind.STEP,
+                reason=outcome,
+                text=text,
+                detail={"why": step.why, "phases": phases, "number": step.number},
+            )
+        )
+        say = log.info if outcome is Outcome.DONE else log.warning
+        say("step", **_words(step), outcome=outcome, detail=detail, phases=phases)
+        self._wake()
+
+
+class _PhaseClock:
+    """Journals each phase before it begins, and times it."""
+
+    def __init__(self, journal: Journal, metrics: Metrics, step: Step, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._metrics = metrics
+        self._step = step
+        self._clock = clock
+        self._begun = time.monotonic()
+        self.phase: Phase | None = None
+        self.replica: str | None = step.replica
+        self.seconds: dict[Phase, float] = {}
+
+    def enter(self, phase: Phase, *, replica: str | None = None) -> None:
+        self.replica = replica or self.replica
+        self._journal.enter(self._step.id, phase=phase, now=self._clock(), replica=replica)
+        self.end()
+        self.phase = phase
+
+    def end(self) -> None:
+        now = time.monotonic()
+        if self.phase is not None:
+            took = now - self._begun
+            self.seconds[self.phase] = took
+            labels = (*self._step.service, self._step.direction, self.phase)
+            self._metrics.duration.labels(*labels).observe(took)
+        self._begun = now
+
+
+def _words(step: Step) -> dict[str, object]:
+    project, service = step.service
+    return {
+        "project": project,
+        "service": service,
+        "direction": str(step.direction),
+        "number": step.number,
+        "why": step.why,
+    }

@@ -1,0 +1,1 @@
+"""Where replicas live: one module per kind of engine, behind the protocol of ``base``."""

@@ -1,0 +1,152 @@
+"""What the loop needs of an engine, and the values in which it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from scaler.alerts import ServiceKey
+
+LIVE: Final = frozenset({"running", "restarting", "paused"})
+"""Engine states of a container that serves or is about to."""
+
+GONE: Final = frozenset({"exited", "dead"})
+"""Engine states of a container that will not come back by itself."""
+
+
+class Health(StrEnum):
+    """What Docker's health check says of a container."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """One container of a service.
+
+    Attributes:
+        id: the engine's, 64 hex digits.
+        name: without the leading slash.
+        number: Compose's container number.
+        status: the engine's word (``created``, ``running``, ``paused``, ``restarting``, ``exited`` …).
+        health: of Docker's health check.
+        addresses: network name to IP address, for the networks it has one on.
+        ports: TCP ports that the image or the service exposes, ascending.
+        version: config hash and image together; two that differ are two versions.
+        labels: all of its labels.
+    """
+
+    id: str
+    name: str
+    number: int
+    status: str
+    health: Health = Health.NONE
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    version: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether it counts as a replica."""
+        return self.status in LIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service that asks to be scaled, whether its labels can be read or not.
+
+    Attributes:
+        key: project and name.
+        replicas: its containers, by ascending number, dead ones included.
+        files: the Compose files it comes from, as Compose recorded them.
+    """
+
+    key: ServiceKey
+    replicas: tuple[Replica, ...]
+    files: str = ""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Those of the newest definition: a replica that was recreated last carries it."""
+        living = [r for r in self.replicas if r.live] or list(self.replicas)
+        return living[-1].labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """A container of alertscale's own that the loop has to know: nginx.
+
+    Attributes:
+        id: the engine's.
+        networks: names of the networks it is on.
+        running: whether it runs.
+    """
+
+    id: str
+    networks: frozenset[str]
+    running: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """The engine at one moment.
+
+    Attributes:
+        services: those that ask to be scaled and are ours to scale.
+        others: every other Compose service on the engine.
+        balancer: our nginx; None when there is none.
+    """
+
+    services: tuple[Service, ...]
+    others: frozenset[ServiceKey] = frozenset()
+    balancer: Instance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Something happened that :meth:`Target.observe` would show.
+
+    Attributes:
+        action: the engine's word (``start``, ``die``, ``connect`` …).
+        container: the id of the container it happened to; empty when it was something else.
+    """
+
+    action: str
+    container: str
+
+
+class Target(Protocol):
+    """An engine that holds replicas. Every method raises TargetError when the engine does not comply."""
+
+    def observe(self) -> Observation:
+        """List what there is."""
+
+    def create(self, *, model: str, number: int) -> str:
+        """Make a replica like the container with id ``model``; return its id. It does not run yet."""
+
+    def find(self, *, service: ServiceKey, number: int) -> str | None:
+        """Return the id of the replica with that number, in whichever state, or None."""
+
+    def start(self, replica: str) -> None:
+        """Start a replica."""
+
+    def stop(self, replica: str) -> None:
+        """Ask a replica to stop and wait for it, up to the service's own grace; gone is as good."""
+
+    def remove(self, replica: str) -> None:
+        """Remove a stopped replica with its anonymous volumes; gone is as good."""
+
+    def discard(self, replica: str) -> None:
+        """Remove a replica that never got traffic, running or not; gone is as good."""
+
+    def changes(self) -> Iterator[Change]:
+        """Yield what changes; ends, or raises, when the link breaks.
+
+        Changes are lost while nobody listens: observe anew after each (re)connect.
+        """

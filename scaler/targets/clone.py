@@ -1,0 +1,140 @@
+"""From one container's ``inspect`` to the definition of its next sibling. Values only, no I/O.
+
+Compose counts, lists, scales and removes containers by their labels, so a sibling that carries all of
+them with the next number is Compose's own. What belongs to the one container alone (addresses, ids,
+anonymous volumes, its name among the aliases) is left out or made anew.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scaler.errors import TargetError
+from scaler.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_REPLACE, COMPOSE_SERVICE
+from scaler.reasons import ErrorReason
+
+_ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
+_SHORT_ID: Final = 12
+_SEVERAL_NETWORKS: Final = (1, 44)
+"""The first API version that takes more than one network at create."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clone:
+    """What to ask of the Engine API.
+
+    Attributes:
+        name: of the new container.
+        config: the body of ``POST /containers/create``.
+        connect: networks to connect after create, name to endpoint settings.
+    """
+
+    name: str
+    config: dict[str, Any]
+    connect: dict[str, dict[str, Any]]
+
+
+def clone(model: Mapping[str, Any], *, number: int, image: str, api_version: tuple[int, int]) -> Clone:
+    """Define a sibling of a container.
+
+    Args:
+        model: the answer of ``GET /containers/<id>/json``.
+        number: Compose's container number for the sibling.
+        image: name or id of the image to create it from.
+        api_version: the Engine API's, such as (1, 41).
+
+    Returns:
+        The definition.
+
+    Raises:
+        TargetError: the service has something that only one container can have; it says what.
+    """
+    name = _sibling_name(model, number)
+    config = copy.deepcopy(dict(model["Config"]))
+    host = copy.deepcopy(dict(model["HostConfig"]))
+    _refuse_unique(model, host)
+    if config.get("Hostname") == model["Id"][:_SHORT_ID]:
+        del config["Hostname"]
+    config.pop("MacAddress", None)
+    config["Image"] = image
+    labels = dict(config["Labels"]) | {COMPOSE_NUMBER: str(number)}
+    labels.pop(COMPOSE_REPLACE, None)
+    config["Labels"] = labels
+    host.pop("ContainerIDFile", None)
+    _renew_anonymous_volumes(config, host)
+    networks = _endpoints(model, name)
+    first = host.get("NetworkMode", "")
+    at_create = {n: e for n, e in networks.items() if n == first or api_version >= _SEVERAL_NETWORKS}
+    return Clone(
+        name=name,
+        config={**config, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": at_create}},
+        connect={n: e for n, e in networks.items() if n not in at_create},
+    )
+
+
+def _cannot(what: str, way_out: str) -> TargetError:
+    return TargetError(f"cannot make another replica: {what}; {way_out}", reason=ErrorReason.CANNOT_CLONE)
+
+
+def _sibling_name(model: Mapping[str, Any], number: int) -> str:
+    labels = model["Config"]["Labels"]
+    project, service = labels[COMPOSE_PROJECT], labels[COMPOSE_SERVICE]
+    name = model["Name"].lstrip("/")
+    for separator in "-_":
+        stem = f"{project}{separator}{service}{separator}"
+        if name.endswith(stem + labels[COMPOSE_NUMBER]):
+            return f"{stem}{number}"
+    raise _cannot(f"the service has container_name: {name}", "remove container_name from the service")
+
+
+def _refuse_unique(model: Mapping[str, Any], host: Mapping[str, Any]) -> None:
+    for port, bindings in (host.get("PortBindings") or {}).items():
+        for binding in bindings or ():
+            host_port = binding.get("HostPort", "")
+            if host_port not in {"", "0"} and "-" not in host_port:
+                raise _cannot(
+                    f"the service publishes the fixed host port {host_port} (for {port})",
+                    "publish nginx instead and let the service only expose its port",
+                )
+    mode = host.get("NetworkMode", "")
+    if mode == "host" or mode.startswith("container:"):
+        raise _cannot(f"the service has network_mode: {mode}", "put it on a network of its own")
+    for network, endpoint in model["NetworkSettings"]["Networks"].items():
+        static = {k: v for k, v in (endpoint.get("IPAMConfig") or {}).items() if v and k != "LinkLocalIPs"}
+        if static:
+            address = next(iter(static.values()))
+            raise _cannot(
+                f"the service has the static address {address} on network {network}",
+                "remove ipv4_address and ipv6_address from the service",
+            )
+
+
+def _renew_anonymous_volumes(config: dict[str, Any], host: dict[str, Any]) -> None:
+    volumes = dict(config.get("Volumes") or {})
+    kept = []
+    for bind in host.get("Binds") or ():
+        source, _, rest = bind.partition(":")
+        if _ANONYMOUS.fullmatch(source):
+            volumes[rest.partition(":")[0]] = {}
+        else:
+            kept.append(bind)
+    if host.get("Binds"):
+        host["Binds"] = kept
+    for mount in host.get("Mounts") or ():
+        if mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(mount.get("Source") or ""):
+            del mount["Source"]
+    config["Volumes"] = volumes or None
+
+
+def _endpoints(model: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    own = {model["Name"].lstrip("/"), model["Id"][:_SHORT_ID], model["Id"]}
+    result = {}
+    for network, endpoint in model["NetworkSettings"]["Networks"].items():
+        aliases = [a for a in endpoint.get("Aliases") or () if a not in own]
+        kept = {k: endpoint[k] for k in ("Links", "DriverOpts", "GwPriority") if endpoint.get(k)}
+        result[network] = {**kept, "Aliases": [name, *dict.fromkeys(aliases)]}
+    return result
