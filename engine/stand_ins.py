@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from engine.images import Image
 
 RECIPES = Path(__file__).parent / "stand-ins"
-LABEL = "alertscale.stand-in"
-STAGE_LABEL = "alertscale.stand-in.stage"
-VERSION_LABEL = "alertscale.stand-in.debian-version"
+LABEL = "org.alertscale.stand-in"
+STAGE_LABEL = "org.alertscale.stand-in.stage"
+VERSION_LABEL = "org.alertscale.stand-in.debian-version"
 # The Debian release whose packages have the pinned versions.
 RELEASE = "forky"
 BASE = f"alertscale/stand-in-base:{RELEASE}"

@@ -32,6 +32,8 @@ def folder() -> Iterator[Path]:
     # Short, for the path of a socket holds 107 characters at most.
     chosen = Path(tempfile.mkdtemp(prefix="as-", dir="/tmp"))
     yield chosen
+    # dockerd mounts its data folder on itself and, when it fails at its start, leaves it so.
+    capture("umount", str(chosen / "data"))
     shutil.rmtree(chosen)
 
 

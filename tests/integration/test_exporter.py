@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -366,7 +367,7 @@ def test_the_image_runs_as_compose_runs_it(engine: docker.DockerClient, built: s
         assert found["alertscale_exporter_containers", "cgroup"] >= 2
         check = container.exec_run(["python", "-S", "/app/exporter/healthcheck.py"])
         assert check.exit_code == 0
-        status = container.exec_run(["cat", "/proc/1/status"]).output.decode()
+        status = cast("bytes", container.exec_run(["cat", "/proc/1/status"]).output).decode()
         resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         assert int(resident.split()[1]) * 1024 <= 48 * MIB, resident
         began = time.monotonic()
@@ -376,3 +377,28 @@ def test_the_image_runs_as_compose_runs_it(engine: docker.DockerClient, built: s
         assert took < 3
     finally:
         container.remove(force=True)
+
+
+def test_the_cadvisor_overlay_puts_cadvisor_in_the_exporters_place() -> None:
+    files = ["--file", "docker-compose.yml", "--file", "docker-compose.cadvisor.yml"]
+    result = subprocess.run(
+        ["docker", "compose", *files, "config", "--format", "json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    service = json.loads(result.stdout)["services"]["exporter"]
+    image, _, version = service["image"].rpartition(":")
+    assert (image, version[:1]) == ("ghcr.io/google/cadvisor", "v")
+    assert "build" not in service
+    assert all(mount["read_only"] for mount in service["volumes"])
+    command = dict(flag.removeprefix("--").split("=", 1) for flag in service["command"])
+    assert command["housekeeping_interval"] == "1s"
+    assert command["allow_dynamic_housekeeping"] == "false"
+    assert command["store_container_labels"] == "false"
+    assert set(command["whitelisted_container_labels"].split(",")) == {
+        "com.docker.compose.project",
+        "com.docker.compose.service",
+    }
+    assert service["healthcheck"]["test"][:2] == ["CMD", "wget"]

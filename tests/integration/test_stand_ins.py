@@ -40,9 +40,13 @@ def sh(image: str, script: str, *, options: Sequence[str] = ()) -> str:
     return done.stdout.strip()
 
 
+def found(image: str, *tools: str) -> list[str]:
+    """Return where the shell finds each tool; those that it does not find are left out."""
+    return sh(image, "; ".join(f"command -v {tool} || true" for tool in tools)).split()
+
+
 def absent(image: str, *tools: str) -> bool:
-    found = sh(image, "; ".join(f"command -v {tool} || true" for tool in tools))
-    return found == ""
+    return found(image, *tools) == []
 
 
 def settings(image: str) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def name() -> Iterator[str]:
 
 class TestPython:
     def test_its_programs_and_packages_are_under_usr_local(self, python: str) -> None:
-        assert sh(python, "command -v python python3 pip pip3").split() == [
+        assert found(python, "python", "python3", "pip", "pip3") == [
             f"/usr/local/bin/{tool}" for tool in ("python", "python3", "pip", "pip3")
         ]
         script = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -151,7 +155,7 @@ class TestNginx:
         )
 
     def test_it_has_curl_for_health_checks_and_little_else(self, nginx: str) -> None:
-        assert sh(nginx, "command -v curl envsubst").split() == ["/usr/bin/curl", "/usr/bin/envsubst"]
+        assert found(nginx, "curl", "envsubst") == ["/usr/bin/curl", "/usr/bin/envsubst"]
         assert absent(nginx, "wget", "python3", "ps", "ip", "nano")
 
     def test_it_serves_its_page_and_writes_its_pid(self, nginx: str, name: str) -> None:

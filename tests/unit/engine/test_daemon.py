@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.daemon import children, process, running, start_by_hand, stop
+from engine.daemon import children, process, running, start_by_hand, stop, wait_until
 from engine.errors import DaemonError
 from engine.state import Started
 
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def sleeper() -> Iterator[int]:
+    def sleeps(pid: int) -> bool:
+        found = process(pid)
+        return found is not None and found.program == "sleep"
+
     with subprocess.Popen(["sleep", "60"]) as child:
         try:
+            # The kernel shows the command line a moment after the program has been replaced.
+            assert wait_until(lambda: sleeps(child.pid), seconds=5)
             yield child.pid
         finally:
             child.kill()
