@@ -120,7 +120,11 @@ class NginxControl(Protocol):
         """
 
     def reload(self, instance: str) -> None:
-        """Ask the master to read its configuration anew."""
+        """Ask the master to read its configuration anew.
+
+        Raises:
+            BalancerError: it could not be asked.
+        """
 
 
 class DockerNginx:
@@ -140,7 +144,7 @@ class DockerNginx:
         config: str = "/etc/nginx/nginx.conf",
     ) -> None:
         self._client = client
-        self._command = (
+        self._test = (
             f"sed 's#{upstreams}/current/#{upstreams}/next/#' {config} >/tmp/alertscale-test.conf"
             " && exec nginx -t -q -c /tmp/alertscale-test.conf"
         )
@@ -159,21 +163,29 @@ class DockerNginx:
 
     def test(self, instance: str) -> None:
         """See :class:`NginxControl`."""
-        with engine_errors("test nginx's configuration"):
-            made = self._client.exec_create(instance, ["sh", "-c", self._command])
-            said = self._client.exec_start(made["Id"])
-            code = self._client.exec_inspect(made["Id"])["ExitCode"]
+        code, said = self._run(instance, self._test, "test nginx's configuration")
         if code != 0:
-            text = said.decode(errors="replace").strip()[-_SHOWN:]
             raise BalancerError(
-                f"nginx refuses the new upstreams and keeps the old ones: {text}",
+                f"nginx refuses the new upstreams and keeps the old ones: {said}",
                 reason=ErrorReason.CONFIG_TEST_FAILED,
             )
 
     def reload(self, instance: str) -> None:
-        """See :class:`NginxControl`."""
-        with engine_errors("reload nginx"):
-            self._client.kill(instance, signal="HUP")
+        """See :class:`NginxControl`.
+
+        From inside, since a signal sent through the Engine API counts as a stop by hand for some
+        engines (20.10), which would then not restart nginx after a crash.
+        """
+        code, said = self._run(instance, "kill -HUP $(cat /run/nginx.pid)", "reload nginx")
+        if code != 0:
+            raise BalancerError(f"nginx could not be reloaded: {said}", reason=ErrorReason.RELOAD_FAILED)
+
+    def _run(self, instance: str, command: str, doing: str) -> tuple[int, str]:
+        with engine_errors(doing):
+            made = self._client.exec_create(instance, ["sh", "-c", command])
+            said = self._client.exec_start(made["Id"])
+            code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
+        return code, said.decode(errors="replace").strip()[-_SHOWN:]
 
 
 class Balancer:
@@ -252,29 +264,31 @@ class Balancer:
             raise
         previous = self._target("current")
         self._link("current", made)
-        self._control.reload(instance)
-        if not self._took(instance, before):
+        try:
+            self._control.reload(instance)
+            self._await_reload(instance, before)
+        except BalancerError:
             if previous:
                 self._link("current", previous)
-            raise BalancerError(
-                f"nginx did not take the new upstreams within {self._timeout:g} s and keeps the old ones;"
-                " its log says why: docker compose logs nginx",
-                reason=ErrorReason.RELOAD_FAILED,
-            )
+            raise
         self._loaded_by, self._loaded = before.master, wanted
         self._prune(keep={made, previous})
         return ReloadOutcome.RELOADED
 
-    def _took(self, instance: str, before: Processes) -> bool:
+    def _await_reload(self, instance: str, before: Processes) -> None:
         deadline = self._clock() + self._timeout
         old = before.workers | before.leaving
         while self._clock() < deadline:
             now = self._control.processes(instance)
             # The master starts new workers first and retires the old ones a moment later.
             if now.workers - old and not now.workers & old:
-                return True
+                return
             self._pause(0.03)
-        return False
+        raise BalancerError(
+            f"nginx did not take the new upstreams within {self._timeout:g} s and keeps the old ones;"
+            " its log says why: docker compose logs nginx",
+            reason=ErrorReason.RELOAD_FAILED,
+        )
 
     def _read(self) -> dict[str, str]:
         current = self._directory / "current"

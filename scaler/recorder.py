@@ -12,7 +12,7 @@ from scaler.journal import Event, Journal
 from scaler.metrics import Metrics
 from scaler.policy import Decision
 from scaler.readiness import NOT_ASKED, Readiness
-from scaler.reasons import AlertResult, ErrorReason, EventKind, ReplicaState
+from scaler.reasons import AlertResult, DecisionReason, ErrorReason, EventKind, ReplicaState
 from scaler.world import View
 
 log = structlog.get_logger()
@@ -67,6 +67,8 @@ class Recorder:
     def decision(self, key: ServiceKey, decision: Decision) -> None:
         """Count a decision; record it when it differs from the one before."""
         self._metrics.decisions.labels(*key, decision.reason).inc()
+        if decision.reason is DecisionReason.STEPPING:
+            return  # the step's own event tells it
         before = self._decisions.get(key)
         self._decisions[key] = decision
         if before is not None and before.reason is decision.reason and decision.direction is None:
