@@ -18,9 +18,8 @@ INSTALL_BY_HAND = "install Docker Engine for your system, start it, then run mak
 class Step(Enum):
     """One thing to do, in the order in which they are done."""
 
-    INSTALL_ENGINE = "install Docker Engine from Debian's packages"
+    INSTALL_PACKAGES = "install Debian's packages"
     START_ENGINE = "start Docker Engine"
-    INSTALL_PIP = "install pip from Debian's packages"
     INSTALL_COMPOSE = "install Docker Compose"
 
 
@@ -30,7 +29,7 @@ class Plan:
 
     Attributes:
         steps: What to do, in order; empty when both answer already.
-        packages: Debian packages that `INSTALL_ENGINE` and `INSTALL_PIP` need.
+        packages: The Debian packages of `INSTALL_PACKAGES`.
     """
 
     steps: tuple[Step, ...]
@@ -46,18 +45,16 @@ def decide(facts: Facts) -> Plan:
     missing = tuple(_missing_engine(facts)) + tuple(_missing_compose(facts))
     if missing:
         raise NotReadyError(missing)
-    steps: list[Step] = []
-    packages: list[str] = []
-    if not facts.engine_answers:
-        packages += _engine_packages(facts)
-        steps += [Step.INSTALL_ENGINE] if packages else []
-        steps.append(Step.START_ENGINE)
-    if not facts.compose:
-        if not facts.pip:
-            packages.append("python3-pip")
-            steps.append(Step.INSTALL_PIP)
-        steps.append(Step.INSTALL_COMPOSE)
-    return Plan(steps=tuple(steps), packages=tuple(packages))
+    packages = [] if facts.engine_answers else _engine_packages(facts)
+    if not facts.compose and not facts.pip:
+        packages.append("python3-pip")
+    wanted = {
+        Step.INSTALL_PACKAGES: bool(packages),
+        Step.START_ENGINE: not facts.engine_answers,
+        Step.INSTALL_COMPOSE: not facts.compose,
+    }
+    steps = tuple(step for step, needed in wanted.items() if needed)
+    return Plan(steps=steps, packages=tuple(packages))
 
 
 def _engine_packages(facts: Facts) -> list[str]:

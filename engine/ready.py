@@ -46,8 +46,8 @@ def machine(place: Workplace) -> Facts:
 
 
 def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None:
-    if step in (Step.INSTALL_ENGINE, Step.INSTALL_PIP):
-        _install(plan.packages, place=place)
+    if step is Step.INSTALL_PACKAGES:
+        remember_packages(packages.install(plan.packages, logs=place.logs), place=place)
     elif step is Step.START_ENGINE:
         started = daemon.start(
             systemd=seen.systemd, answers=lambda: facts.engine_answers()[0], logs=place.logs
@@ -57,12 +57,6 @@ def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None
         folder = compose.plugin_folder(root=seen.root)
         program = compose.install(folder=folder, logs=place.logs)
         place.store.save(replace(place.store.load(), compose_plugin=str(program)))
-
-
-def _install(names: tuple[str, ...], *, place: Workplace) -> None:
-    absent = tuple(name for name in names if not packages.installed(name))
-    if absent:
-        remember_packages(packages.install(absent, logs=place.logs), place=place)
 
 
 def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:
@@ -96,10 +90,10 @@ def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
 def _stand_in(pulled: registry.Pulled, *, may_install: bool, place: Workplace) -> None:
     names = ", ".join(image.reference for image in pulled.refused)
     print(f"Cannot be pulled: {names} ({pulled.reason}).\nMaking stand-ins from Debian's packages.")
-    fresh = stand_ins.make(
+    if stand_ins.lacks_mmdebstrap(pulled.refused, may_install=may_install):
+        remember_packages(packages.install(["mmdebstrap"], logs=place.logs), place=place)
+    stand_ins.make(
         pulled.refused,
-        may_install=may_install,
         logs=place.logs,
         made=lambda tag: place.store.save(place.store.load().with_stand_in(tag)),
     )
-    remember_packages(fresh, place=place)

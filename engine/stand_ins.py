@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import packages
 from engine.errors import ImageError, Missing, NotReadyError
 from engine.shell import announced, capture, logged
 
@@ -85,29 +84,20 @@ def differs(image: Image, debian_version: str) -> bool:
     return upstream != image.version
 
 
-def make(
-    images: Sequence[Image], *, may_install: bool, logs: Path, made: Callable[[str], None]
-) -> tuple[str, ...]:
+def make(images: Sequence[Image], *, logs: Path, made: Callable[[str], None]) -> None:
     """Make stand-ins under the given tags.
 
     Args:
         images: What to make.
-        may_install: Whether mmdebstrap may be installed when it is missing.
         logs: Where the builds' output goes.
         made: Called with each tag once it exists.
 
-    Returns:
-        The Debian packages that were installed for it.
-
     Raises:
         ImageError: There is no recipe, or Debian has no such package.
-        NotReadyError: mmdebstrap is missing and may not be installed.
         CommandFailedError: A build failed.
     """
     chosen = recipes(images)
-    fresh: tuple[str, ...] = ()
-    if not capture("docker", "image", "inspect", BASE).ok:
-        fresh = _provide_mmdebstrap(images, may_install=may_install, logs=logs)
+    if not base_is_here():
         _make_base(logs=logs)
         made(BASE)
     versions = _versions([recipe.package_for(image) for image, recipe in chosen])
@@ -118,12 +108,21 @@ def make(
             _build(image, recipe, version=version, context=context, logs=logs)
             made(image.reference)
     remove_stages()
-    return fresh
 
 
-def _provide_mmdebstrap(images: Sequence[Image], *, may_install: bool, logs: Path) -> tuple[str, ...]:
-    if shutil.which("mmdebstrap"):
-        return ()
+def base_is_here() -> bool:
+    """Whether the engine has the image that the stand-ins rest on."""
+    return capture("docker", "image", "inspect", BASE).ok
+
+
+def lacks_mmdebstrap(images: Sequence[Image], *, may_install: bool) -> bool:
+    """Whether mmdebstrap has to be installed before these stand-ins can be made.
+
+    Raises:
+        NotReadyError: It is missing and may not be installed.
+    """
+    if base_is_here() or shutil.which("mmdebstrap"):
+        return False
     if not may_install:
         names = ", ".join(image.reference for image in images)
         raise NotReadyError(
@@ -136,7 +135,7 @@ def _provide_mmdebstrap(images: Sequence[Image], *, may_install: bool, logs: Pat
                 )
             ]
         )
-    return packages.install(["mmdebstrap"], logs=logs)
+    return True
 
 
 def _make_base(*, logs: Path) -> None:

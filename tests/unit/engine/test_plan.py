@@ -35,12 +35,11 @@ def test_a_machine_with_docker_needs_neither_root_nor_debian() -> None:
     assert decide(replace(DOCKER_HERE, root=False, system="fedora")).steps == ()
 
 
-def test_a_bare_debian_machine_gets_engine_pip_and_compose_in_this_order() -> None:
+def test_a_bare_debian_machine_gets_packages_engine_and_compose_in_this_order() -> None:
     plan = decide(BARE_DEBIAN)
     assert plan.steps == (
-        Step.INSTALL_ENGINE,
+        Step.INSTALL_PACKAGES,
         Step.START_ENGINE,
-        Step.INSTALL_PIP,
         Step.INSTALL_COMPOSE,
     )
     assert plan.packages == ("docker.io", "docker-cli", "iptables", "python3-pip")
@@ -48,7 +47,7 @@ def test_a_bare_debian_machine_gets_engine_pip_and_compose_in_this_order() -> No
 
 def test_a_client_without_an_engine_is_no_docker() -> None:
     plan = decide(replace(BARE_DEBIAN, client=True, compose=True))
-    assert plan.steps == (Step.INSTALL_ENGINE, Step.START_ENGINE)
+    assert plan.steps == (Step.INSTALL_PACKAGES, Step.START_ENGINE)
     assert plan.packages == ("docker.io", "iptables")
 
 

@@ -1,0 +1,40 @@
+"""The whole stack from a fresh copy of the repository, under a project name and ports of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.stack import Stack, copy_repository, free_port
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack, healthy."""
+    directory = tmp_path_factory.mktemp("clone")
+    copy_repository(directory)
+    names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
+    running = Stack(directory=directory, ports={name: free_port() for name in names})
+    try:
+        running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+        running.await_replicas(1, within=30)
+        yield running
+    finally:
+        if os.environ.get("CI") or not os.environ.get("KEEP_STACK"):
+            running.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", "--rmi", "local")
+        running.session.close()
+
+
+@pytest.fixture
+def one_replica(stack: Stack) -> Iterator[Stack]:
+    """The stack with one replica and nothing paused, before and after the test."""
+    _settle(stack)
+    yield stack
+    _settle(stack)
+
+
+def _settle(stack: Stack) -> None:
+    stack.pause("none")
+    stack.scale(1)

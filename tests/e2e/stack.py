@@ -1,0 +1,177 @@
+"""A running stack, and ways to look at it from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+REPOSITORY = Path(__file__).parents[2]
+PROJECT = "alertscale-e2e"
+T = TypeVar("T")
+
+
+def wait_until(look: Callable[[], T], *, within: float, what: str, every: float = 0.1) -> T:
+    """Look until the answer is true; fail with what was waited for and what was seen last."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {within:g} s: {what}; last seen: {seen!r}")
+        time.sleep(every)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """The running stack."""
+
+    directory: Path
+    ports: Mapping[str, int]
+    project: str = PROJECT
+    files: tuple[str, ...] = ("docker-compose.yml", "tests/e2e/docker-compose.fast.yml")
+    session: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **{name: str(port) for name, port in self.ports.items()},
+            "NGINX_BIND": "127.0.0.1",
+        }
+
+    def command(self, *words: str) -> list[str]:
+        files = [part for name in self.files for part in ("-f", name)]
+        return ["docker", "compose", "-p", self.project, "--progress", "plain", *files, *words]
+
+    def compose(self, *words: str, check: bool = True, timeout: float = 600) -> str:
+        """Run ``docker compose`` on this project; return what it printed."""
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            pytest.fail(
+                f"docker compose {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def url(self, variable: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[variable]}{path}"
+
+    def scaler(self, path: str) -> dict[str, Any]:
+        """GET from the scaler."""
+        answer = self.session.get(self.url("SCALER_PORT", path), timeout=10)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def service(self, name: str = "flask-app") -> dict[str, Any]:
+        """A service as the API shows it."""
+        found = [s for s in self.scaler("/api/v1/services")["services"] if s["service"] == name]
+        return dict(found[0]) if found else {}
+
+    def events(self) -> list[dict[str, Any]]:
+        """The history, oldest first."""
+        return list(reversed(self.scaler("/api/v1/events?limit=1000")["events"]))
+
+    def token(self) -> str:
+        return self.compose("exec", "-T", "scaler", "cat", "/run/alertscale/token").strip()
+
+    def change(self, path: str, body: object) -> requests.Response:
+        """POST to the scaler with the token."""
+        return self.session.post(
+            self.url("SCALER_PORT", path),
+            json=body,
+            headers={"Authorization": f"Bearer {self.token()}"},
+            timeout=10,
+        )
+
+    def containers(self, service: str = "flask-app", *, project: str | None = None) -> list[dict[str, Any]]:
+        """A service's containers in whichever state, by number, as ``docker inspect`` shows them."""
+        ids = subprocess.run(
+            [
+                "docker", "ps", "-aq", "--no-trunc",
+                "--filter", f"label=com.docker.compose.project={project or self.project}",
+                "--filter", f"label=com.docker.compose.service={service}",
+            ],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        found: list[dict[str, Any]] = []
+        for one in ids:
+            shown = subprocess.run(["docker", "inspect", one], capture_output=True, text=True, check=False)
+            found += json.loads(shown.stdout) if shown.returncode == 0 else []
+        return sorted(found, key=lambda c: int(c["Config"]["Labels"]["com.docker.compose.container-number"]))
+
+    def addresses(self, service: str = "flask-app", *, project: str | None = None) -> set[str]:
+        """Addresses, on our network, of a service's running containers."""
+        network = f"{self.project}_default"
+        return {
+            c["NetworkSettings"]["Networks"][network]["IPAddress"]
+            for c in self.containers(service, project=project)
+            if c["State"]["Running"] and not c["State"]["Paused"]
+        }
+
+    def upstream(self, name: str = "flask-app") -> set[str]:
+        """The addresses that nginx's file of an upstream holds."""
+        text = self.compose(
+            "exec", "-T", "nginx", "sh", "-c", f"cat /etc/nginx/upstreams/current/{name}.conf", check=False
+        )
+        servers = [line.split()[1] for line in text.splitlines() if line.strip().startswith("server ")]
+        return {server.rsplit(":", 1)[0] for server in servers}
+
+    def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
+        """Wait until so many replicas are ready, and no other container of the service is there."""
+        wait_until(
+            lambda: [r["state"] for r in self.service(service).get("replicas", [])] == ["ready"] * count,
+            within=within,
+            what=f"{count} ready replicas of {service}",
+        )
+
+    def scale(self, count: int, *, service: str = "flask-app") -> None:
+        """Order a count through the API and wait for it."""
+        answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
+        assert answer.status_code == 202, answer.text
+        self.await_replicas(count, within=60, service=service)
+
+    def pause(self, pause: str, *, service: str = "flask-app") -> None:
+        answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
+        assert answer.status_code == 200, answer.text
+
+
+def copy_repository(target: Path) -> None:
+    """Copy what git tracks or would track, as a fresh clone would have it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source = REPOSITORY / name
+        if source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)

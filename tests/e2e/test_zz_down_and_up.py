@@ -1,0 +1,76 @@
+"""The end of the stack: what stops, what stays, what is gone. Named to run last."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.e2e.stack import Stack, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+def listed(kind: str, project: str) -> list[str]:
+    words = {
+        "container": ["ps", "-aq"],
+        "network": ["network", "ls", "-q"],
+        "volume": ["volume", "ls", "-q"],
+    }[kind]
+    shown = subprocess.run(
+        ["docker", *words, "--filter", f"label=com.docker.compose.project={project}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout.split()
+
+
+def test_down_leaves_nothing_but_data_and_up_finds_it_again(one_replica: Stack) -> None:
+    stack = one_replica
+    stack.scale(2)
+    stack.pause("up")
+    last = stack.events()[-1]["id"]
+    stack.compose("down", "--timeout", "5")
+    assert listed("container", stack.project) == []
+    assert listed("network", stack.project) == []
+    assert listed("volume", stack.project) != []
+
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")
+    assert last in [e["id"] for e in stack.events()]
+    assert stack.service()["pause"] == "up"
+
+
+def test_ctrl_c_stops_everything_at_once_and_cleanly(stack: Stack) -> None:
+    stack.compose("down", "--timeout", "5")
+    foreground = subprocess.Popen(
+        stack.command("up"),
+        cwd=stack.directory,
+        env=stack.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert foreground.stdout is not None
+    try:
+        wait_until(lambda: healthy(stack), within=120, what="the stack in the foreground", every=0.5)
+        foreground.send_signal(signal.SIGINT)
+        foreground.communicate(timeout=60)
+    finally:
+        if foreground.poll() is None:
+            foreground.kill()
+            foreground.communicate()
+    for service in ("flask-app", "nginx", "exporter", "scaler", "prometheus", "alertmanager", "locust"):
+        for container in stack.containers(service):
+            assert not container["State"]["Running"], service
+            # 137 would mean that Docker had to kill it.
+            assert container["State"]["ExitCode"] in {0, 143}, (service, container["State"])
+    assert len(stack.containers()) == 1
+
+
+def healthy(stack: Stack) -> bool:
+    try:
+        return [r["state"] for r in stack.service().get("replicas", [])] == ["ready"]
+    except OSError:
+        return False

@@ -1,0 +1,118 @@
+"""Environment variables: defaults, what is read, and all faults at once."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaler.errors import SettingsError
+from scaler.settings import VARIABLES, Settings, read_settings
+
+
+def faults(environment: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment)
+    return caught.value.faults
+
+
+def test_defaults() -> None:
+    assert read_settings({"PATH": "/bin"}) == Settings(
+        host="0.0.0.0",
+        port=8000,
+        data=Path("/var/lib/alertscale/data"),
+        upstreams=Path("/var/lib/alertscale/upstreams"),
+        token_file=Path("/run/alertscale/token"),
+        project="",
+        projects=frozenset(),
+        signal_ttl=15.0,
+        tick=1.0,
+        keep_events=10_000,
+        log_level="info",
+        log_format="json",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"),
+    [
+        ("LISTEN", "127.0.0.1:1", "port", 1),
+        ("LISTEN", "127.0.0.1:1", "host", "127.0.0.1"),
+        ("DATA", "/d", "data", Path("/d")),
+        ("UPSTREAMS", "/u", "upstreams", Path("/u")),
+        ("TOKEN_FILE", "/t", "token_file", Path("/t")),
+        ("PROJECT", "shop-2", "project", "shop-2"),
+        ("PROJECTS", "shop, blog", "projects", frozenset({"shop", "blog"})),
+        ("SIGNAL_TTL", "1m", "signal_ttl", 60.0),
+        ("TICK", "100ms", "tick", 0.1),
+        ("KEEP_EVENTS", "100", "keep_events", 100),
+        ("LOG_LEVEL", "debug", "log_level", "debug"),
+        ("LOG_FORMAT", "console", "log_format", "console"),
+    ],
+)
+def test_good_value(name: str, text: str, attribute: str, value: object) -> None:
+    assert getattr(read_settings({f"ALERTSCALE_{name}": text}), attribute) == value
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_an_empty_variable_counts_as_not_given(name: str) -> None:
+    """Compose passes ``${NAME:-}`` on as an empty value."""
+    assert read_settings({f"ALERTSCALE_{name}": ""}) == read_settings({})
+
+
+BAD = {
+    "LISTEN": ["8000", ":8000", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536", "0.0.0.0:http"],
+    "DATA": ["data", "./data"],
+    "UPSTREAMS": ["upstreams"],
+    "TOKEN_FILE": ["token"],
+    "PROJECT": ["Shop", "my shop", "-shop"],
+    "PROJECTS": ["shop,My Blog"],
+    "SIGNAL_TTL": ["15", "0s", "2h", "9" * 400 + "h"],
+    "TICK": ["0s", "50ms", "2m", "often"],
+    "KEEP_EVENTS": ["99", "all", "-1", "12345678"],
+    "LOG_LEVEL": ["loud", "INFO"],
+    "LOG_FORMAT": ["xml"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])
+def test_bad_value_is_named_with_what_is_allowed(name: str, text: str) -> None:
+    (fault,) = faults({f"ALERTSCALE_{name}": text})
+
+    said, _, allowed = fault.partition(" is not ")
+    assert said == f"ALERTSCALE_{name}: {text!r}"
+    assert allowed
+
+
+def test_every_variable_has_a_bad_value_above() -> None:
+    assert set(BAD) == set(VARIABLES)
+
+
+def test_all_faults_are_listed_at_once() -> None:
+    environment = {"ALERTSCALE_TICK": "x", "ALERTSCALE_DATA": "x", "ALERTSCALE_FOO_BAR_BAZ": "x"}
+
+    assert [fault.split()[0].rstrip(":") for fault in faults(environment)] == [
+        "ALERTSCALE_DATA",
+        "ALERTSCALE_TICK",
+        "ALERTSCALE_FOO_BAR_BAZ",
+    ]
+
+
+def test_a_misspelt_variable_is_told_the_right_one() -> None:
+    assert faults({"ALERTSCALE_LOGLEVEL": "info"}) == (
+        "ALERTSCALE_LOGLEVEL is not known; did you mean ALERTSCALE_LOG_LEVEL?",
+    )
+
+
+def test_a_variable_like_no_other_is_told_all_of_them() -> None:
+    (fault,) = faults({"ALERTSCALE_QQQQQQQQ": "x"})
+
+    assert all(f"ALERTSCALE_{name}" in fault for name in VARIABLES)
+
+
+@given(st.dictionaries(st.sampled_from([f"ALERTSCALE_{name}" for name in VARIABLES]), st.text()))
+def test_any_environment_is_read_or_refused_with_its_names(environment: dict[str, str]) -> None:
+    try:
+        read_settings(environment)
+    except SettingsError as error:
+        assert all(fault.startswith("ALERTSCALE_") for fault in error.faults)
