@@ -7,7 +7,12 @@ from pathlib import PurePosixPath
 
 from exporter.errors import SettingsError
 
-DEFAULT_LABELS = ("com.docker.compose.project", "com.docker.compose.service")
+# Sorted. `oneoff` lets the rules leave out what `docker compose run` starts.
+DEFAULT_LABELS = (
+    "com.docker.compose.oneoff",
+    "com.docker.compose.project",
+    "com.docker.compose.service",
+)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 HIGHEST_PORT = 65535
 

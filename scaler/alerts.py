@@ -132,9 +132,11 @@ def parse(body: bytes, *, validator: Validator) -> tuple[Alert, ...]:
     """
     try:
         document: Any = json.loads(body)
+        # Half a surrogate pair passes loads, but neither the journal nor the log can hold it.
+        json.dumps(document, ensure_ascii=False).encode()
+        fault = next(iter(validator.iter_errors(document)), None)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {str(error)[:_SHOWN]}") from error
-    fault = next(iter(validator.iter_errors(document)), None)
     if fault is not None:
         raise RequestError(f"{fault.json_path}: {fault.message[:_SHOWN]}")
     return tuple(

@@ -19,9 +19,11 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
 
+import docker.errors
 from docker import APIClient
 
 from scaler.engine import engine_errors
@@ -150,9 +152,14 @@ class DockerNginx:
         )
 
     def processes(self, instance: str) -> Processes:
-        """See :class:`NginxControl`."""
+        """See :class:`NginxControl`; a container that has just stopped or gone has none."""
         with engine_errors("list nginx's processes"):
-            listed = self._client.top(instance, ps_args="-eo pid,args")
+            try:
+                listed = self._client.top(instance, ps_args="-eo pid,args")
+            except docker.errors.APIError as error:
+                if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                    raise
+                return Processes(master=None, workers=frozenset(), leaving=frozenset())
         titles = {int(row[0]): " ".join(row[1:]) for row in listed["Processes"] or ()}
         masters = [pid for pid, title in titles.items() if title.startswith(_MASTER)]
         workers = {pid for pid, title in titles.items() if title.startswith(_WORKER)}

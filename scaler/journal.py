@@ -135,8 +135,12 @@ class Journal:
         self._path = path
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+        try:
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         except sqlite3.Error as error:
+            self._db.close()
             raise JournalError(f"cannot open the journal {path}: {error}") from error
 
     def close(self) -> None:

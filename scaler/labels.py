@@ -27,8 +27,10 @@ COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
 T = TypeVar("T")
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION: Final = re.compile(r"(?:\d+(?:ms|s|m|h))+")
-_DURATION_PART: Final = re.compile(r"(\d+)(ms|s|m|h)")
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|s|m|h))+")
+_DURATION_PART: Final = re.compile(r"([0-9]+)(ms|s|m|h)")
+_LONGEST: Final = 30 * 24 * 3600.0
+"""Seconds; a thread cannot be told to wait for an arbitrary time."""
 _RESOURCE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _MAX_REPLICAS: Final = 1000
 
@@ -43,11 +45,13 @@ def parse_duration(text: str) -> float:
         Seconds.
 
     Raises:
-        ValueError: the text is of another form.
+        ValueError: the text is of another form, or more than 30 days.
     """
-    if not _DURATION.fullmatch(text):
-        raise ValueError("a duration such as 500ms, 10s or 1m30s")
-    return sum(int(n) * _DURATION_UNITS[unit] for n, unit in _DURATION_PART.findall(text))
+    if _DURATION.fullmatch(text):
+        seconds = sum(int(n) * _DURATION_UNITS[unit] for n, unit in _DURATION_PART.findall(text))
+        if seconds <= _LONGEST:
+            return seconds
+    raise ValueError("a duration such as 500ms, 10s or 1m30s, at most 720h")
 
 
 def _boolean(text: str) -> bool:
@@ -185,11 +189,12 @@ class _Reader:
             return label.default
 
     def report_unknown(self) -> None:
-        known = {PREFIX + label.name for label in ALL} | {COMPONENT}
+        known = [label.name for label in ALL] + [COMPONENT.removeprefix(PREFIX)]
         for name in sorted(self.labels):
-            if name.startswith(PREFIX) and name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+            if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+                # Without the prefix, which alone would make any two names alike.
+                near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+                hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
                 self.faults.append(
                     f"{name}: {self.labels[name]!r} is a label that alertscale does not know{hint}"
                 )

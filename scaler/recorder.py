@@ -117,7 +117,8 @@ class Recorder:
                 now = answers.get(replica.id, NOT_ASKED)
                 if was.ready == now.ready or replica.id in view.draining:
                     continue
-                word = "is ready" if now.ready else f"is not ready any more: {now.detail}"
+                why = now.detail if replica.id in answers else f"it is {replica.status}"
+                word = "is ready" if now.ready else f"is not ready any more: {why}"
                 state = ReplicaState.READY if now.ready else ReplicaState.STARTING
                 self.tell(EventKind.REPLICA, state, f"{replica.name} {word}", service=service.key)
 

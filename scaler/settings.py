@@ -142,12 +142,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
-    known = [_PREFIX + name for name in VARIABLES]
     faults = []
     for name in sorted(environment):
-        if name.startswith(_PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in VARIABLES:
+            # Without the prefix, which alone would make any two names alike.
+            near = difflib.get_close_matches(name.removeprefix(_PREFIX), VARIABLES, n=1)
+            known = ", ".join(_PREFIX + variable for variable in VARIABLES)
+            hint = f"; did you mean {_PREFIX}{near[0]}?" if near else f"; known are {known}"
             faults.append(f"{name} is not known{hint}")
     return faults
 

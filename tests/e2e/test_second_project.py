@@ -43,7 +43,7 @@ def fire(stack: Stack, name: str, labels: dict[str, str], *, seconds: float = 60
     now = datetime.now(tz=UTC)
     alert = {
         "labels": {"alertname": name, **labels},
-        "startsAt": now.isoformat(),
+        "startsAt": (now - timedelta(minutes=1)).isoformat(),
         "endsAt": (now + timedelta(seconds=seconds)).isoformat(),
     }
     answer = stack.session.post(stack.url("ALERTMANAGER_PORT", "/api/v2/alerts"), json=[alert], timeout=10)

@@ -21,6 +21,8 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.settings import DEFAULT_LABELS
+
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parents[2]
@@ -397,8 +399,5 @@ def test_the_cadvisor_overlay_puts_cadvisor_in_the_exporters_place() -> None:
     assert command["housekeeping_interval"] == "1s"
     assert command["allow_dynamic_housekeeping"] == "false"
     assert command["store_container_labels"] == "false"
-    assert set(command["whitelisted_container_labels"].split(",")) == {
-        "com.docker.compose.project",
-        "com.docker.compose.service",
-    }
+    assert set(command["whitelisted_container_labels"].split(",")) == set(DEFAULT_LABELS)
     assert service["healthcheck"]["test"][:2] == ["CMD", "wget"]
