@@ -11,12 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, SignalBook, Verdict, judge
+from scaler.alerts import Alert, KnownServices, ServiceKey, SignalBook, Verdict, judge
+from scaler.crew import Crew
 from scaler.errors import (
     AlertscaleError,
     LabelError,
@@ -24,16 +25,17 @@ from scaler.errors import (
     TargetError,
     UnavailableError,
 )
-from scaler.journal import Event, Journal
+from scaler.journal import Event, Journal, Step
 from scaler.labels import Limits, read_limits
 from scaler.metrics import Metrics
 from scaler.policy import Decision, State, decide
-from scaler.readiness import NOT_ASKED, Check, Prober, plan_check
-from scaler.reasons import Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.readiness import Check, Prober, plan_check
+from scaler.reasons import ErrorReason, EventKind, Pause, ReplicaState
 from scaler.recorder import Recorder
-from scaler.steps import Order, Stepper
-from scaler.targets.base import GONE, Observation, Replica, Service, Target
+from scaler.steps import Stepper
+from scaler.targets.base import GONE, Observation, Service, Target
 from scaler.traffic import Traffic
+from scaler.views import Health, ServiceView, service_view
 from scaler.world import View, World
 
 log = structlog.get_logger()
@@ -50,43 +52,6 @@ SETTLE: Final = 3.0
 BACKOFF_FIRST: Final = 10.0
 BACKOFF_LONGEST: Final = 300.0
 _SOON: Final = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicaView:
-    """A replica as the API shows it."""
-
-    number: int
-    name: str
-    id: str
-    state: ReplicaState
-    address: str
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceView:
-    """A service as the API shows it; ``limits`` and ``decision`` are None while labels cannot be read."""
-
-    key: ServiceKey
-    limits: Limits | None
-    replicas: tuple[ReplicaView, ...]
-    decision: Decision | None
-    decided_at: float
-    signals: tuple[Signal, ...]
-    pause: Pause
-    wanted: int | None
-    faults: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    """Whether the scaler can do its work."""
-
-    passes_age: float
-    engine: bool
-    watchdog_age: float
-    balancer_error: str
 
 
 class Autoscaler:
@@ -138,7 +103,6 @@ class Autoscaler:
         self._metrics = metrics
         self._prober = prober
         self._world = world
-        self._stepper = stepper
         self._wake = wake
         self._own_project = own_project
         self._networks = networks
@@ -146,10 +110,10 @@ class Autoscaler:
         self._stopping = stopping
         self._clock = clock
         self._monotonic = monotonic
+        self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=signal_ttl)
         self._decisions: dict[ServiceKey, tuple[Decision, float]] = {}
-        self._steps: dict[ServiceKey, set[threading.Thread]] = {}
         self._died: dict[str, float] = {}
         self._dirty = threading.Event()
         self._dirty.set()
@@ -157,6 +121,7 @@ class Autoscaler:
         self._decided = -math.inf
         self._passed = monotonic()
         self._engine_up = False
+        self._unfinished: tuple[Step, ...] | None = None
 
     # What others may call.
 
@@ -180,8 +145,7 @@ class Autoscaler:
                 changed = self._book.note(verdict, now=now)
             self._recorder.alert(verdict, changed=changed)
             verdicts.append(verdict)
-        self._decided = -math.inf
-        self._wake.set()
+        self._decide_soon()
         return tuple(verdicts)
 
     def services(self) -> tuple[ServiceView, ...]:
@@ -244,7 +208,6 @@ class Autoscaler:
     def run(self) -> None:
         """Run passes until ``stopping`` is set."""
         threading.Thread(target=self._listen, name="events", daemon=True).start()
-        self._recover()
         while not self._stopping.is_set():
             begun = self._monotonic()
             self._wake.clear()
@@ -266,13 +229,21 @@ class Autoscaler:
             AlertscaleError: the engine or the journal did not answer.
         """
         now = self._monotonic()
+        if self._unfinished is None:
+            self._unfinished = self._crew.claim(self._journal.unfinished())
         relisted = self._relist_if_due(now)
+        self._crew.resume(self._unfinished)
+        self._unfinished = ()
         view = self._ask_all(now)
         self._traffic.sync(view, now, relisted=relisted)
         if now - self._decided >= self._tick:
             self._decided = now
             self._decide_all(now)
         return self._until_next(now)
+
+    def _decide_soon(self) -> None:
+        self._decided = -math.inf
+        self._wake.set()
 
     def _until_next(self, now: float) -> float:
         due = [self._decided + self._tick, self._traffic.next_due()]
@@ -347,7 +318,7 @@ class Autoscaler:
     def _decide(self, view: View, service: Service, limits: Limits, now: float) -> None:
         counted = view.counted(service)
         hold = self._journal.hold(service.key)
-        if hold.wanted is not None and hold.wanted == len(counted) and not self._stepping(service.key):
+        if hold.wanted is not None and hold.wanted == len(counted) and not self._crew.stepping(service.key):
             hold = replace(hold, wanted=None)
             self._journal.set_hold(service.key, hold)
         state = State(
@@ -357,7 +328,7 @@ class Autoscaler:
             retry_at=self._retry_at(service, now),
             pause=hold.pause,
             wanted=hold.wanted,
-            stepping=self._stepping(service.key),
+            stepping=self._crew.stepping(service.key),
         )
         with self._lock:
             demand = self._book.demand(service.key, now=now)
@@ -365,7 +336,7 @@ class Autoscaler:
         self._decisions[service.key] = (decision, self._clock())
         self._recorder.decision(service.key, decision)
         if decision.direction is not None:
-            self._act(service, counted, decision, limits)
+            self._crew.act(service, counted, decision, limits)
 
     def _retry_at(self, service: Service, now: float) -> float | None:
         failed, last = self._journal.failures(service.key)
@@ -377,66 +348,13 @@ class Autoscaler:
             waits.append(self._clock() + settled - now)
         return max(waits, default=None)
 
-    def _act(
-        self, service: Service, counted: tuple[Replica, ...], decision: Decision, limits: Limits
-    ) -> None:
-        if decision.direction is Direction.UP:
-            highest = max(r.number for r in service.replicas)
-            ready = [r for r in counted if r.status == "running"] or list(counted)
-            numbers = range(highest + 1, highest + 1 + decision.target - decision.replicas)
-            orders = [(n, ready[-1].id) for n in numbers]
-        else:
-            leaving = sorted(counted, key=lambda r: r.number)[decision.target - decision.replicas :]
-            orders = [(r.number, r.id) for r in reversed(leaving)]
-        for number, container in orders:
-            order = Order(
-                service=service.key,
-                direction=decision.direction or Direction.UP,
-                number=number,
-                why=decision.reason,
-                limits=limits,
-                replica=container,
-            )
-            self._spawn(service.key, lambda order=order: self._stepper.take(order))  # type: ignore[misc]
-
-    def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                work()
-            except AlertscaleError as error:
-                self._recorder.survived("step", error)
-            except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
-                self._recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
-            finally:
-                with self._lock:
-                    self._steps[key].discard(threading.current_thread())
-                self._decided = -math.inf
-                self._wake.set()
-
-        thread = threading.Thread(target=guarded, name=f"step {key[1]}", daemon=True)
-        with self._lock:
-            self._steps.setdefault(key, set()).add(thread)
-        thread.start()
-
-    def _stepping(self, key: ServiceKey) -> bool:
-        with self._lock:
-            return bool(self._steps.get(key))
-
-    def _recover(self) -> None:
-        for step in self._journal.unfinished():
-            if step.direction is Direction.DOWN and step.replica:
-                self._world.mark_draining(step.replica)
-            log.info("step of an earlier run is resumed", service=step.service[1], phase=step.phase)
-            limits = self._world.view.limits.get(step.service, Limits())
-            self._spawn(step.service, lambda step=step, limits=limits: self._stepper.resume(step, limits))  # type: ignore[misc]
-
     def _note_deaths(self, observation: Observation, now: float) -> None:
         dead = {r.id for s in observation.services for r in s.replicas if r.status in GONE}
         self._died = {r: self._died.get(r, now) for r in dead}
 
     def _reap(self, service: Service, now: float) -> None:
         """Remove replicas that died while others live: Compose counts them, and they serve nobody."""
-        if self._stepping(service.key) or len({r.version for r in service.replicas}) > 1:
+        if self._crew.stepping(service.key) or len({r.version for r in service.replicas}) > 1:
             return
         if not any(r.live for r in service.replicas):
             return
@@ -457,8 +375,7 @@ class Autoscaler:
 
     def _manual(self, key: ServiceKey, text: str, reason: str) -> ServiceView:
         self._recorder.tell(EventKind.MANUAL, reason, text, service=key)
-        self._decided = -math.inf
-        self._wake.set()
+        self._decide_soon()
         view = self._world.view
         service = view.service(key)
         if service is None:
@@ -494,33 +411,15 @@ class Autoscaler:
         return matches[0], view.limits[matches[0]]
 
     def _service_view(self, view: View, service: Service) -> ServiceView:
-        decision, decided_at = self._decisions.get(service.key, (None, 0.0))
-        hold = self._journal.hold(service.key)
         with self._lock:
             signals = self._book.firing(service.key)
-        return ServiceView(
-            key=service.key,
-            limits=view.limits.get(service.key),
-            replicas=tuple(_replica_view(view, r) for r in service.replicas),
-            decision=decision,
-            decided_at=decided_at,
+        return service_view(
+            view,
+            service,
+            decided=self._decisions.get(service.key, (None, 0.0)),
+            hold=self._journal.hold(service.key),
             signals=signals,
-            pause=hold.pause,
-            wanted=hold.wanted,
-            faults=view.faults.get(service.key, ()),
         )
-
-
-def _replica_view(view: View, replica: Replica) -> ReplicaView:
-    readiness = view.readiness.get(replica.id, NOT_ASKED)
-    return ReplicaView(
-        number=replica.number,
-        name=replica.name,
-        id=replica.id[:12],
-        state=view.state(replica),
-        address=next(iter(sorted(replica.addresses.values())), ""),
-        detail="" if readiness.ready else readiness.detail,
-    )
 
 
 def _read_all(observation: Observation) -> tuple[dict[ServiceKey, Limits], dict[ServiceKey, tuple[str, ...]]]:

@@ -21,11 +21,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from scaler.alerts import Alert, Verdict, not_json, parse
-from scaler.autoscaler import Health, ReplicaView, ServiceView
 from scaler.errors import AlertscaleError, RequestError
 from scaler.journal import Event
 from scaler.metrics import Metrics
 from scaler.reasons import ErrorReason, Pause
+from scaler.views import Health, ReplicaView, ServiceView
 
 log = structlog.get_logger()
 

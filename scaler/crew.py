@@ -1,0 +1,108 @@
+"""Runs steps, each in a thread of its own, and knows which services have one under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from scaler.alerts import ServiceKey
+from scaler.errors import AlertscaleError
+from scaler.journal import Step
+from scaler.labels import Limits
+from scaler.policy import Decision
+from scaler.reasons import Direction
+from scaler.recorder import Recorder
+from scaler.steps import Order, Stepper
+from scaler.targets.base import Replica, Service
+from scaler.world import World
+
+log = structlog.get_logger()
+
+
+class Crew:
+    """Starts steps; used by the loop alone, but for the ends of its threads.
+
+    Args:
+        stepper: takes a step.
+        world: where leaving replicas are marked.
+        recorder: told when a step's thread fails.
+        done: called when a step has ended.
+    """
+
+    def __init__(
+        self, *, stepper: Stepper, world: World, recorder: Recorder, done: Callable[[], object]
+    ) -> None:
+        self._stepper = stepper
+        self._world = world
+        self._recorder = recorder
+        self._done = done
+        self._lock = threading.Lock()
+        self._threads: dict[ServiceKey, set[threading.Thread]] = {}
+
+    def stepping(self, key: ServiceKey) -> bool:
+        """Whether a step of that service is under way."""
+        with self._lock:
+            return bool(self._threads.get(key))
+
+    def act(self, service: Service, counted: tuple[Replica, ...], decision: Decision, limits: Limits) -> None:
+        """Start the steps that lead from the counted replicas to the decision's target."""
+        difference = decision.target - decision.replicas
+        for number, replica in (
+            _additions(service, counted, difference) if difference > 0 else _removals(counted, -difference)
+        ):
+            order = Order(
+                service=service.key,
+                direction=Direction.UP if difference > 0 else Direction.DOWN,
+                number=number,
+                why=decision.reason,
+                limits=limits,
+                replica=replica,
+            )
+            self._spawn(service.key, partial(self._stepper.take, order))
+
+    def claim(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
+        for step in steps:
+            if step.direction is Direction.DOWN and step.replica:
+                self._world.mark_draining(step.replica)
+        return steps
+
+    def resume(self, steps: tuple[Step, ...]) -> None:
+        """Finish the steps of an earlier run, once their services' labels are known."""
+        for step in steps:
+            log.info("step of an earlier run is resumed", service=step.service[1], phase=str(step.phase))
+            limits = self._world.view.limits.get(step.service, Limits())
+            self._spawn(step.service, partial(self._stepper.resume, step, limits))
+
+    def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
+        with self._lock:
+            self._threads.setdefault(key, set()).add(thread)
+        thread.start()
+
+    def _run(self, key: ServiceKey, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except AlertscaleError as error:
+            self._recorder.survived("step", error)
+        except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
+            self._recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
+        finally:
+            with self._lock:
+                self._threads[key].discard(threading.current_thread())
+            self._done()
+
+
+def _additions(service: Service, counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
+    """Numbers above the highest, dead replicas' included, each with the newest running one as model."""
+    highest = max(r.number for r in service.replicas)
+    model = ([r for r in counted if r.status == "running"] or list(counted))[-1]
+    return [(number, model.id) for number in range(highest + 1, highest + 1 + count)]
+
+
+def _removals(counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
+    leaving = sorted(counted, key=lambda r: r.number, reverse=True)[:count]
+    return [(r.number, r.id) for r in leaving]

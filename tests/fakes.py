@@ -1,0 +1,359 @@
+"""Small faithful stand-ins for what the scaler talks to: an engine, nginx, a clock, a thread pool."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scaler.alerts import ServiceKey
+from scaler.balancer import Processes
+from scaler.errors import TargetError
+from scaler.readiness import Check, Readiness
+from scaler.reasons import ErrorReason
+from scaler.targets.base import Change, Instance, Observation, Replica, Service
+
+PROJECT = "shop"
+NETWORK = "shop_default"
+NGINX = "id-of-nginx"
+PATIENCE = 10.0
+
+
+def until(condition: Callable[[], object], *, what: str = "", seconds: float = PATIENCE) -> None:
+    """Wait until a condition holds; fail when it does not within a few seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what or condition}"
+        time.sleep(0.002)
+
+
+@dataclass
+class Clock:
+    """Real time that can be put forward; nothing else waits for it."""
+
+    ahead: float = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Runs what is submitted before ``submit`` returns."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - a future hands on whatever was raised
+            future.set_exception(error)
+        return future
+
+
+@dataclass(kw_only=True)
+class FakeTarget:
+    """An engine in memory that keeps to the contract of :class:`scaler.targets.base.Target`.
+
+    Attributes:
+        replicas: containers by id.
+        others: other services on the engine.
+        balancer: nginx.
+        broken: method name to the error that it raises.
+        down: the engine does not answer at all.
+        exits: numbers of replicas that exit as soon as they are started.
+        unready: numbers of replicas that never become ready.
+        calls: every call that changes something, as ``"start shop-web-2"``.
+        before: called with the method's name before each call; may block or raise.
+        on_change: called after each change.
+    """
+
+    replicas: dict[str, tuple[ServiceKey, Replica]] = field(default_factory=dict)
+    others: frozenset[ServiceKey] = frozenset()
+    balancer: Instance | None = field(
+        default_factory=lambda: Instance(id=NGINX, networks=frozenset({NETWORK}), running=True)
+    )
+    broken: dict[str, TargetError] = field(default_factory=dict)
+    down: bool = False
+    exits: set[int] = field(default_factory=set)
+    unready: set[int] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    before: Callable[[str, str], object] = lambda _method, _replica: None
+    on_change: Callable[[], object] = lambda: None
+
+    def __post_init__(self) -> None:
+        """Begin numbering."""
+        self._count = itertools.count(1)
+        self._changed = threading.Condition()
+        self._log: list[Change] = []
+        self._streams = 0
+        self._cut = 0
+
+    # What a person or the world does to the engine.
+
+    def add(self, service: ServiceKey = (PROJECT, "web"), number: int = 1, **more: Any) -> str:
+        """Start a container of Compose's; keywords are fields of :class:`Replica`, or labels."""
+        fields = {name: more.pop(name) for name in ("status", "health", "ports", "version") if name in more}
+        addresses = more.pop("addresses", None)
+        labels = {"alertscale.enable": "true"} | more.pop("labels", {})
+        assert not more, more
+        made = self._put(service, number, labels, {"status": "running", "version": "v1"} | fields)
+        if addresses is not None:
+            self._change(made, "connect", addresses=addresses)
+        return made
+
+    def kill(self, replica: str) -> None:
+        """Let a replica die."""
+        self._change(replica, "die", status="exited", addresses={})
+
+    def take(self, replica: str) -> None:
+        """Remove a replica behind the scaler's back."""
+        del self.replicas[replica]
+        self._tell("destroy", replica)
+
+    def edit(self, replica: str, **fields: Any) -> None:
+        """Change fields of a replica."""
+        self._change(replica, "rename", **fields)
+
+    def set_balancer(self, balancer: Instance | None) -> None:
+        self.balancer = balancer
+        self._tell("start", NGINX)
+
+    def cut(self) -> None:
+        """End every stream of changes, as an engine that restarts does."""
+        with self._changed:
+            self._cut += 1
+            self._changed.notify_all()
+
+    @property
+    def listening(self) -> bool:
+        """Whether somebody follows the changes."""
+        return self._streams > 0
+
+    def names(self, service: ServiceKey | None = None) -> list[str]:
+        """Names of the containers there are, of one service or of all."""
+        found = [r for key, r in self.replicas.values() if service in {None, key}]
+        return [r.name for r in sorted(found, key=lambda r: (r.name.rpartition("-")[0], r.number))]
+
+    def ask(self, check: Check) -> Readiness:
+        """Answer for the replica at an address."""
+        for _, replica in list(self.replicas.values()):
+            if check.address in replica.addresses.values():
+                good = replica.number not in self.unready
+                return Readiness(ready=good, detail="" if good else f"{check.address} answers 503, not 2xx")
+        return Readiness(ready=False, detail=f"{check.address}: no route to host")
+
+    # The protocol.
+
+    def observe(self) -> Observation:
+        self._enter("observe", "")
+        services: dict[ServiceKey, list[Replica]] = {}
+        for key, replica in list(self.replicas.values()):
+            services.setdefault(key, []).append(replica)
+        return Observation(
+            services=tuple(
+                Service(key=k, replicas=tuple(sorted(r, key=lambda r: r.number)), files="/srv/compose.yml")
+                for k, r in sorted(services.items())
+            ),
+            others=self.others,
+            balancer=self.balancer,
+        )
+
+    def create(self, *, model: str, number: int) -> str:
+        key, replica = self._known("create", model)
+        if self.find(service=key, number=number) is not None:
+            raise TargetError(f"the engine refused to create {key[1]}-{number}: name in use")
+        self.calls.append(f"create {key[0]}-{key[1]}-{number}")
+        fields = {"status": "created", "ports": replica.ports, "version": replica.version}
+        return self._put(key, number, dict(replica.labels), fields)
+
+    def find(self, *, service: ServiceKey, number: int) -> str | None:
+        self._enter("find", "")
+        found = [i for i, (key, r) in self.replicas.items() if key == service and r.number == number]
+        return found[0] if found else None
+
+    def start(self, replica: str) -> None:
+        _, found = self._known("start", replica)
+        self.calls.append(f"start {found.name}")
+        self._change(replica, "start", status="running", addresses={NETWORK: self._address()})
+        if found.number in self.exits:
+            self.kill(replica)
+
+    def stop(self, replica: str) -> None:
+        self._enter("stop", replica)
+        if replica in self.replicas:
+            self.calls.append(f"stop {self.replicas[replica][1].name}")
+            self.kill(replica)
+
+    def remove(self, replica: str) -> None:
+        self._enter("remove", replica)
+        if replica not in self.replicas:
+            return
+        found = self.replicas[replica][1]
+        if found.live:
+            raise TargetError(f"the engine refused to remove {found.name}: it is running")
+        self.calls.append(f"remove {found.name}")
+        self.take(replica)
+
+    def discard(self, replica: str) -> None:
+        self._enter("discard", replica)
+        if replica in self.replicas:
+            self.calls.append(f"discard {self.replicas[replica][1].name}")
+            self.take(replica)
+
+    def changes(self) -> Iterator[Change]:
+        self._enter("changes", "")
+        with self._changed:
+            seen, cut = len(self._log), self._cut
+            self._streams += 1
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: len(self._log) > seen or self._cut != cut, 60)  # noqa: B023
+                    fresh, seen = self._log[seen:], len(self._log)
+                    if self._cut != cut:
+                        return
+                yield from fresh
+        finally:
+            self._streams -= 1
+
+    # How.
+
+    def _enter(self, method: str, replica: str) -> None:
+        self.before(method, replica)
+        if self.down:
+            raise TargetError(
+                f"no answer from the engine to {method}", reason=ErrorReason.ENGINE_UNAVAILABLE
+            )
+        if method in self.broken:
+            raise self.broken[method]
+
+    def _known(self, method: str, replica: str) -> tuple[ServiceKey, Replica]:
+        self._enter(method, replica)
+        if replica not in self.replicas:
+            raise TargetError(f"the engine refused to {method} {replica}: no such container")
+        return self.replicas[replica]
+
+    def _address(self) -> str:
+        number = next(self._count)
+        return f"172.18.{number // 250}.{number % 250 + 2}"
+
+    def _put(self, key: ServiceKey, number: int, labels: dict[str, str], fields: dict[str, Any]) -> str:
+        name = f"{key[0]}-{key[1]}-{number}"
+        made = f"{next(self._count):04}{name}".ljust(64, "0")
+        labels |= {"com.docker.compose.container-number": str(number)}
+        running = fields["status"] == "running"
+        replica = Replica(
+            id=made,
+            name=name,
+            number=number,
+            labels=labels,
+            addresses={NETWORK: self._address()} if running else {},
+            **({"ports": (5000,)} | fields),
+        )
+        self.replicas[made] = (key, replica)
+        self._tell("create", made)
+        if running:
+            self._tell("start", made)
+        return made
+
+    def _change(self, replica: str, action: str, **fields: Any) -> None:
+        key, found = self.replicas[replica]
+        self.replicas[replica] = (key, replace(found, **fields))
+        self._tell(action, replica)
+
+    def _tell(self, action: str, replica: str) -> None:
+        with self._changed:
+            self._log.append(Change(action=action, container=replica))
+            self._changed.notify_all()
+        self.on_change()
+
+
+@dataclass(kw_only=True)
+class FakeNginx:
+    """A running nginx that shares ``directory`` with the balancer.
+
+    Attributes:
+        directory: where ``current`` and ``next`` are.
+        master: process id of the master; None while nginx is starting.
+        keeps_old: old workers stay until :meth:`retire`, as with requests in flight.
+        deaf: a reload changes nothing.
+        refuses: what a test of ``next`` raises.
+        broken: what every call raises.
+        loaded: the files that its workers run with.
+        tested: the files of each test.
+        reloads: how many there were.
+    """
+
+    directory: Path
+    master: int | None = 100
+    keeps_old: bool = False
+    deaf: bool = False
+    refuses: Exception | None = None
+    broken: Exception | None = None
+    loaded: dict[str, str] = field(default_factory=dict)
+    tested: list[dict[str, str]] = field(default_factory=list)
+    reloads: int = 0
+    asked: int = 0
+    before: Callable[[str], object] = lambda _method: None
+
+    def __post_init__(self) -> None:
+        """Start the first workers."""
+        self._next = itertools.count(200)
+        self._workers = frozenset({next(self._next), next(self._next)})
+        self._leaving: frozenset[int] = frozenset()
+
+    def restart(self, master: int) -> None:
+        """Begin anew, with the files that its start script writes instead of ours."""
+        self.master = master
+        self._workers, self._leaving = frozenset({next(self._next)}), frozenset()
+        self.loaded = {}
+
+    def retire(self) -> None:
+        """Let the old workers end."""
+        self._leaving = frozenset()
+
+    def servers(self, name: str) -> list[str]:
+        """Where the running configuration sends the requests of one upstream, sorted."""
+        lines = self.loaded.get(f"{name}.conf", "").splitlines()
+        return sorted(line.split()[1] for line in lines if line.strip().startswith("server "))
+
+    def processes(self, instance: str) -> Processes:
+        self._enter("processes")
+        self.asked += 1
+        workers = self._workers if self.master is not None else frozenset[int]()
+        return Processes(master=self.master, workers=workers, leaving=self._leaving)
+
+    def test(self, instance: str) -> None:
+        self._enter("test")
+        self.tested.append(self._files("next"))
+        if self.refuses is not None:
+            raise self.refuses
+
+    def reload(self, instance: str) -> None:
+        self._enter("reload")
+        self.reloads += 1
+        if self.deaf:
+            return
+        self.loaded = self._files("current")
+        if self.keeps_old:
+            self._leaving |= self._workers
+        self._workers = frozenset({next(self._next), next(self._next)})
+
+    def _enter(self, method: str) -> None:
+        self.before(method)
+        if self.broken is not None:
+            raise self.broken
+
+    def _files(self, link: str) -> dict[str, str]:
+        return {path.name: path.read_text() for path in (self.directory / link).glob("*.conf")}
