@@ -48,7 +48,8 @@ class Stack:
     ports: Mapping[str, int]
     project: str = PROJECT
     files: tuple[str, ...] = ("docker-compose.yml", "tests/e2e/docker-compose.fast.yml")
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+    _tokens: list[str] = field(default_factory=list, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,7 +99,10 @@ class Stack:
         return list(reversed(self.scaler("/api/v1/events?limit=1000")["events"]))
 
     def token(self) -> str:
-        return self.compose("exec", "-T", "scaler", "cat", "/run/alertscale/token").strip()
+        """The bearer token, read once."""
+        if not self._tokens:
+            self._tokens.append(self.compose("exec", "-T", "scaler", "cat", "/run/alertscale/token").strip())
+        return self._tokens[0]
 
     def change(self, path: str, body: object) -> requests.Response:
         """POST to the scaler with the token."""

@@ -1,0 +1,111 @@
+"""The scaler is killed right before and right after each entry of its journal, under load.
+
+Started again, it finishes or undoes what it had begun: no replica too many or without
+traffic, no container left created or exited, no request lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import requests
+
+from tests.e2e.load import Load
+from tests.e2e.stack import Stack, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+UP = ("begin", "enter:create", "enter:start", "enter:ready", "finish")
+DOWN = ("begin", "enter:drain", "enter:stop", "enter:remove", "finish")
+SEED = 20261123
+KILLS = 6
+# Waits instead of burning CPU: an alert of its own would move the count.
+LIGHT = "/sleep?seconds=0.1"
+
+
+@pytest.fixture(scope="module")
+def crashing(stack: Stack) -> Iterator[Stack]:
+    """The stack with a scaler that can be made to die at a point of its journal."""
+    changed = replace(stack, files=(*stack.files, "tests/e2e/docker-compose.crash.yml"))
+    changed.compose("up", "--detach", "--wait", "--no-deps", "scaler")
+    changed.await_replicas(1, within=30)
+    changed.pause("none")
+    try:
+        yield changed
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-deps", "scaler")
+        stack.scale(1)
+
+
+def start_again(stack: Stack, *, killed: str) -> None:
+    """Wait for the scaler's death, start it as Docker's restart policy would, wait until it answers."""
+    wait_until(
+        lambda: not stack.containers("scaler")[0]["State"]["Running"],
+        within=20,
+        what=f"the scaler's death {killed}",
+    )
+    stack.compose("start", "scaler")
+    wait_until(lambda: answers(stack), within=30, what=f"the scaler after its death {killed}")
+
+
+def arm(stack: Stack, point: str) -> None:
+    path = "/var/lib/alertscale/data/crash-point"
+    stack.compose("exec", "-T", "scaler", "sh", "-c", f"printf '%s' '{point}' > {path}")
+
+
+def answers(stack: Stack) -> bool:
+    try:
+        return bool(stack.service().get("decision"))
+    except OSError:
+        return False
+
+
+def assert_consistent(stack: Stack, count: int) -> None:
+    """So many replicas, all of them running and in nginx's upstream, and nothing else of the service."""
+    stack.await_replicas(count, within=30)
+    wait_until(lambda: stack.upstream() == stack.addresses(), within=5, what="the exact upstream")
+    containers = stack.containers()
+    assert [c["State"]["Status"] for c in containers] == ["running"] * count
+    listed = stack.compose("ps", "--all", "--quiet", "flask-app").split()
+    assert sorted(listed) == sorted(c["Id"] for c in containers)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing: Stack, moment: str) -> None:
+    stack = crashing
+    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+        for points, begin, end in ((UP, 1, 2), (DOWN, 2, 1)):
+            for point in points:
+                stack.scale(begin)
+                arm(stack, f"{moment} {point}")
+                # The answer may be cut off by the death; the order is kept before it is acted on.
+                with contextlib.suppress(requests.RequestException):
+                    stack.change("/api/v1/services/flask-app/scale", {"replicas": end})
+                start_again(stack, killed=f"{moment} {point}")
+                assert_consistent(stack, end)
+    assert load.failures == {}
+    assert load.answers["200"] > 500
+
+
+def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
+    """At random moments of steps up and down; the order of the count stands and is carried out."""
+    stack = crashing
+    chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
+    wanted = 1
+    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+        for _ in range(KILLS):
+            wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
+            stack.change("/api/v1/services/flask-app/scale", {"replicas": wanted})
+            time.sleep(chance.uniform(0, 2.5))
+            victim = stack.containers("scaler")[0]
+            # By its process on this machine: a kill through the Engine would count as a stop by hand.
+            subprocess.run(["kill", "-KILL", str(victim["State"]["Pid"])], check=True)
+            start_again(stack, killed="at a random moment")
+            assert_consistent(stack, wanted)
+    assert load.failures == {}
