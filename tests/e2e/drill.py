@@ -1,0 +1,108 @@
+"""A mixed load from clients that never retry: every request is counted, and every answer."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of client.
+
+    Attributes:
+        clients: how many.
+        method: GET or POST.
+        path: what they ask for.
+        chunk: bytes read at once; 0 for all.
+        pause: seconds between two chunks, for a slow reader.
+    """
+
+    clients: int
+    method: str
+    path: str
+    chunk: int = 0
+    pause: float = 0.0
+
+
+MIX = (
+    Kind(clients=4, method="GET", path="/work?ms=1"),
+    Kind(clients=4, method="POST", path="/work?ms=1"),
+    Kind(clients=6, method="POST", path="/sleep?seconds=0.05"),
+    Kind(clients=3, method="POST", path="/sleep?seconds=8"),
+    Kind(clients=2, method="GET", path="/blob?mb=5", chunk=512 * 1024, pause=0.3),
+)
+"""GET and POST over keep-alive, short and 8-second requests, and a large answer read in three seconds."""
+
+
+class Drill:
+    """Runs the mix until told to stop.
+
+    Attributes:
+        sent: requests begun.
+        answers: how each of them ended: ``200``, another status, or what went wrong.
+    """
+
+    def __init__(self, *, port: int, mix: tuple[Kind, ...] = MIX) -> None:
+        self._port = port
+        self._mix = mix
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.sent = 0
+        self.answers: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Drill]:
+        """Run the clients; at the end let each finish the request it is in."""
+        threads = [
+            threading.Thread(target=self._client, args=(kind,))
+            for kind in self._mix
+            for _ in range(kind.clients)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(timeout=90)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Every end but 200 with a whole body."""
+        return {answer: count for answer, count in self.answers.items() if answer != "200"}
+
+    def _client(self, kind: Kind) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        while not self._stop.is_set():
+            with self._lock:
+                self.sent += 1
+            try:
+                answer = _exchange(connection, kind)
+            except (OSError, http.client.HTTPException) as error:
+                answer = f"{kind.method} {kind.path}: {error!r}"
+                connection.close()
+            with self._lock:
+                self.answers[answer] += 1
+        connection.close()
+
+
+def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> str:
+    connection.request(kind.method, kind.path)
+    response = connection.getresponse()
+    announced = int(response.headers.get("Content-Length", "-1"))
+    read = 0
+    while part := response.read(kind.chunk or None):
+        read += len(part)
+        time.sleep(kind.pause)
+    if response.status != http.client.OK:
+        return f"{kind.method} {kind.path}: {response.status}"
+    if read != announced:
+        return f"{kind.method} {kind.path}: {read} of {announced} bytes"
+    return "200"
