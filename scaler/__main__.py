@@ -11,18 +11,21 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 import structlog
-import waitress  # type: ignore[import-untyped]
 from docker import APIClient
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from structlog.tracebacks import ExceptionDictTransformer
 
 from scaler.autoscaler import Autoscaler
 from scaler.balancer import Balancer, DockerNginx
@@ -33,7 +36,9 @@ from scaler.metrics import Metrics
 from scaler.readiness import Prober
 from scaler.reasons import EventKind
 from scaler.recorder import Recorder
+from scaler.server import create_server
 from scaler.settings import Settings, read_settings
+from scaler.source import Prometheus
 from scaler.steps import Stepper
 from scaler.targets.compose import ComposeTarget
 from scaler.traffic import Traffic
@@ -74,12 +79,10 @@ def _run(settings: Settings) -> int:
         autoscaler=autoscaler,
         metrics=metrics,
         validator=_validator(),
-        token=lambda: settings.token_file.read_text().strip(),
+        token=settings.token_file.read_text,
         clock=time.time,
     )
-    server = waitress.create_server(
-        app, host=settings.host, port=settings.port, threads=8, connection_limit=200, channel_timeout=30
-    )
+    server = create_server(app, host=settings.host, port=settings.port)
     loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
 
     def stop(_number: int, _frame: object) -> None:
@@ -153,6 +156,7 @@ def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Me
         signal_ttl=settings.signal_ttl,
         tick=settings.tick,
         stopping=stopping,
+        source_lives=Prometheus(settings.prometheus).lives,
     )
     return autoscaler, metrics, journal
 
@@ -178,8 +182,8 @@ def _own_container(client: APIClient, settings: Settings) -> tuple[str, frozense
 
 
 def _make_token(path: Path) -> None:
-    """Make the bearer token at the first start; Alertmanager, which runs as nobody, reads it too."""
-    if path.exists():
+    """Make the bearer token if there is none; Alertmanager, which runs as nobody, reads it too."""
+    if path.exists() and path.stat().st_size:
         return
     aside = path.with_suffix(".new")
     aside.write_text(secrets.token_urlsafe(32) + "\n")
@@ -189,23 +193,38 @@ def _make_token(path: Path) -> None:
     aside.replace(path)
 
 
-def _validator() -> Draft202012Validator:
+def _validator() -> Validator:
     schema = json.loads(resources.files("scaler").joinpath("alert.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    checked: Validator = extend(Draft202012Validator, {"additionalProperties": _strings_at_once})(schema)  # type: ignore[no-untyped-call]
+    return checked
+
+
+def _strings_at_once(
+    validator: Validator, wanted: Mapping[str, object], instance: object, schema: Mapping[str, object]
+) -> Iterator[ValidationError]:
+    """Check ``additionalProperties``; a map of strings, as labels are, in one go instead of one by one.
+
+    That halves the time of checking a notification, which is most of the time of a webhook.
+    """
+    plain = wanted == {"type": "string"} and schema.keys() == {"type", "additionalProperties"}
+    if plain and isinstance(instance, dict) and all(isinstance(v, str) for v in instance.values()):
+        return
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, wanted, instance, schema)
 
 
 def _configure_log(settings: Settings) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer()
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.dict_tracebacks
+            # Without the local variables: the token may be one.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
             if settings.log_format == "json"
             else structlog.processors.StackInfoRenderer(),
             renderer,

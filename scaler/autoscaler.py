@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from scaler.alerts import Alert, KnownServices, ServiceKey, SignalBook, Verdict, judge
+from scaler.anchors import Anchors
 from scaler.crew import Crew
 from scaler.errors import (
     AlertscaleError,
@@ -25,12 +26,12 @@ from scaler.errors import (
     TargetError,
     UnavailableError,
 )
-from scaler.journal import Event, Journal, Step
+from scaler.journal import Event, Journal
 from scaler.labels import Limits, read_limits
 from scaler.metrics import Metrics
 from scaler.policy import Decision, State, decide
 from scaler.readiness import Check, Prober, plan_check
-from scaler.reasons import ErrorReason, EventKind, Pause, ReplicaState
+from scaler.reasons import DecisionReason, ErrorReason, EventKind, Pause, ReplicaState
 from scaler.recorder import Recorder
 from scaler.steps import Stepper
 from scaler.targets.base import GONE, Observation, Service, Target
@@ -72,6 +73,7 @@ class Autoscaler:
         signal_ttl: seconds after which an alert not heard of is forgotten.
         tick: seconds between two decisions.
         stopping: set when the scaler ends.
+        source_lives: whether alerts come from a source that lives; asked before a step down on an alert.
         clock: seconds since the epoch.
         monotonic: seconds, never set back.
     """
@@ -93,6 +95,7 @@ class Autoscaler:
         signal_ttl: float,
         tick: float,
         stopping: threading.Event,
+        source_lives: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -108,7 +111,9 @@ class Autoscaler:
         self._networks = networks
         self._tick = tick
         self._stopping = stopping
+        self._source_lives = source_lives
         self._clock = clock
+        self._anchors = Anchors(clock=clock, monotonic=monotonic)
         self._monotonic = monotonic
         self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
@@ -121,7 +126,7 @@ class Autoscaler:
         self._decided = -math.inf
         self._passed = monotonic()
         self._engine_up = False
-        self._unfinished: tuple[Step, ...] | None = None
+        self._claimed = False
 
     # What others may call.
 
@@ -229,11 +234,12 @@ class Autoscaler:
             AlertscaleError: the engine or the journal did not answer.
         """
         now = self._monotonic()
-        if self._unfinished is None:
-            self._unfinished = self._crew.claim(self._journal.unfinished())
+        if not self._claimed:
+            self._crew.claim(self._journal.unfinished())
+            self._claimed = True
         relisted = self._relist_if_due(now)
-        self._crew.resume(self._unfinished)
-        self._unfinished = ()
+        if relisted:
+            self._crew.resume(self._journal.unfinished())
         view = self._ask_all(now)
         self._traffic.sync(view, now, relisted=relisted)
         if now - self._decided >= self._tick:
@@ -273,9 +279,10 @@ class Autoscaler:
         self._dirty.clear()
         try:
             observation = self._target.observe()
-        except TargetError:
+        except Exception as error:
             self._dirty.set()
-            self._set_engine(up=False)
+            if isinstance(error, TargetError):
+                self._set_engine(up=False)
             raise
         self._set_engine(up=True)
         limits, faults = _read_all(observation)
@@ -311,41 +318,49 @@ class Autoscaler:
         self._recorder.gauges(view)
         for service in view.observation.services:
             limits = view.limits.get(service.key)
-            if limits is not None:
+            if limits is None:
+                continue
+            try:
                 self._decide(view, service, limits, now)
                 self._reap(service, now)
+            except AlertscaleError as error:  # of one service: the others go on
+                self._recorder.survived(f"service {service.key[1]}", error)
 
     def _decide(self, view: View, service: Service, limits: Limits, now: float) -> None:
         counted = view.counted(service)
         hold = self._journal.hold(service.key)
-        if hold.wanted is not None and hold.wanted == len(counted) and not self._crew.stepping(service.key):
+        reached = hold.wanted is not None and limits.clamp(hold.wanted) == len(counted)
+        if reached and not self._crew.stepping(service.key):
             hold = replace(hold, wanted=None)
             self._journal.set_hold(service.key, hold)
         state = State(
             replicas=len(counted),
             versions=len({r.version for r in counted}) or 1,
-            last_change=self._journal.last_change(service.key),
-            retry_at=self._retry_at(service, now),
+            last_change=self._anchors.monotonic(service.key, self._journal.last_change(service.key)),
+            retry_at=self._retry_at(service),
             pause=hold.pause,
             wanted=hold.wanted,
             stepping=self._crew.stepping(service.key),
         )
         with self._lock:
             demand = self._book.demand(service.key, now=now)
-        decision = decide(state=state, demand=demand, limits=limits, now=self._clock())
+        decision = decide(state=state, demand=demand, limits=limits, now=now)
+        if decision.reason is DecisionReason.ALERT_DOWN and not self._source_lives():
+            unheard = replace(demand, watched=False)
+            decision = decide(state=state, demand=unheard, limits=limits, now=now)
+        decision = replace(decision, until=self._anchors.wall(decision.until))
         self._decisions[service.key] = (decision, self._clock())
         self._recorder.decision(service.key, decision)
         if decision.direction is not None:
             self._crew.act(service, counted, decision, limits)
 
-    def _retry_at(self, service: Service, now: float) -> float | None:
-        failed, last = self._journal.failures(service.key)
-        settled = max((self._died.get(r.id, -math.inf) for r in service.replicas), default=-math.inf) + SETTLE
-        waits = []
+    def _retry_at(self, service: Service) -> float | None:
+        """When the next step up may be tried, seconds, monotonic; None for at once."""
+        waits = [self._died[r.id] + SETTLE for r in service.replicas if r.id in self._died]
+        failed, wall = self._journal.failures(service.key)
+        last = self._anchors.monotonic((service.key, "failure"), wall)
         if failed and last is not None:
             waits.append(last + min(BACKOFF_FIRST * 2 ** min(failed - 1, 10), BACKOFF_LONGEST))
-        if settled > now:
-            waits.append(self._clock() + settled - now)
         return max(waits, default=None)
 
     def _note_deaths(self, observation: Observation, now: float) -> None:
@@ -360,14 +375,14 @@ class Autoscaler:
             return
         for replica in service.replicas:
             if replica.status in GONE and now - self._died.get(replica.id, now) >= DEAD_FOR:
+                self._target.remove(replica.id)
+                self._dirty.set()
                 self._recorder.tell(
                     EventKind.REPLICA,
                     ReplicaState.FAILED,
                     f"{replica.name} had exited and is removed",
                     service=service.key,
                 )
-                self._target.remove(replica.id)
-                self._dirty.set()
 
     def _set_engine(self, *, up: bool) -> None:
         self._engine_up = up

@@ -27,11 +27,11 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engine import engine_errors
-from scaler.errors import BalancerError
+from scaler.errors import AlertscaleError, BalancerError
 from scaler.reasons import ErrorReason, ReloadOutcome
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*:\d{1,5}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_HOST: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*:\d{1,5}")
 _GENERATION: Final = re.compile(r"generation-(\d+)")
 _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
@@ -65,6 +65,9 @@ class Upstream:
         if not self.servers:
             raise ValueError(f"upstream {self.name} would be empty")
         for address, _port in self.servers:
+            # After a percent sign ip_address takes anything, line breaks included.
+            if "%" in address:
+                raise ValueError(f"{address!r} is no address that nginx could connect to")
             ipaddress.ip_address(address)
 
 
@@ -237,9 +240,20 @@ class Balancer:
             caller should ask again in a moment.
 
         Raises:
-            BalancerError: nginx refused or did not take the change; it goes on as before.
+            BalancerError: nginx refused or did not take the change, or its files cannot be written; it
+                goes on as before.
             TargetError: the engine did not answer.
         """
+        try:
+            return self._sync(upstreams, instance)
+        except OSError as error:
+            raise BalancerError(
+                f"cannot write nginx's upstreams in {self._directory}: {error};"
+                " is the volume mounted, and is its disk full or read-only?",
+                reason=ErrorReason.RELOAD_FAILED,
+            ) from error
+
+    def _sync(self, upstreams: tuple[Upstream, ...], instance: str | None) -> ReloadOutcome | None:
         with self._lock:
             found = self._control.processes(instance) if instance else None
             if found is not None and (found.master is None or not found.workers):
@@ -266,7 +280,7 @@ class Balancer:
         made = self._generation(wanted, link="next")
         try:
             self._control.test(instance)
-        except BalancerError:
+        except AlertscaleError:
             self._discard(made)
             raise
         previous = self._target("current")
@@ -277,6 +291,7 @@ class Balancer:
         except BalancerError:
             if previous:
                 self._link("current", previous)
+                self._discard(made)
             raise
         self._loaded_by, self._loaded = before.master, wanted
         self._prune(keep={made, previous})

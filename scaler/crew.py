@@ -63,16 +63,22 @@ class Crew:
             )
             self._spawn(service.key, partial(self._stepper.take, order))
 
-    def claim(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    def claim(self, steps: tuple[Step, ...]) -> None:
         """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
         for step in steps:
             if step.direction is Direction.DOWN and step.replica:
                 self._world.mark_draining(step.replica)
-        return steps
 
     def resume(self, steps: tuple[Step, ...]) -> None:
-        """Finish the steps of an earlier run, once their services' labels are known."""
+        """Finish steps that were left unfinished, by an earlier run or by this one.
+
+        Args:
+            steps: every unfinished one; those of services with a step under way are left to it.
+        """
+        busy = {key for key in {step.service for step in steps} if self.stepping(key)}
         for step in steps:
+            if step.service in busy:
+                continue
             log.info("step of an earlier run is resumed", service=step.service[1], phase=str(step.phase))
             limits = self._world.view.limits.get(step.service, Limits())
             self._spawn(step.service, partial(self._stepper.resume, step, limits))

@@ -267,10 +267,12 @@ class Journal:
         """When the last step of a service was done; None if never."""
         with self._cursor() as db:
             row = db.execute(
-                "SELECT MAX(ended) FROM step WHERE project = ? AND service = ? AND outcome = ?",
+                # The last one by its end's place in time may be another, if the clock was set back.
+                "SELECT ended FROM step WHERE project = ? AND service = ? AND outcome = ?"
+                " ORDER BY id DESC LIMIT 1",
                 (*service, Outcome.DONE),
             ).fetchone()
-        return None if row[0] is None else float(row[0])
+        return float(row[0]) if row else None
 
     def failures(self, service: ServiceKey) -> tuple[int, float | None]:
         """How many steps up failed since the last one that did not, and when the last failure was."""

@@ -172,6 +172,10 @@ class Limits:
     drain: float = DRAIN.default
     pause: Pause = PAUSE.default
 
+    def clamp(self, replicas: int) -> int:
+        """The nearest count within the bounds."""
+        return min(max(replicas, self.minimum), self.maximum)
+
 
 @dataclass(kw_only=True)
 class _Reader:

@@ -162,9 +162,9 @@ def _bounds(state: State, limits: Limits) -> Decision | None:
 
 
 def _manual(state: State, limits: Limits) -> Decision | None:
-    if state.wanted is None or state.wanted == state.replicas:
+    if state.wanted is None:
         return None
-    wanted = min(max(state.wanted, limits.minimum), limits.maximum)
+    wanted = limits.clamp(state.wanted)
     if wanted == state.replicas:
         return None
     nearest = max(min(wanted, state.replicas + limits.step), state.replicas - limits.step)

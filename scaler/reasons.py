@@ -11,6 +11,7 @@ class ErrorReason(StrEnum):
 
     BAD_REQUEST = "bad_request"
     UNAUTHORIZED = "unauthorized"
+    NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
     NOT_FOUND = "not_found"
     OUT_OF_BOUNDS = "out_of_bounds"
     TOO_LARGE = "too_large"
@@ -37,6 +38,7 @@ HTTP_STATUS: dict[ErrorReason, int] = {
     ErrorReason.LABELS: 409,
     ErrorReason.TOO_LARGE: 413,
     ErrorReason.NOT_JSON: 415,
+    ErrorReason.NO_TOKEN: 503,
     ErrorReason.ENGINE_UNAVAILABLE: 503,
     ErrorReason.JOURNAL: 503,
     ErrorReason.STOPPING: 503,

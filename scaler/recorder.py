@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Final
 
 import structlog
 
@@ -16,6 +19,14 @@ from scaler.reasons import AlertResult, DecisionReason, ErrorReason, EventKind, 
 from scaler.world import View
 
 log = structlog.get_logger()
+
+_REMEMBERED: Final = 10_000
+"""Alerts of which we know what was told last."""
+
+_LONGEST: Final = 500
+"""Characters of an alert's name, summary or label that the history keeps."""
+
+_MOST_LABELS: Final = 50
 
 
 class Recorder:
@@ -33,6 +44,8 @@ class Recorder:
         self._clock = clock
         self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
         self._decisions: dict[ServiceKey, Decision] = {}
+        self._told: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def tell(
         self,
@@ -88,18 +101,36 @@ class Recorder:
         """Count an alert; record it unless it only repeats what is known."""
         alert = verdict.alert
         self._metrics.alerts.labels(verdict.result).inc()
-        if alert.name == WATCHDOG or (verdict.direction is not None and not changed):
+        known = not changed if verdict.direction is not None else self._was_told(verdict)
+        if alert.name == WATCHDOG or known:
             return
         state = "firing" if alert.firing else "resolved"
-        summary = alert.annotations.get("summary", "")
+        summary = alert.annotations.get("summary", "")[:_LONGEST]
         ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
         self.tell(
             EventKind.ALERT,
             verdict.ignored or AlertResult.ACCEPTED,
-            f"{alert.name} {state}{': ' if summary else ''}{summary}{ignored}",
-            service=verdict.service or (alert.labels.get("project", ""), alert.labels.get("service", "")),
-            detail={"labels": dict(alert.labels), "state": state, "url": alert.generator_url},
+            f"{alert.name[:_LONGEST]} {state}{': ' if summary else ''}{summary}{ignored}",
+            service=verdict.service
+            or (alert.labels.get("project", "")[:_LONGEST], alert.labels.get("service", "")[:_LONGEST]),
+            detail={
+                "labels": {k[:_LONGEST]: v[:_LONGEST] for k, v in islice(alert.labels.items(), _MOST_LABELS)},
+                "state": state,
+                "url": alert.generator_url[: 4 * _LONGEST],
+            },
         )
+
+    def _was_told(self, verdict: Verdict) -> bool:
+        """Whether the history has that already; an alert is sent again for as long as it fires."""
+        alert = verdict.alert
+        # Hashes, since an alert may be of any size.
+        key, state = hash(alert.key), hash((alert.firing, alert.starts_at, verdict.ignored))
+        with self._lock:
+            told = self._told.pop(key, None) == state
+            self._told[key] = state
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
+        return told
 
     def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
         """Record labels that cannot be read, once for each change of them."""

@@ -34,6 +34,7 @@ class Settings:
         project: ALERTSCALE_PROJECT, our own Compose project; empty to read it off our own container.
         projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
+        prometheus: ALERTSCALE_PROMETHEUS, asked if it lives before a replica is removed; empty not to ask.
         tick: ALERTSCALE_TICK, between two decisions.
         keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
         log_level: ALERTSCALE_LOG_LEVEL.
@@ -48,6 +49,7 @@ class Settings:
     project: str
     projects: frozenset[str]
     signal_ttl: float
+    prometheus: str
     tick: float
     keep_events: int
     log_level: str
@@ -75,6 +77,12 @@ def _project(text: str) -> str:
 
 def _projects(text: str) -> frozenset[str]:
     return frozenset(_project(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _url(text: str) -> str:
+    if re.fullmatch(r"(http://[A-Za-z0-9._-]+(:\d{1,5})?(/[!-~]*)?)?", text):
+        return text
+    raise ValueError("an address such as http://prometheus:9090")
 
 
 def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
@@ -110,6 +118,7 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "PROJECT": (_project, ""),
     "PROJECTS": (_projects, ""),
     "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
+    "PROMETHEUS": (_url, ""),
     "TICK": (_seconds(0.1, 60), "1s"),
     "KEEP_EVENTS": (_events, "10000"),
     "LOG_LEVEL": (_one_of(_LEVELS), "info"),
@@ -169,6 +178,7 @@ def _settings(values: Mapping[str, object]) -> Settings:
         project=take("PROJECT", str),
         projects=take("PROJECTS", frozenset),
         signal_ttl=take("SIGNAL_TTL", float),
+        prometheus=take("PROMETHEUS", str),
         tick=take("TICK", float),
         keep_events=take("KEEP_EVENTS", int),
         log_level=take("LOG_LEVEL", str),

@@ -200,26 +200,28 @@ class Stepper:
 
     def _failed(self, step: Step, clock: _PhaseClock, error: AlertscaleError) -> None:
         self._metrics.errors.labels(error.reason).inc()
-        if step.direction is Direction.UP:
-            self._take_away(step, clock.replica)
-        else:
+        if step.direction is Direction.DOWN:
             self._world.unmark_draining(step.replica or "")
+        elif clock.replica is not None and not self._take_away(step, clock.replica):
+            # Not ended: it is resumed later, so that no container is left that nobody knows of.
+            return
         self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock.seconds)
 
-    def _take_away(self, step: Step, replica: str | None) -> None:
-        # Without an id nothing was made: a container under that number is somebody else's.
-        if replica is None:
-            return
+    def _take_away(self, step: Step, replica: str) -> bool:
+        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
         try:
             self._world.mark_draining(replica)
             self._wait(lambda view: replica not in view.serving, _RETIRE_TIMEOUT)
             self._target.discard(replica)
+            self._wake()
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
-            self._world.unmark_draining(replica)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
-            log.exception("a replica that failed could not be removed", **_words(step), error=str(error))
-        self._wake()
+            log.warning("a replica that failed could not be removed", **_words(step), error=str(error))
+            return False
+        finally:
+            self._world.unmark_draining(replica)
+        return True
 
     def _end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None

@@ -38,6 +38,7 @@ class Traffic:
         self._metrics = metrics
         self._own_project = own_project
         self._retry_at: float | None = None
+        self._unnamable: set[str] = set()
         self.error = ""
         """Why nginx does not have what it should; empty when it does."""
 
@@ -134,7 +135,14 @@ class Traffic:
         if not servers:
             return None
         name, fallback = self._name(service), f"{service.key[1]}:{servers[0][1]}"
-        return Upstream(name=name, servers=tuple(servers), fallback=fallback)
+        try:
+            return Upstream(name=name, servers=tuple(servers), fallback=fallback)
+        except ValueError as error:
+            if name not in self._unnamable:
+                text = f"nginx cannot serve {service.key[1]}: {error}; give the service another name"
+                self._recorder.tell(EventKind.FAULT, ErrorReason.LABELS, text, service=service.key)
+            self._unnamable.add(name)
+            return None
 
     def _name(self, service: Service) -> str:
         project, name = service.key

@@ -7,6 +7,7 @@ the network can one day run apart from the one that holds the Docker socket.
 from __future__ import annotations
 
 import hmac
+import json
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -18,10 +19,10 @@ import structlog
 from flask import Flask, Response, jsonify, render_template, request
 from jsonschema.protocols import Validator
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from scaler.alerts import Alert, Verdict, not_json, parse
-from scaler.errors import AlertscaleError, RequestError
+from scaler.errors import AlertscaleError, RequestError, UnavailableError
 from scaler.journal import Event
 from scaler.metrics import Metrics
 from scaler.reasons import ErrorReason, Pause
@@ -33,6 +34,8 @@ MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a request body; a notification of 2,000 alerts is about 2 MiB."""
 
 MAX_EVENTS: Final = 1000
+_LONGEST_NUMBER: Final = 16
+"""Digits of a number in a query."""
 STALLED_AFTER: Final = 60.0
 """Seconds without a pass of the loop after which it counts as dead."""
 
@@ -73,17 +76,28 @@ def create_app(
         autoscaler: does the work.
         metrics: served at ``/metrics``.
         validator: of Alertmanager's payload.
-        token: reads the bearer token, at each request, so that it can be replaced while we run.
+        token: reads the bearer token, at each request, so that it can be replaced while we run; an
+            OSError or UnicodeDecodeError of its, or an empty text, lets nobody change anything.
         clock: seconds since the epoch.
     """
-    app = Flask("scaler", template_folder=str(Path(__file__).parent / "templates"))
+    here = Path(__file__).parent
+    app = Flask("scaler", template_folder=str(here / "templates"), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    # What openapi.json does not name does not exist: no OPTIONS, and no redirect for a doubled slash.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     guard = _Guard(token)
     _add_errors(app)
     _add_webhook(app, autoscaler, metrics, validator, guard)
     _add_api(app, autoscaler, guard)
     _add_health(app, autoscaler, metrics)
+
+    document = (here / "openapi.json").read_bytes()
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, content_type="application/json")
 
     @app.get("/")
     def status_page() -> str:
@@ -112,15 +126,28 @@ class _Guard:
         self._token = token
 
     def check(self) -> None:
+        right = self._right()
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = self._token()
-        same = hmac.compare_digest(given.strip().encode(), right.encode())
-        if kind.lower() != "bearer" or not right or not same:
+        # WSGI hands over the header's bytes as Latin-1; anything else was not sent over a wire.
+        same = hmac.compare_digest(given.strip().encode("latin-1", "backslashreplace"), right)
+        if kind.lower() != "bearer" or not same:
             raise RequestError(
                 "this needs the header 'Authorization: Bearer <token>'; read the token with:"
                 " docker compose exec scaler cat /run/alertscale/token",
                 reason=ErrorReason.UNAUTHORIZED,
             )
+
+    def _right(self) -> bytes:
+        way_out = "restart the scaler, which makes one: docker compose restart scaler"
+        try:
+            right = self._token().strip().encode()
+        except (OSError, UnicodeError) as error:
+            raise UnavailableError(
+                f"the token cannot be read: {error}; {way_out}", reason=ErrorReason.NO_TOKEN
+            ) from error
+        if not right:
+            raise UnavailableError(f"the token's file is empty; {way_out}", reason=ErrorReason.NO_TOKEN)
+        return right
 
 
 def _add_webhook(
@@ -190,7 +217,10 @@ def _add_errors(app: Flask) -> None:
     def ours(error: AlertscaleError) -> tuple[Response, int]:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request failed", path=request.path, reason=str(error.reason), error=str(error))
-        return jsonify({"error": str(error), "reason": error.reason}), error.status
+        answer = jsonify({"error": str(error), "reason": error.reason})
+        if error.reason is ErrorReason.UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer, error.status
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> tuple[Response, int]:
@@ -199,7 +229,10 @@ def _add_errors(app: Flask) -> None:
             text = f"the body is larger than {MAX_BODY} bytes; let Alertmanager send fewer alerts at once"
             return jsonify({"error": text, "reason": ErrorReason.TOO_LARGE}), code
         reason = ErrorReason.NOT_FOUND if code == HTTPStatus.NOT_FOUND else ErrorReason.BAD_REQUEST
-        return jsonify({"error": error.description, "reason": reason}), code
+        answer = jsonify({"error": error.description, "reason": reason})
+        if isinstance(error, MethodNotAllowed):
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return answer, code
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> tuple[Response, int]:
@@ -215,20 +248,27 @@ def _json_body() -> bytes:
 
 
 def _field(name: str) -> object:
-    _json_body()
-    document = request.get_json(silent=True)
+    wrong = RequestError(f'the body is not a JSON object with the field "{name}"')
+    body = _json_body()
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise wrong from error
     if not isinstance(document, dict) or name not in document:
-        raise RequestError(f'the body is not a JSON object with the field "{name}"')
+        raise wrong
     return document[name]
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list | dict):
+        return "a list or an object"  # a deep enough one cannot even be written out
     return repr(value)[:100]
 
 
 def _whole_argument(name: str, *, default: int, lowest: int, highest: int) -> int:
     text = request.args.get(name, str(default))
-    if text.isascii() and text.isdigit() and lowest <= int(text[:20]) <= highest:
+    readable = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    if readable and lowest <= int(text) <= highest:
         return int(text)
     raise RequestError(f"{name}: {text[:100]!r} is not a whole number from {lowest} to {highest}")
 

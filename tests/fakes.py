@@ -1,5 +1,7 @@
 """Small faithful stand-ins for what the scaler talks to: an engine, nginx, a clock, a thread pool."""
 
+# ruff: noqa: ANN401, ARG002 - keywords stand for the fields of a Replica; nginx is one, whatever it is called
+
 import itertools
 import threading
 import time
@@ -19,7 +21,7 @@ from scaler.targets.base import Change, Instance, Observation, Replica, Service
 PROJECT = "shop"
 NETWORK = "shop_default"
 NGINX = "id-of-nginx"
-PATIENCE = 10.0
+PATIENCE = 5.0
 
 
 def until(condition: Callable[[], object], *, what: str = "", seconds: float = PATIENCE) -> None:
@@ -125,6 +127,11 @@ class FakeTarget:
         """Change fields of a replica."""
         self._change(replica, "rename", **fields)
 
+    def edit_unheard(self, replica: str, **fields: Any) -> None:
+        """Change fields of a replica in a way that no event tells of."""
+        key, found = self.replicas[replica]
+        self.replicas[replica] = (key, replace(found, **fields))
+
     def set_balancer(self, balancer: Instance | None) -> None:
         self.balancer = balancer
         self._tell("start", NGINX)
@@ -184,6 +191,8 @@ class FakeTarget:
 
     def start(self, replica: str) -> None:
         _, found = self._known("start", replica)
+        if found.status == "running":
+            return
         self.calls.append(f"start {found.name}")
         self._change(replica, "start", status="running", addresses={NETWORK: self._address()})
         if found.number in self.exits:
@@ -232,9 +241,7 @@ class FakeTarget:
     def _enter(self, method: str, replica: str) -> None:
         self.before(method, replica)
         if self.down:
-            raise TargetError(
-                f"no answer from the engine to {method}", reason=ErrorReason.ENGINE_UNAVAILABLE
-            )
+            raise TargetError(f"no answer from the engine to {method}", reason=ErrorReason.ENGINE_UNAVAILABLE)
         if method in self.broken:
             raise self.broken[method]
 
@@ -268,8 +275,7 @@ class FakeTarget:
         return made
 
     def _change(self, replica: str, action: str, **fields: Any) -> None:
-        key, found = self.replicas[replica]
-        self.replicas[replica] = (key, replace(found, **fields))
+        self.edit_unheard(replica, **fields)
         self._tell(action, replica)
 
     def _tell(self, action: str, replica: str) -> None:

@@ -15,7 +15,9 @@ from scaler.errors import RequestError
 from scaler.policy import Demand
 from scaler.reasons import AlertResult, Direction, IgnoredReason
 
-VALIDATOR = Draft202012Validator(json.loads(resources.files("scaler").joinpath("alert.schema.json").read_text()))
+VALIDATOR = Draft202012Validator(
+    json.loads(resources.files("scaler").joinpath("alert.schema.json").read_text())
+)
 SHOP_WEB = ("shop", "web")
 LABELS = {"alertname": "HighCPU", "scale": "up", "service": "web", "resource": "cpu"}
 
@@ -171,7 +173,9 @@ def _read_or_refused(body: bytes) -> None:
 
 
 KNOWN = KnownServices(
-    managed=frozenset({SHOP_WEB, ("shop", "api"), ("blog", "api"), ("tools", "api"), ("a", "dup"), ("b", "dup")}),
+    managed=frozenset(
+        {SHOP_WEB, ("shop", "api"), ("blog", "api"), ("tools", "api"), ("a", "dup"), ("b", "dup")}
+    ),
     faulty=frozenset({("shop", "broken")}),
     others=frozenset({("shop", "db")}),
     own_project="shop",
@@ -335,7 +339,9 @@ class TestSignalBook:
 
         assert book.watchdog_age(now=9) == 9
 
-    @given(st.lists(st.tuples(st.booleans(), st.sampled_from(["cpu", "memory"]), st.integers(1, 9)), max_size=20))
+    @given(
+        st.lists(st.tuples(st.booleans(), st.sampled_from(["cpu", "memory"]), st.integers(1, 9)), max_size=20)
+    )
     def test_sending_everything_twice_changes_nothing(self, sent: list[tuple[bool, str, int]]) -> None:
         """Webhooks are at-least-once."""
         once, twice = SignalBook(ttl=15), SignalBook(ttl=15)

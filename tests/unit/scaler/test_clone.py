@@ -1,5 +1,7 @@
 """From a container's ``inspect`` to its next sibling: what is kept, dropped, made anew and refused."""
 
+# ruff: noqa: ANN401 - keywords stand for the fields of an inspect answer
+
 import copy
 from typing import Any
 
@@ -108,7 +110,8 @@ def refusal(made: dict[str, Any]) -> str:
 
 class TestKept:
     @pytest.mark.parametrize(
-        "name", ["User", "Env", "Cmd", "WorkingDir", "ExposedPorts", "StopSignal", "StopTimeout", "Healthcheck"]
+        "name",
+        ["User", "Env", "Cmd", "WorkingDir", "ExposedPorts", "StopSignal", "StopTimeout", "Healthcheck"],
     )
     def test_config(self, name: str) -> None:
         assert sibling(model()).config[name] == INSPECT["Config"][name]

@@ -1,10 +1,12 @@
 """The engine's list of containers as services; the target itself is tested beside a real engine."""
 
+# ruff: noqa: ANN401 - keywords stand for the fields of a listing
+
 from typing import Any
 
 import pytest
 
-from scaler.targets.base import Health, Instance
+from scaler.targets.base import Health, Instance, Observation
 from scaler.targets.compose import read_listing
 
 
@@ -20,9 +22,9 @@ def container(
     ports: list[dict[str, Any]] | None = None,
     networks: dict[str, str] | None = None,
     enable: str | None = "true",
-    **labels: str,
+    labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """One entry of ``GET /containers/json``; keywords with ``_`` are labels with ``.`` and ``-``."""
+    """One entry of ``GET /containers/json``."""
     own = {
         "com.docker.compose.project": project,
         "com.docker.compose.service": service,
@@ -34,7 +36,7 @@ def container(
     }
     if enable is not None:
         own["alertscale.enable"] = enable
-    own |= {key.replace("__", "."): value for key, value in labels.items()}
+    own |= labels or {}
     name = name or f"{project}-{service}-{number}"
     attached = {f"{project}_default": "172.18.0.3"} if networks is None else networks
     return {
@@ -50,7 +52,7 @@ def container(
     }
 
 
-def observe(*listed: dict[str, Any], projects: frozenset[str] = frozenset()) -> Any:
+def observe(*listed: dict[str, Any], projects: frozenset[str] = frozenset()) -> Observation:
     return read_listing(list(listed), own_project="shop", projects=projects)
 
 
@@ -91,8 +93,8 @@ class TestServices:
     def test_a_new_config_or_image_is_a_new_version(self) -> None:
         (service,) = observe(
             container(1),
-            container(2, com__docker__compose__image="sha256:2"),
-            container(3, **{"com__docker__compose__config-hash": "h2"}),
+            container(2, labels={"com.docker.compose.image": "sha256:2"}),
+            container(3, labels={"com.docker.compose.config-hash": "h2"}),
         ).services
 
         assert len({replica.version for replica in service.replicas}) == 3
@@ -130,12 +132,14 @@ class TestServices:
 
     def test_one_off_containers_are_nobody(self) -> None:
         """``docker compose run`` gives them the service's labels, number 1 among them."""
-        observation = observe(container(), container(com__docker__compose__oneoff="True", name="run-1"))
+        observation = observe(
+            container(), container(labels={"com.docker.compose.oneoff": "True"}, name="run-1")
+        )
 
         assert [replica.name for replica in observation.services[0].replicas] == ["shop-web-1"]
 
     def test_a_container_without_name_or_number(self) -> None:
-        odd = container(**{"com__docker__compose__container-number": ""})
+        odd = container(labels={"com.docker.compose.container-number": ""})
         odd["Names"] = None
         (replica,) = observe(odd).services[0].replicas
 
@@ -143,9 +147,9 @@ class TestServices:
 
     def test_the_labels_are_those_of_the_newest_live_replica(self) -> None:
         (service,) = observe(
-            container(1, alertscale__max="3"),
-            container(2, alertscale__max="4"),
-            container(3, alertscale__max="5", state="exited"),
+            container(1, labels={"alertscale.max": "3"}),
+            container(2, labels={"alertscale.max": "4"}),
+            container(3, labels={"alertscale.max": "5"}, state="exited"),
         ).services
 
         assert service.labels["alertscale.max"] == "4"
@@ -153,7 +157,9 @@ class TestServices:
 
 class TestWhoseServices:
     def test_a_service_without_the_label_is_another_s(self) -> None:
-        observation = observe(container(), container(service="db", enable=None), container(service="x", enable="false"))
+        observation = observe(
+            container(), container(service="db", enable=None), container(service="x", enable="false")
+        )
 
         assert [service.key for service in observation.services] == [("shop", "web")]
         assert observation.others == {("shop", "db"), ("shop", "x")}
@@ -168,7 +174,9 @@ class TestWhoseServices:
         listed = [
             container(),
             container(project="blog"),
-            container(project="blog", service="scaler", enable=None, alertscale__component="scaler"),
+            container(
+                project="blog", service="scaler", enable=None, labels={"alertscale.component": "scaler"}
+            ),
         ]
         observation = observe(*listed)
 
@@ -176,7 +184,7 @@ class TestWhoseServices:
         assert ("blog", "web") in observation.others
 
     def test_our_own_scaler_is_no_reason_to_leave_our_project(self) -> None:
-        scaler = container(service="scaler", enable=None, alertscale__component="scaler")
+        scaler = container(service="scaler", enable=None, labels={"alertscale.component": "scaler"})
 
         assert keys(container(), scaler) == [("shop", "web")]
 
@@ -193,7 +201,7 @@ class TestWhoseServices:
 
 
 def nginx(number: int = 1, **more: Any) -> dict[str, Any]:
-    return container(number, service="nginx", enable=None, alertscale__component="nginx", **more)
+    return container(number, service="nginx", enable=None, labels={"alertscale.component": "nginx"}, **more)
 
 
 class TestBalancer:
@@ -216,4 +224,4 @@ class TestBalancer:
         old, new = nginx(1, created=1), nginx(2, created=2)
         dead = nginx(3, created=3, state="exited")
 
-        assert observe(new, dead, old).balancer.id == "id-of-shop-nginx-2"
+        assert observe(new, dead, old).balancer == observe(new).balancer

@@ -53,9 +53,7 @@ def test_what_may_be_right_later_is_answered_with_503(reason: ErrorReason) -> No
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, AlertscaleError) else "",
 )
-def test_each_exception_carries_its_reason(
-    error: AlertscaleError, reason: ErrorReason, status: int
-) -> None:
+def test_each_exception_carries_its_reason(error: AlertscaleError, reason: ErrorReason, status: int) -> None:
     assert (error.reason, error.status, str(error)) == (reason, status, "x")
 
 

@@ -1,5 +1,6 @@
 """The history and the steps under way, on a real file that is closed and opened again."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,7 +141,9 @@ class TestSteps:
 def tell(
     journal: Journal, text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP
 ) -> None:
-    journal.record(Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]}))
+    journal.record(
+        Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
+    )
 
 
 class TestEvents:
@@ -255,8 +258,7 @@ class TestFaults:
         journal._db.execute(f"PRAGMA max_page_count = {pages}")
 
         with pytest.raises(JournalError, match=f"{path}.*full"):
-            for _ in range(1000):
-                tell(journal, "x" * 4096)
+            tell(journal, "x" * 1024 * 1024)
 
     def test_a_file_that_is_no_journal_is_named(self, path: Path) -> None:
         path.write_bytes(b"this is no database" * 1000)
@@ -273,18 +275,16 @@ class TestFaults:
         content[4096:] = b"\xff" * (len(content) - 4096)
         path.write_bytes(content)
 
-        damaged = None
-        with pytest.raises(JournalError, match=str(path)):
-            damaged = Journal(path=path)
+        with pytest.raises(JournalError, match=str(path)), contextlib.closing(Journal(path=path)) as damaged:
             damaged.events()
-        if damaged is not None:
-            damaged.close()
 
     def test_a_directory_that_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(JournalError, match=str(tmp_path / "gone")):
             Journal(path=tmp_path / "gone" / "journal.sqlite")
 
-    def test_what_was_committed_is_on_disk_before_the_step_goes_on(self, journal: Journal, path: Path) -> None:
+    def test_what_was_committed_is_on_disk_before_the_step_goes_on(
+        self, journal: Journal, path: Path
+    ) -> None:
         """Another reader, such as the next process, sees it at once."""
         begun = begin(journal)
         other = sqlite3.connect(path)

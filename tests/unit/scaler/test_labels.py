@@ -62,7 +62,19 @@ def test_good_value(label: str, text: str, attribute: str, value: object) -> Non
 
 
 WHOLE = ["", "-1", "1.5", "many", "0x2", "1e1", "٣"]
-DURATIONS = ["", "10", "ten", "-1s", "1.5s", "1d", "10 s", "1h ago", "9" * 400 + "h", "9" * 5000 + "s", "9999999h"]
+DURATIONS = [
+    "",
+    "10",
+    "ten",
+    "-1s",
+    "1.5s",
+    "1d",
+    "10 s",
+    "1h ago",
+    "9" * 400 + "h",
+    "9" * 5000 + "s",
+    "9999999h",
+]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +107,12 @@ def test_every_label_has_a_bad_value_above_and_a_meaning() -> None:
 
 
 def test_all_faults_are_listed_at_once() -> None:
-    labels = {"alertscale.min": "none", "alertscale.drain": "soon", "alertscale.mx": "3", "alertscale.max": "4"}
+    labels = {
+        "alertscale.min": "none",
+        "alertscale.drain": "soon",
+        "alertscale.mx": "3",
+        "alertscale.max": "4",
+    }
 
     assert [fault.split(":")[0] for fault in faults(labels)] == [
         "alertscale.min",
@@ -180,6 +197,6 @@ def test_any_labels_are_read_or_refused_with_their_names(labels: dict[str, str])
     try:
         limits = read_limits(labels)
     except LabelError as error:
-        assert all(fault.startswith("alertscale.") for fault in error.faults)
+        assert all(fault.startswith("alertscale.") for fault in error.faults)  # noqa: PT017 - either is fine
     else:
         assert 1 <= limits.minimum <= limits.maximum

@@ -1,5 +1,6 @@
 """Section 5 of the design as a table, then its invariants over all inputs and over whole runs."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import pytest
@@ -332,9 +333,7 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
 
     grounds = {
         DecisionReason.ALERT_UP: bool(demand.up),
-        DecisionReason.ALERT_DOWN: demand.watched
-        and not demand.up
-        and set(limits.resources) <= demand.down,
+        DecisionReason.ALERT_DOWN: demand.watched and not demand.up and set(limits.resources) <= demand.down,
         DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
         DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
         DecisionReason.MANUAL: state.wanted is not None,
@@ -431,7 +430,7 @@ def test_a_run_never_goes_up_and_down_without_a_cooldown_between(
     replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]
 ) -> None:
     steps = run(replicas, limits, ticks)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         if after.decision.direction is not before.decision.direction:
             cooldown = limits.cooldown_up if after.decision.direction is UP else limits.cooldown_down
             assert after.at >= before.at + cooldown
@@ -442,7 +441,7 @@ def test_a_run_steps_on_alerts_only_a_cooldown_after_any_change(
     replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]
 ) -> None:
     steps = run(replicas, limits, ticks)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         if after.decision.reason is DecisionReason.ALERT_UP:
             assert after.at >= before.at + limits.cooldown_up
         if after.decision.reason is DecisionReason.ALERT_DOWN:

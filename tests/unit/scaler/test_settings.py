@@ -25,7 +25,9 @@ def test_defaults() -> None:
         token_file=Path("/run/alertscale/token"),
         project="",
         projects=frozenset(),
+        prometheus="",
         signal_ttl=15.0,
+        prometheus="",
         tick=1.0,
         keep_events=10_000,
         log_level="info",
@@ -43,7 +45,9 @@ def test_defaults() -> None:
         ("TOKEN_FILE", "/t", "token_file", Path("/t")),
         ("PROJECT", "shop-2", "project", "shop-2"),
         ("PROJECTS", "shop, blog", "projects", frozenset({"shop", "blog"})),
+        ("PROMETHEUS", "http://prometheus:9090/", "prometheus", "http://prometheus:9090/"),
         ("SIGNAL_TTL", "1m", "signal_ttl", 60.0),
+        ("PROMETHEUS", "http://prometheus:9090", "prometheus", "http://prometheus:9090"),
         ("TICK", "100ms", "tick", 0.1),
         ("KEEP_EVENTS", "100", "keep_events", 100),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
@@ -67,7 +71,9 @@ BAD = {
     "TOKEN_FILE": ["token"],
     "PROJECT": ["Shop", "my shop", "-shop"],
     "PROJECTS": ["shop,My Blog"],
+    "PROMETHEUS": ["prometheus:9090", "https://prometheus", "http://", "http://a b", "http://a:b"],
     "SIGNAL_TTL": ["15", "0s", "2h", "9" * 400 + "h"],
+    "PROMETHEUS": ["prometheus:9090", "https://prometheus", "http://"],
     "TICK": ["0s", "50ms", "2m", "often"],
     "KEEP_EVENTS": ["99", "all", "-1", "12345678"],
     "LOG_LEVEL": ["loud", "INFO"],
@@ -115,4 +121,4 @@ def test_any_environment_is_read_or_refused_with_its_names(environment: dict[str
     try:
         read_settings(environment)
     except SettingsError as error:
-        assert all(fault.startswith("ALERTSCALE_") for fault in error.faults)
+        assert all(fault.startswith("ALERTSCALE_") for fault in error.faults)  # noqa: PT017 - either is fine

@@ -1,0 +1,204 @@
+"""What every engine promises the loop: the contract of :class:`scaler.targets.base.Target`, as tests.
+
+A test class that derives from :class:`TargetContract` and gives the fixture ``stage`` runs all of them.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from scaler.alerts import ServiceKey
+from scaler.errors import TargetError
+from scaler.labels import COMPOSE_NUMBER
+from scaler.reasons import ErrorReason
+from scaler.targets.base import GONE, Change, Replica, Service, Target
+from tests.fakes import until
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """An engine on which one service runs one replica with the number 1.
+
+    Attributes:
+        target: what is tested.
+        service: the service that is enabled.
+        other: a service of the same project that is not.
+    """
+
+    target: Target
+    service: ServiceKey
+    other: ServiceKey
+
+    def seen(self) -> Service:
+        return next(s for s in self.target.observe().services if s.key == self.service)
+
+    def replica(self, replica: str) -> Replica | None:
+        """Return what a new list shows of a replica; None when it is not there."""
+        listed = [s for s in self.target.observe().services if s.key == self.service]
+        return next((r for s in listed for r in s.replicas if r.id == replica), None)
+
+    @property
+    def model(self) -> str:
+        return self.seen().replicas[0].id
+
+    def running(self, number: int = 2) -> str:
+        """Make a replica and start it."""
+        made = self.target.create(model=self.model, number=number)
+        self.target.start(made)
+        return made
+
+    def stopped(self, number: int = 2) -> str:
+        made = self.running(number)
+        self.target.stop(made)
+        return made
+
+
+class TargetContract:
+    """Derive from it, name it ``Test…`` and give it the fixture ``stage``."""
+
+    def test_observe_lists_the_enabled_service_with_its_replica(self, stage: Stage) -> None:
+        (replica,) = stage.seen().replicas
+
+        assert (replica.number, replica.status, replica.live) == (1, "running", True)
+        assert replica.labels["alertscale.enable"] == "true"
+        assert stage.seen().labels == replica.labels
+        assert replica.addresses
+        assert replica.version
+
+    def test_observe_tells_of_services_that_are_not_enabled(self, stage: Stage) -> None:
+        observation = stage.target.observe()
+
+        assert stage.other in observation.others
+        assert stage.service not in observation.others
+
+    def test_find_returns_the_replica_with_that_number(self, stage: Stage) -> None:
+        assert stage.target.find(service=stage.service, number=1) == stage.model
+
+    def test_find_returns_none_when_there_is_none(self, stage: Stage) -> None:
+        assert stage.target.find(service=stage.service, number=99) is None
+        assert stage.target.find(service=(stage.service[0], "nobody"), number=1) is None
+        assert stage.target.find(service=("nobody", stage.service[1]), number=1) is None
+
+    def test_create_makes_a_sibling_that_does_not_run_yet(self, stage: Stage) -> None:
+        made = stage.target.create(model=stage.model, number=2)
+        first, second = stage.seen().replicas
+
+        assert (second.id, second.number, second.live) == (made, 2, False)
+        assert stage.target.find(service=stage.service, number=2) == made
+        assert second.version == first.version
+        assert dict(second.labels) == {**first.labels, COMPOSE_NUMBER: "2"}
+
+    def test_create_of_a_number_that_is_taken_is_refused_and_changes_nothing(self, stage: Stage) -> None:
+        before = stage.seen()
+
+        with pytest.raises(TargetError) as caught:
+            stage.target.create(model=stage.model, number=1)
+        assert caught.value.reason is ErrorReason.ENGINE_REFUSED
+        assert [r.id for r in stage.seen().replicas] == [r.id for r in before.replicas]
+
+    def test_create_from_a_model_that_is_gone_is_refused(self, stage: Stage) -> None:
+        gone = stage.running()
+        stage.target.discard(gone)
+
+        with pytest.raises(TargetError) as caught:
+            stage.target.create(model=gone, number=3)
+        assert caught.value.reason is ErrorReason.ENGINE_REFUSED
+        assert stage.target.find(service=stage.service, number=3) is None
+
+    def test_start_makes_it_run_at_an_address_of_its_own(self, stage: Stage) -> None:
+        stage.running()
+        first, second = stage.seen().replicas
+
+        assert second.status == "running"
+        assert second.addresses.keys() == first.addresses.keys()
+        assert set(second.addresses.values()).isdisjoint(first.addresses.values())
+        assert second.ports == first.ports
+
+    def test_start_again_is_fine(self, stage: Stage) -> None:
+        stage.target.start(stage.model)
+
+        assert stage.seen().replicas[0].status == "running"
+
+    def test_start_of_one_that_is_gone_is_refused(self, stage: Stage) -> None:
+        made = stage.running()
+        stage.target.discard(made)
+
+        with pytest.raises(TargetError) as caught:
+            stage.target.start(made)
+        assert caught.value.reason is ErrorReason.ENGINE_REFUSED
+
+    def test_stop_leaves_it_listed_and_dead(self, stage: Stage) -> None:
+        replica = stage.replica(stage.stopped())
+
+        assert replica is not None
+        assert replica.status in GONE
+        assert not replica.live
+
+    def test_stop_again_is_fine(self, stage: Stage) -> None:
+        stage.target.stop(stage.stopped())
+
+    def test_remove_takes_away_a_stopped_one(self, stage: Stage) -> None:
+        made = stage.stopped()
+        stage.target.remove(made)
+
+        assert stage.replica(made) is None
+        assert stage.target.find(service=stage.service, number=2) is None
+
+    def test_remove_refuses_one_that_runs(self, stage: Stage) -> None:
+        with pytest.raises(TargetError) as caught:
+            stage.target.remove(stage.model)
+        assert caught.value.reason is ErrorReason.ENGINE_REFUSED
+        assert stage.seen().replicas[0].live
+
+    def test_discard_takes_away_one_that_runs_and_one_that_never_did(self, stage: Stage) -> None:
+        made = [stage.running(2), stage.target.create(model=stage.model, number=3)]
+        for replica in made:
+            stage.target.discard(replica)
+
+        assert [r.number for r in stage.seen().replicas] == [1]
+
+    def test_gone_is_as_good_for_stop_remove_and_discard(self, stage: Stage) -> None:
+        made = stage.running()
+        stage.target.discard(made)
+
+        stage.target.stop(made)
+        stage.target.remove(made)
+        stage.target.discard(made)
+
+    def test_a_number_can_be_taken_again(self, stage: Stage) -> None:
+        first = stage.stopped()
+        stage.target.remove(first)
+
+        assert stage.running() != first
+
+    def test_changes_tell_of_start_and_death_with_the_container(self, stage: Stage) -> None:
+        """Changes before the link is there are lost, so replicas are made until one is heard of."""
+        heard: list[Change] = []
+        done = threading.Event()
+
+        def listen() -> None:
+            for change in stage.target.changes():
+                heard.append(change)
+                if done.is_set():
+                    return
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        numbers = iter(range(2, 50))
+
+        def make() -> bool:
+            stage.target.discard(stage.running(next(numbers)))
+            return bool(heard)
+
+        until(make, what="a change is heard of")
+        made = stage.running(50)
+        stage.target.stop(made)
+        until(lambda: Change(action="die", container=made) in heard, what="the death is heard of")
+        done.set()
+        stage.target.remove(made)
+        listener.join(10)
+
+        assert not listener.is_alive()
+        assert Change(action="start", container=made) in heard
+        assert all(change.action for change in heard)

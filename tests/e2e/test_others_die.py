@@ -1,0 +1,130 @@
+"""Everyone but the scaler dies too: what it holds meanwhile, and how things get right by themselves."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+import requests
+
+from tests.e2e.stack import Stack, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+def docker(*words: str) -> None:
+    subprocess.run(["docker", *words], check=True, capture_output=True)
+
+
+def reason(stack: Stack) -> str:
+    return str(stack.service()["decision"]["reason"])
+
+
+def test_no_replica_is_removed_on_the_memory_of_a_prometheus_that_died(one_replica: Stack) -> None:
+    """Alertmanager repeats LowCPU and LowMemory for up to 20 s after the death of who sent them."""
+    stack = one_replica
+    wait_until(
+        lambda: {a["alertname"] for a in stack.service()["alerts"]} == {"LowCPU", "LowMemory"},
+        within=90,
+        what="low CPU and memory",
+    )
+    stack.pause("down")
+    stack.scale(2)
+    docker("kill", stack.containers("prometheus")[0]["Id"])
+    try:
+        stack.pause("none")
+        deadline = time.monotonic() + 40
+        seen = set()
+        while time.monotonic() < deadline:
+            seen.add(reason(stack))
+            assert len(stack.containers()) == 2
+            time.sleep(0.5)
+        assert "blind" in seen
+        assert "alert_down" not in seen
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-deps", "prometheus")
+    stack.await_replicas(1, within=120)
+
+
+def test_without_alertmanager_the_scaler_holds_and_goes_on_when_it_is_back(one_replica: Stack) -> None:
+    stack = one_replica
+    stack.scale(2)
+    stack.compose("stop", "alertmanager")
+    try:
+        wait_until(lambda: reason(stack) == "blind", within=30, what="blind")
+        time.sleep(5)
+        assert len(stack.containers()) == 2
+    finally:
+        stack.compose("start", "alertmanager")
+    stack.await_replicas(1, within=120)
+
+
+def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(one_replica: Stack) -> None:
+    stack = one_replica
+    stack.pause("all")
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
+    wait_until(lambda: len(stack.upstream()) == 2, within=10, what="both in nginx")
+    frozen = stack.containers()[1]
+    docker("pause", frozen["Id"])
+    try:
+        wait_until(lambda: len(stack.upstream()) == 1, within=2, what="the frozen one out of nginx")
+        for _ in range(10):
+            assert requests.get(stack.url("NGINX_PORT", "/"), timeout=10).status_code == 200
+    finally:
+        docker("unpause", frozen["Id"])
+    wait_until(lambda: len(stack.upstream()) == 2, within=10, what="it in nginx again")
+
+
+def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(one_replica: Stack) -> None:
+    stack = one_replica
+    stack.pause("all")
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
+    wait_until(lambda: len(stack.upstream()) == 2, within=10, what="both in nginx")
+    crashed = stack.containers()[1]
+    subprocess.run(["kill", "-KILL", str(crashed["State"]["Pid"])], check=True)
+    wait_until(
+        lambda: stack.containers()[1]["RestartCount"] > 0 and stack.upstream() == stack.addresses(),
+        within=20,
+        what="the replica restarted and in nginx",
+    )
+    assert len(stack.upstream()) == 2
+    assert stack.containers()[1]["Id"] == crashed["Id"]
+
+
+def test_a_replica_that_exits_at_once_is_removed_and_tried_again_later(one_replica: Stack) -> None:
+    """A file that it needs is gone: the next replica dies at its start, the first goes on serving."""
+    stack = one_replica
+    broken = stack.directory / "broken.yml"
+    broken.write_text(
+        "services:\n  flask-app:\n    labels: {alertscale.ready-timeout: 5s}\n"
+        "    restart: 'no'\n"
+        "    entrypoint: [sh, -c, 'mkdir /tmp/once && exec python -m service', sh]\n"
+        "    tmpfs: []\n    volumes: [once:/tmp]\n    user: '0:0'\n"
+        "volumes:\n  once:\n"
+    )
+    files = stack.files
+    stack.files = (*files, str(broken))
+    try:
+        stack.pause("all")
+        stack.compose("up", "--detach", "--wait", "--no-deps", "flask-app")
+        stack.pause("none")
+        answer = stack.change("/api/v1/services/flask-app/scale", {"replicas": 2})
+        assert answer.status_code == 202
+        wait_until(lambda: reason(stack) == "backoff", within=30, what="backoff")
+        wait_until(lambda: len(stack.containers()) == 1, within=10, what="the failed replica's removal")
+        failed = [e["text"] for e in stack.events() if e["kind"] == "step" and e["reason"] == "failed"]
+        assert "exited before it was ready" in failed[-1]
+        assert requests.get(stack.url("NGINX_PORT", "/"), timeout=10).status_code == 200
+        wait_until(
+            lambda: [e for e in stack.events() if e["text"].startswith("ReplicaNotReady firing")],
+            within=30,
+            what="the alert about it, delivered",
+        )
+    finally:
+        stack.files = files
+        stack.change("/api/v1/services/flask-app/scale", {"replicas": 1})
+        stack.pause("all")
+        stack.compose("up", "--detach", "--wait", "--no-deps", "flask-app")
+        stack.compose("exec", "-T", "scaler", "true")
+        stack.pause("none")

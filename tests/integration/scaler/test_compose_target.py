@@ -1,0 +1,339 @@
+"""Replicas that the target makes are Compose's own, and what cannot be one of several is refused first."""
+
+import json
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from docker import APIClient
+
+from scaler.errors import TargetError
+from scaler.reasons import ErrorReason
+from scaler.targets.base import Health
+from scaler.targets.compose import ComposeTarget
+from tests.fakes import until
+from tests.integration.scaler.projects import IMAGE, SERVER, Project, project
+
+pytestmark = pytest.mark.engine
+
+SHOP = {
+    "services": {
+        "web": SERVER
+        | {
+            "environment": {"GREETING": "hello"},
+            "deploy": {"resources": {"limits": {"cpus": "0.5", "memory": "64M"}}},
+            "networks": {"front": {"aliases": ["shopfront"]}, "back": {"aliases": ["storeroom"]}},
+            "volumes": ["/cache", "data:/data"],
+        },
+    },
+    "networks": {"front": {}, "back": {}},
+    "volumes": {"data": {}},
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Project]:
+    with project(tmp_path, SHOP) as made:
+        yield made
+
+
+def model(made: Project, service: str = "web") -> str:
+    found = made.target.find(service=(made.name, service), number=1)
+    assert found is not None
+    return found
+
+
+def add(made: Project, number: int = 2, service: str = "web") -> str:
+    replica = made.target.create(model=model(made, service), number=number)
+    made.target.start(replica)
+    return replica
+
+
+class TestComposesOwn:
+    def test_ps_lists_it_under_its_name(self, shop: Project) -> None:
+        replica = add(shop)
+        listed = {entry["Name"]: entry for entry in shop.ps("web")}
+
+        assert listed.keys() == {f"{shop.name}-web-1", f"{shop.name}-web-2"}
+        assert replica.startswith(listed[f"{shop.name}-web-2"]["ID"])
+
+    @pytest.mark.parametrize("options", [["--no-recreate"], []], ids=["no-recreate", "plain"])
+    def test_up_with_the_live_count_keeps_every_replica(self, shop: Project, options: list[str]) -> None:
+        """Without ``--no-recreate`` Compose compares each container with its definition."""
+        add(shop, 2)
+        add(shop, 3)
+        before = shop.ids("web")
+        shop.compose("up", "--detach", "--scale", "web=3", *options)
+
+        assert len(before) == 3
+        assert shop.ids("web") == before
+
+    def test_up_with_a_lower_count_removes_it(self, shop: Project) -> None:
+        first = model(shop)
+        add(shop)
+        shop.compose("up", "--detach", "--scale", "web=1", "--timeout", "1")
+
+        assert shop.ids("web") == [first]
+
+    def test_up_with_a_higher_count_takes_the_next_number(self, shop: Project) -> None:
+        add(shop)
+        shop.compose("up", "--detach", "--scale", "web=3")
+
+        assert [r.number for r in shop.target.observe().services[0].replicas] == [1, 2, 3]
+
+    def test_replicas_of_composes_are_no_other_version(self, shop: Project) -> None:
+        """Or the policy would take the mixture for a deployment and hold."""
+        add(shop)
+        shop.compose("up", "--detach", "--scale", "web=3")
+
+        assert len({r.version for r in shop.target.observe().services[0].replicas}) == 1
+
+    def test_down_leaves_nothing(self, shop: Project) -> None:
+        replica = add(shop)
+        volumes = [m["Name"] for m in shop.inspect(replica)["Mounts"]]
+        shop.compose("down", "--volumes", "--timeout", "1")
+
+        assert shop.left() == {"containers": [], "networks": [], "volumes": []}
+        names = {v["Name"] for v in shop.client.volumes()["Volumes"] or []}
+        assert names.isdisjoint(volumes)
+
+
+class TestLikeItsModel:
+    def test_what_the_service_defines_is_the_same(self, shop: Project) -> None:
+        first, second = (shop.inspect(replica) for replica in (model(shop), add(shop)))
+
+        for name in ("Env", "Cmd", "Entrypoint", "Image", "User", "StopSignal", "ExposedPorts", "WorkingDir"):
+            assert second["Config"].get(name) == first["Config"].get(name)
+        for name in ("NanoCpus", "Memory", "RestartPolicy", "NetworkMode", "LogConfig", "Init"):
+            assert second["HostConfig"].get(name) == first["HostConfig"].get(name)
+        assert second["Image"] == first["Image"]
+
+    def test_its_host_name_is_its_own(self, shop: Project) -> None:
+        replica = add(shop)
+
+        assert shop.inspect(replica)["Config"]["Hostname"] == replica[:12]
+
+    def test_it_is_on_both_networks_under_every_alias(self, shop: Project) -> None:
+        first = model(shop)
+        networks = shop.inspect(add(shop))["NetworkSettings"]["Networks"]
+
+        assert networks.keys() == {f"{shop.name}_front", f"{shop.name}_back"}
+        for network, alias in (("front", "shopfront"), ("back", "storeroom")):
+            aliases = set(networks[f"{shop.name}_{network}"]["Aliases"])
+            assert {"web", alias, f"{shop.name}-web-2"} <= aliases
+            assert aliases.isdisjoint({f"{shop.name}-web-1", first, first[:12]})
+
+    @pytest.mark.parametrize("name", ["web", "shopfront", "storeroom"])
+    def test_its_names_lead_to_both_replicas(self, shop: Project, name: str) -> None:
+        replicas = [model(shop), add(shop)]
+        ask = f"import socket; print(*sorted(socket.gethostbyname_ex({name!r})[2]))"
+        said = shop.compose("exec", "-T", "--index", "1", "web", "python", "-c", ask).split()
+        networks = [shop.inspect(replica)["NetworkSettings"]["Networks"] for replica in replicas]
+        addresses = {endpoint["IPAddress"] for network in networks for endpoint in network.values()}
+
+        assert len(said) >= 2
+        assert set(said) <= addresses
+
+    def test_named_volumes_are_shared_and_anonymous_ones_are_not(self, shop: Project) -> None:
+        first, second = (
+            {m["Destination"]: m["Name"] for m in shop.inspect(replica)["Mounts"]}
+            for replica in (model(shop), add(shop))
+        )
+
+        assert first.keys() == second.keys() == {"/cache", "/data"}
+        assert first["/data"] == second["/data"] == f"{shop.name}_data"
+        assert first["/cache"] != second["/cache"]
+
+    @pytest.mark.parametrize("way", ["remove", "discard"])
+    def test_its_anonymous_volumes_go_with_it_and_the_named_ones_stay(self, shop: Project, way: str) -> None:
+        replica = add(shop)
+        volumes = {m["Destination"]: m["Name"] for m in shop.inspect(replica)["Mounts"]}
+        if way == "remove":
+            shop.target.stop(replica)
+            shop.target.remove(replica)
+        else:
+            shop.target.discard(replica)
+
+        names = {v["Name"] for v in shop.client.volumes()["Volumes"] or []}
+        assert volumes["/cache"] not in names
+        assert volumes["/data"] in names
+
+    def test_one_made_from_a_made_one_is_the_same_again(self, shop: Project) -> None:
+        second = add(shop)
+        third = shop.target.create(model=second, number=3)
+        shop.target.start(third)
+        before = shop.ids("web")
+        shop.compose("up", "--detach", "--scale", "web=3")
+
+        assert shop.ids("web") == before
+        aliases = shop.inspect(third)["NetworkSettings"]["Networks"][f"{shop.name}_front"]["Aliases"]
+        assert f"{shop.name}-web-2" not in aliases
+
+    def test_one_made_by_compose_itself_is_a_model_too(self, shop: Project) -> None:
+        shop.compose("up", "--detach", "--scale", "web=2")
+        second = shop.target.find(service=(shop.name, "web"), number=2)
+        assert second is not None
+        shop.target.start(shop.target.create(model=second, number=3))
+
+        assert len(shop.ids("web")) == 3
+
+
+def test_a_one_off_container_is_no_replica(shop: Project) -> None:
+    """``docker compose run`` gives it the service's labels, the number 1 among them."""
+    first = model(shop)
+    shop.compose("run", "--detach", "--no-deps", "web", "sleep", "60")
+
+    assert [r.id for r in shop.target.observe().services[0].replicas] == [first]
+    for _ in range(3):
+        assert shop.target.find(service=(shop.name, "web"), number=1) == first
+
+
+def test_health_and_grace_are_the_services_own(tmp_path: Path) -> None:
+    check = {"test": ["CMD", "true"], "interval": "200ms", "timeout": "5s", "retries": 1}
+    # As process 1 sleep ignores SIGTERM, so that only the grace ends it.
+    sleeper = SERVER | {
+        "command": ["sleep", "infinity"],
+        "stop_signal": "SIGTERM",
+        "stop_grace_period": "1s",
+        "healthcheck": check,
+    }
+    with project(tmp_path, {"services": {"web": sleeper}}) as made:
+        replica = add(made)
+
+        def health() -> set[Health]:
+            return {r.health for r in made.target.observe().services[0].replicas}
+
+        assert health() <= {Health.STARTING, Health.HEALTHY}
+        until(lambda: health() == {Health.HEALTHY}, what="the health checks pass")
+        begun = time.monotonic()
+        made.target.stop(replica)
+
+        assert 0.8 < time.monotonic() - begun < 6
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Build images under one name; each call moves the name to a new one."""
+    name = f"tgt-test-{random.getrandbits(32):08x}"
+    client = APIClient(timeout=60)
+    made: list[str] = []
+
+    def build(label: str) -> str:
+        (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nLABEL test={label}\n")
+        subprocess.run(["docker", "build", "-q", "-t", name, str(tmp_path)], check=True, capture_output=True)
+        made.append(client.inspect_image(name)["Id"])  # type: ignore[no-untyped-call]
+        return name
+
+    yield build
+    for built in made:
+        client.remove_image(built, force=True)
+    client.close()
+
+
+class TestImage:
+    @pytest.mark.parametrize("then", ["moved", "removed"])
+    def test_a_name_that_means_another_image_by_now_is_not_used(
+        self, tmp_path: Path, image: Callable[[str], str], then: str
+    ) -> None:
+        """A build without ``up`` must not let new replicas run other code than the old ones."""
+        home = tmp_path / "project"
+        home.mkdir()
+        name = image("first")
+        with project(home, {"services": {"web": SERVER | {"image": name}}}) as made:
+            if then == "moved":
+                image("second")
+            else:
+                made.client.remove_image(name, force=True, noprune=True)
+            first, second = (made.inspect(replica) for replica in (model(made), add(made)))
+
+            assert second["Image"] == first["Image"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def unique(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project of services each of which has something that only one container can have."""
+    subnet = f"10.213.{random.getrandbits(8)}"
+    names = f"tgt-test-{random.getrandbits(32):08x}"
+    definition = {
+        "services": {
+            "port": SERVER | {"ports": [f"127.0.0.1:{free_port()}:80"]},
+            "name": SERVER | {"container_name": names},
+            "address": SERVER | {"networks": {"fixed": {"ipv4_address": f"{subnet}.9"}}},
+            "host": SERVER | {"network_mode": "host", "command": ["sleep", "60"]},
+            "any-port": SERVER | {"ports": ["127.0.0.1::80"]},
+        },
+        "networks": {"fixed": {"ipam": {"config": [{"subnet": f"{subnet}.0/24"}]}}},
+    }
+    with project(tmp_path_factory.mktemp("unique"), definition) as made:
+        yield made
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("service", "said"),
+        [
+            ("port", "publishes the fixed host port"),
+            ("name", "container_name: tgt-test-"),
+            ("address", "the static address 10.213."),
+            ("host", "network_mode: host"),
+        ],
+    )
+    def test_before_anything_is_created(self, unique: Project, service: str, said: str) -> None:
+        before = unique.left()
+
+        with pytest.raises(TargetError, match=f"cannot make another replica: the service .*{said}") as caught:
+            unique.target.create(model=model(unique, service), number=2)
+        assert caught.value.reason is ErrorReason.CANNOT_CLONE
+        assert unique.left() == before
+
+    def test_a_port_that_the_engine_chooses_is_not(self, unique: Project) -> None:
+        replica = add(unique, service="any-port")
+
+        assert unique.inspect(replica)["State"]["Running"]
+        unique.target.discard(replica)
+
+
+class TestEngineAway:
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda target: target.observe(),
+            lambda target: target.create(model="c0ffee", number=2),
+            lambda target: target.find(service=("shop", "web"), number=1),
+            lambda target: target.start("c0ffee"),
+            lambda target: target.stop("c0ffee"),
+            lambda target: target.remove("c0ffee"),
+            lambda target: target.discard("c0ffee"),
+            lambda target: next(target.changes()),
+        ],
+        ids=["observe", "create", "find", "start", "stop", "remove", "discard", "changes"],
+    )
+    def test_says_so_and_names_the_way_out(self, call: Callable[[ComposeTarget], object]) -> None:
+        # Not a socket file that is missing: the SDK leaves its own end of that open.
+        client = APIClient(base_url=f"tcp://127.0.0.1:{free_port()}", version="1.41")
+        target = ComposeTarget(client=client, events=client, own_project="shop")
+
+        with pytest.raises(
+            TargetError, match="is the Docker Engine running and its socket mounted"
+        ) as caught:
+            call(target)
+        assert caught.value.reason is ErrorReason.ENGINE_UNAVAILABLE
+        client.close()
+
+
+def test_what_compose_prints_of_itself_is_read(shop: Project) -> None:
+    """The files that the labels name are the ones that messages send people to."""
+    (service,) = shop.target.observe().services
+
+    assert service.files == str(shop.file)
+    assert json.loads(shop.compose("config", "--format", "json"))["name"] == shop.name

@@ -1,0 +1,194 @@
+"""The scaler as ``__main__`` wires it, on an engine and an nginx in memory, and its alerts."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from scaler.alerts import Alert, ServiceKey
+from scaler.autoscaler import Autoscaler
+from scaler.balancer import Balancer
+from scaler.journal import Event, Journal
+from scaler.metrics import Metrics
+from scaler.readiness import Prober
+from scaler.reasons import EventKind
+from scaler.recorder import Recorder
+from scaler.steps import Stepper
+from scaler.traffic import Traffic
+from scaler.views import ServiceView
+from scaler.world import World
+from tests.fakes import NETWORK, PROJECT, Clock, FakeNginx, FakeTarget, until
+
+WEB: ServiceKey = (PROJECT, "web")
+API: ServiceKey = (PROJECT, "api")
+BLOG: ServiceKey = ("blog", "web")
+
+# Short enough that a test waits for nothing but what it is about; the clock is put forward otherwise.
+QUICK = {"alertscale.cooldown.up": "0s", "alertscale.cooldown.down": "0s", "alertscale.ready-timeout": "5s"}
+
+
+def watchdog() -> Alert:
+    return Alert(firing=True, labels={"alertname": "Watchdog"})
+
+
+def alert(scale: str, resource: str = "cpu", *, service: str = "web", firing: bool = True) -> Alert:
+    labels = {"alertname": f"{scale}-{resource}", "scale": scale, "service": service, "resource": resource}
+    return Alert(firing=firing, labels=labels, annotations={"summary": f"{resource} of {service}"})
+
+
+HIGH = (watchdog(), alert("up"))
+LOW = (watchdog(), alert("down"), alert("down", "memory"))
+HIGH_ENDS = (watchdog(), alert("up", firing=False))
+LOW_ENDS = (watchdog(), alert("down", firing=False), alert("down", "memory", firing=False))
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """A scaler that runs; what it runs on outlives it, so that :func:`running` can start another.
+
+    Attributes:
+        home: holds the journal and the directory shared with nginx.
+    """
+
+    home: Path
+    target: FakeTarget = field(default_factory=FakeTarget)
+    clock: Clock = field(default_factory=Clock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Make the directories and nginx."""
+        (self.home / "upstreams").mkdir(exist_ok=True)
+        self.nginx = FakeNginx(directory=self.home / "upstreams")
+        self.wire()
+
+    def wire(self) -> None:
+        """Make a scaler, as a new process would."""
+        self.stopping = threading.Event()
+        self.metrics = Metrics(CollectorRegistry())
+        self.journal = Journal(path=self.home / "journal.sqlite")
+        self.world, self.wake = World(), threading.Event()
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=self.clock.time)
+        balancer = Balancer(
+            directory=self.home / "upstreams",
+            control=self.nginx,
+            pause=lambda _seconds: None,
+            clock=self.clock.monotonic,
+            timeout=0.05,
+        )
+        self.executor = ThreadPoolExecutor(max_workers=2)
+        self.autoscaler = Autoscaler(
+            target=self.target,
+            traffic=Traffic(
+                balancer=balancer,
+                world=self.world,
+                recorder=self.recorder,
+                metrics=self.metrics,
+                own_project=PROJECT,
+            ),
+            journal=self.journal,
+            recorder=self.recorder,
+            metrics=self.metrics,
+            prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.target.ask),
+            world=self.world,
+            stepper=Stepper(
+                target=self.target,
+                balancer=balancer,
+                journal=self.journal,
+                world=self.world,
+                metrics=self.metrics,
+                wake=self.wake.set,
+                stopping=self.stopping,
+                clock=self.clock.time,
+            ),
+            wake=self.wake,
+            own_project=PROJECT,
+            networks=frozenset({NETWORK}),
+            signal_ttl=15.0,
+            tick=0.02,
+            stopping=self.stopping,
+            clock=self.clock.time,
+            monotonic=self.clock.monotonic,
+        )
+
+    def start(self) -> None:
+        """Run the loop, and wait until it has listed the engine (unless that is down)."""
+        self._before = frozenset(threading.enumerate())
+        self.loop = threading.Thread(target=self.autoscaler.run, name="loop", daemon=True)
+        self.loop.start()
+        until(lambda: self.target.listening or self.target.down, what="the loop follows the engine")
+        until(lambda: self.metric("alertscale_tick_seconds_count"), what="the loop has made a pass")
+
+    def stop(self) -> None:
+        """End the scaler as SIGTERM does, and wait for each of its threads."""
+        self.stopping.set()
+        self.wake.set()
+        self.target.cut()
+        for thread in frozenset(threading.enumerate()) - self._before:
+            until(lambda: self._ended(thread), what=f"{thread.name} ends")  # noqa: B023
+        self.executor.shutdown()
+        self.journal.close()
+
+    def _ended(self, thread: threading.Thread) -> bool:
+        self.world.update()  # wakes whoever waits for it
+        thread.join(0.005)
+        return not thread.is_alive() or thread.name.startswith("ThreadPool")
+
+    # Shortcuts.
+
+    def submit(self, *alerts: Alert) -> None:
+        self.autoscaler.submit(alerts)
+
+    def service(self, key: ServiceKey = WEB) -> ServiceView:
+        return next(view for view in self.autoscaler.services() if view.key == key)
+
+    def reason(self, key: ServiceKey = WEB) -> str:
+        """Return the reason of the last decision; empty before there is one."""
+        decision = self.service(key).decision
+        return str(decision.reason) if decision else ""
+
+    def names(self, key: ServiceKey = WEB) -> list[str]:
+        return self.target.names(key)
+
+    def served(self, key: ServiceKey = WEB) -> list[str]:
+        """Names of the replicas that nginx sends requests to."""
+        upstream = key[1] if key[0] == PROJECT else f"{key[0]}.{key[1]}"
+        servers = self.nginx.servers(upstream)
+        replicas = [r for _, r in self.target.replicas.values()]
+        return sorted(r.name for r in replicas if any(f"{a}:5000" in servers for a in r.addresses.values()))
+
+    def events(self, kind: EventKind) -> tuple[Event, ...]:
+        return self.journal.events(kind=kind, limit=1000)
+
+    def steps(self, count: int) -> tuple[Event, ...]:
+        """Wait until so many steps have ended; return how, the newest first."""
+        until(lambda: len(self.events(EventKind.STEP)) == count, what=f"{count} steps have ended")
+        return self.events(EventKind.STEP)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def settle(self, names: list[str], key: ServiceKey = WEB) -> None:
+        """Wait until these are the replicas, nginx has exactly them, and no step is under way."""
+        until(
+            lambda: self.names(key) == names and self.served(key) == names and not self.journal.unfinished(),
+            what=f"{names}: there are {self.names(key)}, nginx has {self.served(key)}",
+        )
+
+
+@contextlib.contextmanager
+def running(rig: Rig) -> Iterator[Rig]:
+    """Run the scaler of a rig."""
+    rig.start()
+    try:
+        yield rig
+    finally:
+        rig.stop()
+
+
+def labels(**values: str) -> dict[str, str]:
+    """Quick labels with some of their own: ``labels(max="3")``."""
+    return QUICK | {f"alertscale.{name.replace('_', '-')}": value for name, value in values.items()}

@@ -1,0 +1,170 @@
+"""Which replicas a decision is about, and what becomes of a step whose thread fails."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.crew import Crew
+from scaler.errors import JournalError
+from scaler.journal import Journal, Step
+from scaler.labels import Limits
+from scaler.metrics import Metrics
+from scaler.policy import Decision
+from scaler.reasons import DecisionReason, Direction, Phase
+from scaler.recorder import Recorder
+from scaler.steps import Order
+from scaler.targets.base import Replica, Service
+from scaler.world import World
+from tests.fakes import until
+
+WEB, API = ("shop", "web"), ("shop", "api")
+LIMITS = Limits(drain=7.0)
+
+
+@dataclass
+class Steps:
+    """Stands for the stepper: notes what it is given, and waits or fails as told."""
+
+    orders: list[Order] = field(default_factory=list)
+    resumed: list[tuple[Step, Limits]] = field(default_factory=list)
+    go: threading.Event = field(default_factory=threading.Event)
+    fault: Exception | None = None
+
+    def take(self, order: Order) -> None:
+        self.orders.append(order)
+        assert self.go.wait(10)
+        if self.fault is not None:
+            raise self.fault
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        self.resumed.append((step, limits))
+
+
+class Made:
+    """A crew, with what it works on."""
+
+    def __init__(self, path: Path) -> None:
+        self.steps, self.world, self.ended = Steps(), World(), 0
+        self.metrics = Metrics(CollectorRegistry())
+        self.journal = Journal(path=path)
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0)
+        stepper: Any = self.steps
+        self.crew = Crew(stepper=stepper, world=self.world, recorder=recorder, done=self._done)
+
+    def _done(self) -> None:
+        self.ended += 1
+
+    def act(self, *replicas: Replica, target: int, key: tuple[str, str] = WEB) -> list[tuple[int, str]]:
+        """Let it act on a decision; return number and replica of each order, the lowest number first."""
+        counted = tuple(r for r in replicas if r.live)
+        decision = Decision(
+            direction=Direction.UP if target > len(counted) else Direction.DOWN,
+            replicas=len(counted),
+            target=target,
+            reason=DecisionReason.MANUAL,
+        )
+        self.crew.act(Service(key=key, replicas=replicas), counted, decision, LIMITS)
+        expected = abs(target - len(counted))
+        until(lambda: len([o for o in self.steps.orders if o.service == key]) == expected)
+        return sorted((o.number, o.replica) for o in self.steps.orders if o.service == key)
+
+    def finish(self) -> None:
+        self.steps.go.set()
+        until(lambda: self.ended == len(self.steps.orders) + len(self.steps.resumed))
+        self.journal.close()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path / "journal.sqlite")
+
+
+def replica(number: int, status: str = "running") -> Replica:
+    return Replica(id=f"id{number}", name=f"shop-web-{number}", number=number, status=status)
+
+
+def test_up_takes_the_numbers_after_the_highest_and_the_newest_running_one_as_model(made: Made) -> None:
+    orders = made.act(replica(1), replica(2), replica(3, "restarting"), replica(7, "exited"), target=5)
+    made.finish()
+
+    assert orders == [(8, "id2"), (9, "id2")]
+    assert {(o.direction, o.why, o.limits) for o in made.steps.orders} == {(Direction.UP, "manual", LIMITS)}
+
+
+def test_up_takes_one_that_restarts_as_model_when_none_runs(made: Made) -> None:
+    orders = made.act(replica(1, "restarting"), target=2)
+    made.finish()
+
+    assert orders == [(2, "id1")]
+
+
+def test_down_takes_the_highest_numbers(made: Made) -> None:
+    orders = made.act(replica(1), replica(2), replica(5), replica(9, "exited"), target=1)
+    made.finish()
+
+    assert orders == [(2, "id2"), (5, "id5")]
+    assert {o.direction for o in made.steps.orders} == {Direction.DOWN}
+
+
+def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made) -> None:
+    made.act(replica(1), target=3)
+
+    assert made.crew.stepping(WEB)
+    assert not made.crew.stepping(API)
+    made.finish()
+    assert not made.crew.stepping(WEB)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(JournalError("disk full"), "journal"), (ZeroDivisionError("a bug"), "internal")]
+)
+def test_a_step_that_fails_is_counted_and_ends(made: Made, fault: Exception, reason: str) -> None:
+    made.steps.fault = fault
+    made.act(replica(1), target=2)
+    made.finish()
+
+    assert not made.crew.stepping(WEB)
+    assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": reason}) == 1
+
+
+def unfinished(direction: Direction, replica: str | None) -> Step:
+    return Step(
+        id=1,
+        service=WEB,
+        direction=direction,
+        number=2,
+        why="alert_down",
+        replica=replica,
+        phase=Phase.DRAIN,
+        phases={},
+        started=1.0,
+    )
+
+
+def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made: Made) -> None:
+    steps = (unfinished(Direction.DOWN, "a"), unfinished(Direction.UP, "b"), unfinished(Direction.UP, None))
+
+    made.crew.claim(steps)
+    assert made.world.view.draining == {"a"}
+    made.finish()
+
+
+def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
+    made.world.update(limits={WEB: LIMITS})
+    step = unfinished(Direction.DOWN, "a")
+    made.crew.resume((step,))
+    made.finish()
+
+    assert made.steps.resumed == [(step, LIMITS)]
+
+
+def test_or_with_the_defaults_when_it_has_none(made: Made) -> None:
+    step = unfinished(Direction.DOWN, "a")
+    made.crew.resume((step,))
+    made.finish()
+
+    assert made.steps.resumed == [(step, Limits())]

@@ -1,0 +1,220 @@
+"""What goes into the history, once, and what is counted, always."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.alerts import Alert, Verdict
+from scaler.errors import TargetError
+from scaler.journal import Journal
+from scaler.labels import Limits
+from scaler.metrics import Metrics
+from scaler.policy import Decision
+from scaler.readiness import Readiness
+from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, IgnoredReason
+from scaler.recorder import Recorder
+from scaler.targets.base import Observation, Replica, Service
+from scaler.world import View
+
+WEB = ("shop", "web")
+HOLD = Decision(direction=None, replicas=3, target=3, reason=DecisionReason.STEADY)
+STEP = Decision(
+    direction=Direction.UP, replicas=3, target=4, reason=DecisionReason.ALERT_UP, resources=("cpu",)
+)
+
+
+class Told:
+    """A recorder with what it writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self.journal = Journal(path=path)
+        self.metrics = Metrics(CollectorRegistry())
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 7.5)
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in reversed(self.journal.events())]
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    made = Told(tmp_path / "journal.sqlite")
+    yield made
+    made.journal.close()
+
+
+def test_an_event_carries_the_time_and_what_was_told(told: Told) -> None:
+    told.recorder.tell(EventKind.MANUAL, "scale", "asked for 3", service=WEB, detail={"n": 3})
+    (event,) = told.journal.events()
+
+    assert (event.at, event.kind, event.reason, event.text) == (7.5, EventKind.MANUAL, "scale", "asked for 3")
+    assert (event.service, event.detail) == (WEB, {"n": 3})
+
+
+def test_a_journal_that_cannot_be_written_is_counted_and_survived(told: Told) -> None:
+    told.journal.close()
+    told.recorder.tell(EventKind.MANUAL, "scale", "asked for 3")
+
+    assert told.count("alertscale_errors_total", reason="journal") == 1
+
+
+def test_what_was_survived_is_counted_by_its_reason(told: Told) -> None:
+    told.recorder.survived("pass", TargetError("no answer", reason=ErrorReason.ENGINE_UNAVAILABLE))
+
+    assert told.count("alertscale_errors_total", reason="engine_unavailable") == 1
+
+
+class TestDecisions:
+    def test_every_one_is_counted(self, told: Told) -> None:
+        for decision in (HOLD, HOLD, STEP):
+            told.recorder.decision(WEB, decision)
+
+        name = "alertscale_decisions_total"
+        assert told.count(name, project="shop", service="web", reason="steady") == 2
+        assert told.count(name, project="shop", service="web", reason="alert_up") == 1
+
+    def test_a_hold_is_told_once_for_each_change_of_its_reason(self, told: Told) -> None:
+        blind = replace(HOLD, reason=DecisionReason.BLIND)
+        for decision in (HOLD, HOLD, blind, blind, HOLD):
+            told.recorder.decision(WEB, decision)
+
+        assert told.texts == ["holding at 3: steady", "holding at 3: blind", "holding at 3: steady"]
+
+    def test_every_step_is_told(self, told: Told) -> None:
+        for _ in range(2):
+            told.recorder.decision(WEB, STEP)
+
+        assert told.texts == ["up from 3 to 4: alert_up (cpu)"] * 2
+
+    def test_services_are_kept_apart(self, told: Told) -> None:
+        told.recorder.decision(WEB, HOLD)
+        told.recorder.decision(("shop", "api"), HOLD)
+
+        assert len(told.texts) == 2
+
+    def test_that_a_step_is_under_way_is_not_told(self, told: Told) -> None:
+        """The step's own event tells it."""
+        told.recorder.decision(WEB, replace(HOLD, reason=DecisionReason.STEPPING))
+
+        assert told.texts == []
+
+
+def verdict(*, firing: bool = True, **fields: object) -> Verdict:
+    alert = Alert(
+        firing=firing,
+        labels={"alertname": "HighCPU", "service": "web"},
+        annotations={"summary": "CPU is high"},
+        generator_url="http://prometheus/graph",
+    )
+    return Verdict(alert=alert, **fields)  # type: ignore[arg-type]
+
+
+class TestAlerts:
+    SIGNAL = verdict(service=WEB, direction=Direction.UP, resource="cpu")
+
+    def test_a_signal_is_told_when_it_changes_what_fires(self, told: Told) -> None:
+        told.recorder.alert(self.SIGNAL, changed=True)
+        told.recorder.alert(self.SIGNAL, changed=False)
+        (event,) = told.journal.events()
+
+        assert (event.text, event.service, event.reason) == ("HighCPU firing: CPU is high", WEB, "accepted")
+        assert event.detail["state"] == "firing"
+        assert event.detail["url"] == "http://prometheus/graph"
+        assert told.count("alertscale_alerts_total", result="accepted") == 2
+
+    def test_an_ignored_one_is_told_with_the_reason(self, told: Told) -> None:
+        ignored = verdict(ignored=IgnoredReason.UNKNOWN_SERVICE, detail="there is no service 'web'")
+        told.recorder.alert(ignored, changed=False)
+        (event,) = told.journal.events()
+
+        assert event.text == (
+            "HighCPU firing: CPU is high; ignored, unknown_service: there is no service 'web'"
+        )
+        assert (event.reason, event.service) == ("unknown_service", ("", "web"))
+        assert told.count("alertscale_alerts_total", result="ignored") == 1
+
+    def test_a_notification_is_told(self, told: Told) -> None:
+        told.recorder.alert(verdict(firing=False), changed=False)
+
+        assert told.texts == ["HighCPU resolved: CPU is high"]
+
+    def test_the_watchdog_is_counted_and_never_told(self, told: Told) -> None:
+        watchdog = Verdict(alert=Alert(firing=True, labels={"alertname": "Watchdog"}))
+        told.recorder.alert(watchdog, changed=False)
+
+        assert told.texts == []
+        assert told.count("alertscale_alerts_total", result="accepted") == 1
+
+
+def test_label_faults_are_told_once_for_each_change(told: Told) -> None:
+    for faults in ({WEB: ("max",)}, {WEB: ("max",)}, {WEB: ("max", "min")}, {}, {WEB: ("max",)}):
+        told.recorder.faults(faults)
+
+    assert told.texts == ["max", "max", "min", "max"]
+
+
+def view(status: str = "running", **fields: object) -> View:
+    replica = Replica(id="a", name="shop-web-1", number=1, status=status)
+    return View(
+        observation=Observation(services=(Service(key=WEB, replicas=(replica,)),)),
+        limits={WEB: Limits(minimum=1, maximum=5)},
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+class TestReadiness:
+    YES: ClassVar = {"a": Readiness(ready=True)}
+    NO: ClassVar = {"a": Readiness(ready=False, detail="answers 503")}
+
+    def test_becoming_ready_and_ceasing_to_be_are_told(self, told: Told) -> None:
+        told.recorder.readiness(view(), self.YES)
+        told.recorder.readiness(view(readiness=self.YES), self.YES)
+        told.recorder.readiness(view(readiness=self.YES), self.NO)
+
+        assert told.texts == ["shop-web-1 is ready", "shop-web-1 is not ready any more: answers 503"]
+
+    def test_one_that_died_is_told_with_its_state(self, told: Told) -> None:
+        told.recorder.readiness(view("exited", readiness=self.YES), {})
+
+        assert told.texts == ["shop-web-1 is not ready any more: it is exited"]
+
+    def test_a_leaving_replica_is_not_told(self, told: Told) -> None:
+        told.recorder.readiness(view(readiness=self.YES, draining=frozenset("a")), self.NO)
+
+        assert told.texts == []
+
+
+class TestGauges:
+    def test_replicas_by_state_with_zeros_and_the_bounds(self, told: Told) -> None:
+        told.recorder.gauges(view(readiness=TestReadiness.YES))
+
+        states = {
+            state: told.metrics.registry.get_sample_value(
+                "alertscale_replicas", {"project": "shop", "service": "web", "state": state}
+            )
+            for state in ("starting", "ready", "draining", "failed")
+        }
+        assert states == {"starting": 0, "ready": 1, "draining": 0, "failed": 0}
+        assert told.count("alertscale_replicas_max", project="shop", service="web") == 5
+
+    def test_faults_are_counted_and_bounds_left_out(self, told: Told) -> None:
+        told.recorder.gauges(replace(view(), limits={}, faults={WEB: ("max", "min")}))
+
+        assert told.count("alertscale_label_faults", project="shop", service="web") == 2
+        labels = {"project": "shop", "service": "web"}
+        assert told.metrics.registry.get_sample_value("alertscale_replicas_max", labels) is None
+
+    def test_a_service_that_is_gone_leaves_none(self, told: Told) -> None:
+        told.recorder.gauges(view())
+        told.recorder.gauges(View())
+
+        assert [
+            s for f in told.metrics.registry.collect() for s in f.samples if s.labels.get("service")
+        ] == []

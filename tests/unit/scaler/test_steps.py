@@ -1,0 +1,379 @@
+"""One step at a time, in the caller's thread: its phases, its failures, and a process killed within it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.errors import TargetError
+from scaler.journal import Journal
+from scaler.labels import Limits
+from scaler.metrics import Metrics
+from scaler.readiness import Readiness
+from scaler.reasons import Direction, EventKind, Outcome, Phase
+from scaler.steps import Order, Stepper
+from scaler.world import World
+from tests.fakes import FakeTarget
+
+WEB = ("shop", "web")
+LIMITS = Limits(ready_timeout=0.05, drain=0.0)
+CREATE, START, READY, DRAIN, STOP, REMOVE = Phase
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this line of the scaler runs."""
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """An engine with replica 1 (and 2, for a step down), and a loop that sees every change at once.
+
+    Attributes:
+        refused: nobody gets or loses traffic, as when nginx refuses.
+        old: what ``old_workers`` answers, call by call; then nothing.
+        kill_at: the call within which the process dies: ``("start", "before")``.
+        phases: what the journal knew of the step at each call of the engine.
+    """
+
+    path: Path
+    target: FakeTarget = field(default_factory=FakeTarget)
+    refused: bool = False
+    old: list[frozenset[int]] = field(default_factory=list)
+    kill_at: tuple[str, str] = ("", "")
+    phases: list[tuple[str, Phase]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Wire the first process."""
+        self.first = self.target.add(number=1)
+        self.target.on_change = self.look
+        self.target.before = self._before
+        self.boot()
+
+    def boot(self) -> None:
+        """Begin a process: what was in memory is gone, the journal and the engine are as they were."""
+        self.world, self.stopping = World(), threading.Event()
+        self.metrics = Metrics(CollectorRegistry())
+        self.journal = Journal(path=self.path)
+        self.look()
+        self.stepper = Stepper(
+            target=self if self.kill_at[0] else self.target,  # type: ignore[arg-type]
+            balancer=self,
+            journal=self.journal,
+            world=self.world,
+            metrics=self.metrics,
+            wake=self._wake,
+            stopping=self.stopping,
+            clock=lambda: 1000.0,
+        )
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        """Pass a call on to the engine; die before or after it."""
+        method: Callable[..., object] = getattr(self.target, name)
+
+        def call(*args: object, **kwargs: object) -> object:
+            self._die(name, "before")
+            answer = method(*args, **kwargs)
+            self._die(name, "after")
+            return answer
+
+        return call
+
+    def _die(self, what: str, when: str) -> None:
+        if self.kill_at == (what, when):
+            raise Killed
+
+    def _before(self, method: str, _replica: str) -> None:
+        known = self.journal.unfinished() if method in {"create", "start", "stop", "remove"} else ()
+        self.phases += [(method, step.phase) for step in known]
+
+    def look(self) -> None:
+        """Do what the loop does: list the engine, ask everybody, put nginx right."""
+        observation = self.target.observe()
+        running = [r for s in observation.services for r in s.replicas if r.status == "running"]
+        ready = {r.id for r in running if r.number not in self.target.unready}
+        view = self.world.update(
+            observation=observation,
+            readiness={r.id: Readiness(ready=r.id in ready, detail="answers 503") for r in running},
+        )
+        if not self.refused:
+            self.world.update(serving=frozenset(ready) - view.draining)
+
+    def _wake(self) -> None:
+        for step in self.journal.unfinished():
+            self._die(step.phase, "within")
+        self.look()
+
+    def old_workers(self, instance: str | None) -> frozenset[int]:  # noqa: ARG002
+        return self.old.pop(0) if self.old else frozenset()
+
+    def take(
+        self, direction: Direction, *, number: int = 2, replica: str = "", limits: Limits = LIMITS
+    ) -> None:
+        self.stepper.take(
+            Order(
+                service=WEB,
+                direction=direction,
+                number=number,
+                why="alert_up",
+                limits=limits,
+                replica=replica or self.first,
+            )
+        )
+
+    def resume(self) -> None:
+        """Do what the crew does with the steps of an earlier process."""
+        for step in self.journal.unfinished():
+            if step.direction is Direction.DOWN and step.replica:
+                self.world.mark_draining(step.replica)
+            self.stepper.resume(step, LIMITS)
+
+    @property
+    def ends(self) -> list[str]:
+        """The text of each step that ended, the oldest first."""
+        return [event.text for event in reversed(self.journal.events(kind=EventKind.STEP))]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(path=tmp_path / "journal.sqlite")
+    yield made
+    made.journal.close()
+
+
+class TestUp:
+    def test_create_start_and_wait_until_it_gets_traffic(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        assert len(shop.world.view.serving) == 2
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) == 1000.0
+
+    def test_each_phase_is_journalled_before_it_is_taken(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        assert shop.phases == [("create", CREATE), ("start", START)]
+
+    def test_each_phase_is_timed(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        name = "alertscale_scale_duration_seconds_count"
+        for phase in (CREATE, START, READY):
+            wanted = {"project": "shop", "service": "web", "direction": "up", "phase": phase}
+            assert shop.metrics.registry.get_sample_value(name, wanted) == 1
+
+    def test_not_ready_in_time_is_taken_away_again(self, shop: Shop) -> None:
+        shop.target.unready = {2}
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+        assert shop.journal.failures(WEB) == (1, 1000.0)
+        assert shop.world.view.draining == frozenset()
+
+    def test_ready_but_refused_by_nginx_is_taken_away_again(self, shop: Shop) -> None:
+        shop.refused = True
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends[0].startswith("up: replica 2 failed: not_ready: not ready within 0.05 s: ")
+
+    def test_one_that_exits_is_not_waited_for(self, shop: Shop) -> None:
+        shop.target.exits = {2}
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: replica_exited: it exited before it was ready"]
+
+    def test_when_nothing_was_created_nothing_is_removed(self, shop: Shop) -> None:
+        """A container under that number is somebody else's."""
+        shop.target.add(number=2)
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.ends[0].startswith("up: replica 2 failed: engine_refused: ")
+
+    def test_one_that_cannot_be_started_is_removed(self, shop: Shop) -> None:
+        shop.target.broken["start"] = TargetError("the engine refused to start it: no such network")
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert "no such network" in shop.ends[0]
+
+    def test_one_that_cannot_be_removed_either_is_told_and_counted(self, shop: Shop) -> None:
+        shop.target.unready = {2}
+        shop.target.broken["discard"] = TargetError("the engine refused to remove it")
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        (step,) = shop.journal.unfinished()  # resumed later, so that nobody forgets the container
+        assert (step.number, shop.ends) == (2, [])
+        assert shop.world.view.draining == frozenset()
+        counted = shop.metrics.registry.get_sample_value
+        assert counted("alertscale_errors_total", {"reason": "engine_refused"}) == 1
+        assert counted("alertscale_errors_total", {"reason": "not_ready"}) == 1
+
+    def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
+        shop.stopping.set()
+        shop.take(Direction.UP)
+
+        (step,) = shop.journal.unfinished()
+        assert step.phase is READY
+        assert shop.ends == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+
+
+class TestDown:
+    def test_out_of_the_traffic_drained_stopped_removed(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.calls == ["stop shop-web-2", "remove shop-web-2"]
+        assert shop.phases == [("stop", STOP), ("remove", REMOVE)]
+        assert shop.ends == ["down: replica 2 done"]
+        assert shop.world.view.draining == frozenset()
+
+    def test_the_workers_that_were_old_then_are_waited_for_and_no_others(self, shop: Shop) -> None:
+        """Another reload in between makes more old workers, which never knew the replica."""
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1, 2}), frozenset({2, 3}), frozenset({3}), frozenset({4})]
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+
+        assert shop.old == [frozenset({4})]
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_it_is_not_waited_for_longer_than_the_drain_time(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1})] * 100
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=0.01))
+
+        assert len(shop.old) > 90
+        assert shop.target.names() == ["shop-web-1"]
+
+    def test_one_that_cannot_be_stopped_goes_back_into_the_traffic(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.broken["stop"] = TargetError("the engine refused to stop it")
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.world.view.serving == {shop.first, second}
+        assert shop.ends == ["down: replica 2 failed: engine_refused: the engine refused to stop it"]
+        assert shop.journal.failures(WEB) == (0, None)
+
+    def test_one_that_vanished_meanwhile_is_as_good(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.before = lambda method, _: shop.target.take(second) if method == "stop" else None
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_a_scaler_that_stops_while_draining_leaves_the_step_open(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1})] * 100
+        shop.stopping.set()
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+
+        assert [step.phase for step in shop.journal.unfinished()] == [DRAIN]
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+
+
+def crash(shop: Shop, at: tuple[str, str], direction: Direction, replica: str = "") -> None:
+    """Let a process die within a step, and begin the next one."""
+    shop.journal.close()
+    shop.kill_at = at
+    shop.boot()
+    with pytest.raises(Killed):
+        shop.take(direction, replica=replica)
+    assert len(shop.journal.unfinished()) == 1
+    shop.journal.close()
+    shop.kill_at = ("", "")
+    shop.boot()
+
+
+UP_DIES = [
+    ("create", "before"),
+    ("create", "after"),
+    ("start", "before"),
+    ("start", "after"),
+    ("ready", "within"),
+]
+DOWN_DIES = [
+    ("drain", "within"),
+    ("stop", "before"),
+    ("stop", "after"),
+    ("remove", "before"),
+    ("remove", "after"),
+]
+
+
+class TestResume:
+    @pytest.mark.parametrize("at", UP_DIES[1:], ids=" ".join)
+    def test_a_step_up_is_finished_wherever_the_process_died(self, shop: Shop, at: tuple[str, str]) -> None:
+        crash(shop, at, Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert len(shop.world.view.serving) == 2
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.unfinished() == ()
+        assert shop.target.calls.count("create shop-web-2") == 1
+
+    def test_a_step_up_whose_replica_was_never_made_is_undone(self, shop: Shop) -> None:
+        crash(shop, UP_DIES[0], Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) is None
+
+    @pytest.mark.parametrize("at", UP_DIES[1:], ids=" ".join)
+    def test_a_resumed_replica_that_does_not_become_ready_is_removed(
+        self, shop: Shop, at: tuple[str, str]
+    ) -> None:
+        shop.target.unready = {2}
+        crash(shop, at, Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+
+    @pytest.mark.parametrize("at", DOWN_DIES, ids=" ".join)
+    def test_a_step_down_is_finished_wherever_the_process_died(self, shop: Shop, at: tuple[str, str]) -> None:
+        second = shop.target.add(number=2)
+        crash(shop, at, Direction.DOWN, second)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends[0].startswith("down: replica 2 done")
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) == 1000.0
+        assert shop.world.view.draining == frozenset()
+
+    @pytest.mark.parametrize("direction", Direction)
+    def test_another_container_under_the_same_number_is_left_alone(
+        self, shop: Shop, direction: Direction
+    ) -> None:
+        """A redeploy in between: the number is taken by a new container."""
+        step = shop.journal.begin(
+            service=WEB,
+            direction=direction,
+            number=2,
+            why="alert_up",
+            phase=READY if direction is Direction.UP else STOP,
+            now=1.0,
+            replica="an older container",
+        )
+        shop.target.add(number=2)
+        shop.resume()
+
+        assert step
+        assert shop.target.calls == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.world.view.draining == frozenset()
+        end = {Direction.UP: Outcome.UNDONE, Direction.DOWN: Outcome.DONE}[direction]
+        assert shop.ends == [f"{direction}: replica 2 {end}: its replica is not there any more"]
