@@ -145,6 +145,34 @@ class TestAlerts:
 
         assert told.texts == ["HighCPU resolved: CPU is high"]
 
+    def test_what_is_only_sent_again_is_counted_and_not_told_again(self, told: Told) -> None:
+        """Alertmanager repeats what is ignored as well, every few seconds and for days."""
+        ignored = verdict(ignored=IgnoredReason.UNKNOWN_SERVICE)
+        for _ in range(3):
+            told.recorder.alert(ignored, changed=False)
+        assert len(told.texts) == 1
+        assert told.count("alertscale_alerts_total", result="ignored") == 3
+
+    def test_a_notification_is_told_again_when_its_state_its_start_or_its_fate_changes(
+        self, told: Told
+    ) -> None:
+        first = verdict()
+        later = replace(first, alert=replace(first.alert, starts_at="2026-01-01T00:00:00Z"))
+        ends = replace(later, alert=replace(later.alert, firing=False))
+        fate = replace(ends, ignored=IgnoredReason.NOT_ENABLED)
+        for one in (first, later, ends, fate, first):
+            told.recorder.alert(one, changed=False)
+            told.recorder.alert(one, changed=False)
+        assert len(told.texts) == 5
+
+    def test_what_is_kept_of_a_huge_alert_is_bounded(self, told: Told) -> None:
+        labels = {"alertname": "x" * 10_000} | {f"label-{n}": "y" * 10_000 for n in range(200)}
+        alert = Alert(firing=True, labels=labels, annotations={"summary": "z" * 10_000})
+        told.recorder.alert(Verdict(alert=alert), changed=False)
+        (event,) = told.journal.events()
+        assert len(event.text) < 1_100
+        assert len(json.dumps(event.detail)) < 50_000
+
     def test_the_watchdog_is_counted_and_never_told(self, told: Told) -> None:
         watchdog = Verdict(alert=Alert(firing=True, labels={"alertname": "Watchdog"}))
         told.recorder.alert(watchdog, changed=False)
