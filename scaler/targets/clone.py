@@ -21,6 +21,8 @@ _ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
 _SHORT_ID: Final = 12
 _SEVERAL_NETWORKS: Final = (1, 44)
 """The first API version that takes more than one network at create."""
+_PREDEFINED: Final = frozenset({"bridge", "none"})
+"""Networks that the engine brings; it connects to them by ``NetworkMode`` alone and refuses aliases there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,8 @@ def clone(model: Mapping[str, Any], *, number: int, image: str, api_version: tup
     config["Labels"] = labels
     host.pop("ContainerIDFile", None)
     _renew_anonymous_volumes(config, host)
-    networks = _endpoints(model, name)
     first = host.get("NetworkMode", "")
+    networks = _endpoints(model, name, number)
     at_create = {n: e for n, e in networks.items() if n == first or api_version >= _SEVERAL_NETWORKS}
     return Clone(
         name=name,
@@ -124,17 +126,41 @@ def _renew_anonymous_volumes(config: dict[str, Any], host: dict[str, Any]) -> No
             kept.append(bind)
     if host.get("Binds"):
         host["Binds"] = kept
+    mounts = []
     for mount in host.get("Mounts") or ():
-        if mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(mount.get("Source") or ""):
-            del mount["Source"]
+        handed_on = mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(mount.get("Source") or "")
+        # Compose mounts the image's volumes by name only when it recreates a container.
+        if handed_on and mount["Target"] in volumes:
+            continue
+        mounts.append({k: v for k, v in mount.items() if k != "Source"} if handed_on else mount)
+    if host.get("Mounts"):
+        host["Mounts"] = mounts
     config["Volumes"] = volumes or None
 
 
-def _endpoints(model: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+def _endpoints(model: Mapping[str, Any], name: str, number: int) -> dict[str, dict[str, Any]]:
     own = {model["Name"].lstrip("/"), model["Id"][:_SHORT_ID], model["Id"]}
     result = {}
     for network, endpoint in model["NetworkSettings"]["Networks"].items():
+        if network in _PREDEFINED:
+            continue
         aliases = [a for a in endpoint.get("Aliases") or () if a not in own]
-        kept = {k: endpoint[k] for k in ("Links", "DriverOpts", "GwPriority") if endpoint.get(k)}
+        kept = {k: endpoint[k] for k in ("DriverOpts", "GwPriority", "IPAMConfig") if endpoint.get(k)}
+        if endpoint.get("Links"):
+            kept["Links"] = _links(endpoint["Links"], labels=model["Config"]["Labels"], number=number)
         result[network] = {**kept, "Aliases": [name, *dict.fromkeys(aliases)]}
+    return result
+
+
+def _links(links: list[str], *, labels: Mapping[str, str], number: int) -> list[str]:
+    """Renumber links: Compose names the other container after the number of the one that links, too."""
+    project, old = labels[COMPOSE_PROJECT], labels[COMPOSE_NUMBER]
+    result = []
+    for link in links:
+        container, _, alias = link.partition(":")
+        other = re.fullmatch(rf"{re.escape(project)}([-_])(.+)\1[0-9]+", container)
+        stem = f"{other[2]}{other[1]}" if other else ""
+        numbered = {f"{stem}{old}", f"{project}{other[1]}{stem}{old}"} if other else set()
+        own = f"{alias.removesuffix(old)}{number}" if alias in numbered else alias
+        result.append(f"{container}:{own}")
     return result

@@ -1,5 +1,6 @@
 """What goes into the history, once, and what is counted, always."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
