@@ -80,7 +80,8 @@ def _projects(text: str) -> frozenset[str]:
 
 
 def _url(text: str) -> str:
-    if re.fullmatch(r"(http://[A-Za-z0-9._-]+(:\d{1,5})?(/[!-~]*)?)?", text):
+    found = re.fullmatch(r"(?:http://[A-Za-z0-9._-]+(?::([0-9]{1,5}))?(?:/[!-~]*)?)?", text)
+    if found and int(found[1] or 1) in range(1, _HIGHEST_PORT + 1):
         return text
     raise ValueError("an address such as http://prometheus:9090")
 

@@ -115,19 +115,20 @@ class Stack:
 
     def containers(self, service: str = "flask-app", *, project: str | None = None) -> list[dict[str, Any]]:
         """A service's containers in whichever state, by number, as ``docker inspect`` shows them."""
-        ids = subprocess.run(
-            [
-                "docker", "ps", "-aq", "--no-trunc",
-                "--filter", f"label=com.docker.compose.project={project or self.project}",
-                "--filter", f"label=com.docker.compose.service={service}",
-            ],
-            capture_output=True, text=True, check=True,
-        ).stdout.split()  # fmt: skip
+        ids = self._ids(service, project or self.project)
         found: list[dict[str, Any]] = []
         for one in ids:
             shown = subprocess.run(["docker", "inspect", one], capture_output=True, text=True, check=False)
             found += json.loads(shown.stdout) if shown.returncode == 0 else []
         return sorted(found, key=lambda c: int(c["Config"]["Labels"]["com.docker.compose.container-number"]))
+
+    def _ids(self, service: str, project: str) -> list[str]:
+        labels = {"com.docker.compose.project": project, "com.docker.compose.service": service}
+        filters = [part for item in labels.items() for part in ("--filter", "label={}={}".format(*item))]
+        listed = subprocess.run(
+            ["docker", "ps", "-aq", "--no-trunc", *filters], capture_output=True, text=True, check=True
+        )
+        return listed.stdout.split()
 
     def addresses(self, service: str = "flask-app", *, project: str | None = None) -> set[str]:
         """Addresses, on our network, of a service's running containers."""
@@ -140,9 +141,14 @@ class Stack:
 
     def upstream(self, name: str = "flask-app") -> set[str]:
         """The addresses that nginx's file of an upstream holds."""
-        text = self.compose(
-            "exec", "-T", "nginx", "sh", "-c", f"cat /etc/nginx/upstreams/current/{name}.conf", check=False
-        )
+        # Past Compose, which inspects every container: an old engine does not answer for a frozen one.
+        (nginx,) = self._ids("nginx", self.project)
+        text = subprocess.run(
+            ["docker", "exec", nginx, "cat", f"/etc/nginx/upstreams/current/{name}.conf"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
         servers = [line.split()[1] for line in text.splitlines() if line.strip().startswith("server ")]
         return {server.rsplit(":", 1)[0] for server in servers}
 

@@ -383,7 +383,7 @@ class TestFailures:
 
         rig.target.before = once
         with running(rig):
-            until(lambda: rig.autoscaler.services(), seconds=5)
+            until(rig.autoscaler.services, seconds=5)
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2"])
 

@@ -211,14 +211,22 @@ class TestMadeAnew:
 
     def test_anonymous_volumes_in_the_form_of_mounts(self) -> None:
         mounts = [
-            {"Type": "volume", "Source": ANONYMOUS, "Target": "/cache"},
+            {"Type": "volume", "Source": ANONYMOUS, "Target": "/scratch"},
             {"Type": "volume", "Source": "shop_data", "Target": "/data"},
-            {"Type": "volume", "Target": "/scratch"},
+            {"Type": "volume", "Target": "/spool"},
             {"Type": "tmpfs", "Target": "/tmp"},
         ]
         made = sibling(model(HostConfig__Mounts=mounts))
 
-        assert made.config["HostConfig"]["Mounts"] == [{"Type": "volume", "Target": "/cache"}, *mounts[1:]]
+        assert made.config["HostConfig"]["Mounts"] == [{"Type": "volume", "Target": "/scratch"}, *mounts[1:]]
+
+    def test_the_images_own_volumes_that_a_recreation_handed_on(self) -> None:
+        """Compose mounts them by name then; the image makes new ones by itself."""
+        mounts = [{"Type": "volume", "Source": ANONYMOUS, "Target": "/cache"}]
+        made = sibling(model(HostConfig__Mounts=mounts))
+
+        assert made.config["HostConfig"]["Mounts"] == []
+        assert made.config["Volumes"] == {"/cache": {}}
 
     def test_a_service_without_volumes(self) -> None:
         made = sibling(model(Config__Volumes=None, HostConfig__Binds=None))
@@ -239,6 +247,28 @@ class TestNetworks:
 
         assert made.config["NetworkingConfig"]["EndpointsConfig"].keys() == {"shop_default", "shop_back"}
         assert made.connect == {}
+
+    @pytest.mark.parametrize("name", ["bridge", "none"])
+    def test_networks_that_the_engine_brings_are_named_by_the_mode_alone(self, name: str) -> None:
+        """It refuses aliases there."""
+        made = model(HostConfig__NetworkMode=name)
+        made["NetworkSettings"]["Networks"] = {name: {"IPAMConfig": None, "Aliases": None}}
+        definition = sibling(made)
+
+        assert definition.config["NetworkingConfig"] == {"EndpointsConfig": {}}
+        assert definition.config["HostConfig"]["NetworkMode"] == name
+
+    def test_links_carry_the_number_of_the_one_that_links(self) -> None:
+        """As Compose makes them; an alias that a person chose stays."""
+        links = ["shop-db-1:db-1", "shop-db-1:shop-db-1", "shop-db-1:db", "shop-db-1:store-1"]
+        endpoint = sibling(with_network("shop_default", Links=links), number=3).config["NetworkingConfig"]
+
+        assert endpoint["EndpointsConfig"]["shop_default"]["Links"] == [
+            "shop-db-1:db-3",
+            "shop-db-1:shop-db-3",
+            "shop-db-1:db",
+            "shop-db-1:store-1",
+        ]
 
 
 class TestRefused:
