@@ -179,7 +179,7 @@ class Autoscaler:
                 f" and alertscale.max {limits.maximum} of {key[1]}; change the label to go beyond",
                 reason=ErrorReason.OUT_OF_BOUNDS,
             )
-        self._journal.set_hold(key, replace(self._journal.hold(key), wanted=replicas))
+        self._journal.set_wanted(key, replicas)
         return self._manual(key, f"asked for {replicas} replicas", "scale")
 
     def pause(self, name: str, pause: Pause) -> ServiceView:
@@ -193,7 +193,7 @@ class Autoscaler:
             RequestError: no such service, or unreadable labels.
         """
         key, _ = self._find(name)
-        self._journal.set_hold(key, replace(self._journal.hold(key), pause=pause))
+        self._journal.set_pause(key, pause)
         return self._manual(key, f"paused: {pause}", "pause")
 
     def health(self) -> Health:
@@ -239,7 +239,7 @@ class Autoscaler:
             self._claimed = True
         relisted = self._relist_if_due(now)
         if relisted:
-            self._crew.resume(self._journal.unfinished())
+            self._crew.resume(self._journal.unfinished)
         view = self._ask_all(now)
         self._traffic.sync(view, now, relisted=relisted)
         if now - self._decided >= self._tick:
@@ -290,6 +290,7 @@ class Autoscaler:
         self._world.update(observation=observation, limits=limits, faults=faults)
         self._listed = now
         self._note_deaths(observation, now)
+        self._crew.prepare([s for s in observation.services if s.key in limits], self._target.prepare)
         return True
 
     def _ask_all(self, now: float) -> View:
@@ -330,9 +331,9 @@ class Autoscaler:
         counted = view.counted(service)
         hold = self._journal.hold(service.key)
         reached = hold.wanted is not None and limits.clamp(hold.wanted) == len(counted)
-        if reached and not self._crew.stepping(service.key):
+        if hold.wanted is not None and reached and not self._crew.stepping(service.key):
+            self._journal.clear_wanted(service.key, hold.wanted)
             hold = replace(hold, wanted=None)
-            self._journal.set_hold(service.key, hold)
         state = State(
             replicas=len(counted),
             versions=len({r.version for r in counted}) or 1,
@@ -351,7 +352,8 @@ class Autoscaler:
         decision = replace(decision, until=self._anchors.wall(decision.until))
         self._decisions[service.key] = (decision, self._clock())
         self._recorder.decision(service.key, decision)
-        if decision.direction is not None:
+        # A step that was cut short by the end of the scaler must not be followed by another.
+        if decision.direction is not None and not self._stopping.is_set():
             self._crew.act(service, counted, decision, limits)
 
     def _retry_at(self, service: Service) -> float | None:

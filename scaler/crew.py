@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import structlog
@@ -40,6 +40,7 @@ class Crew:
         self._recorder = recorder
         self._done = done
         self._lock = threading.Lock()
+        self._prepared: dict[ServiceKey, str] = {}
         self._threads: dict[ServiceKey, set[threading.Thread]] = {}
 
     def stepping(self, key: ServiceKey) -> bool:
@@ -63,23 +64,47 @@ class Crew:
             )
             self._spawn(service.key, partial(self._stepper.take, order))
 
+    def prepare(self, services: Iterable[Service], learn: Callable[..., None]) -> None:
+        """Have the target learn what a copy takes, once for each version of a service, aside.
+
+        Args:
+            services: those that may grow.
+            learn: the target's, by the keyword ``model``.
+        """
+        for service in services:
+            running = [r for r in service.replicas if r.status == "running"]
+            if not running or self._prepared.get(service.key) == running[-1].version:
+                continue
+            self._prepared[service.key] = running[-1].version
+            threading.Thread(
+                target=self._learn, args=(learn, running[-1]), name=f"prepare {service.key[1]}", daemon=True
+            ).start()
+
+    def _learn(self, learn: Callable[..., None], model: Replica) -> None:
+        try:
+            learn(model=model.id)
+        except AlertscaleError as error:  # create learns it itself then
+            self._recorder.survived("prepare", error)
+
     def claim(self, steps: tuple[Step, ...]) -> None:
         """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
         for step in steps:
             if step.direction is Direction.DOWN and step.replica:
                 self._world.mark_draining(step.replica)
 
-    def resume(self, steps: tuple[Step, ...]) -> None:
+    def resume(self, unfinished: Callable[[], tuple[Step, ...]]) -> None:
         """Finish steps that were left unfinished, by an earlier run or by this one.
 
         Args:
-            steps: every unfinished one; those of services with a step under way are left to it.
+            unfinished: reads the journal's; those of a service with a step under way are left to it.
         """
-        busy = {key for key in {step.service for step in steps} if self.stepping(key)}
-        for step in steps:
+        with self._lock:
+            # Before the journal is read: a step that ends in between must not be taken for one left over.
+            busy = {key for key, threads in self._threads.items() if threads}
+        for step in unfinished():
             if step.service in busy:
                 continue
-            log.info("step of an earlier run is resumed", service=step.service[1], phase=str(step.phase))
+            log.info("step is resumed", service=step.service[1], phase=str(step.phase))
             limits = self._world.view.limits.get(step.service, Limits())
             self._spawn(step.service, partial(self._stepper.resume, step, limits))
 

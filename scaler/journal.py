@@ -293,12 +293,28 @@ class Journal:
             ).fetchone()
         return Hold(pause=Pause(row[0]), wanted=row[1]) if row else Hold()
 
-    def set_hold(self, service: ServiceKey, hold: Hold) -> None:
-        """Remember what a person asked for."""
+    def set_pause(self, service: ServiceKey, pause: Pause) -> None:
+        """Remember which steps a person holds; what count is wanted stays as it is."""
         with self._cursor() as db:
             db.execute(
-                "INSERT INTO hold (project, service, pause, wanted) VALUES (?,?,?,?)"
-                " ON CONFLICT (project, service)"
-                " DO UPDATE SET pause = excluded.pause, wanted = excluded.wanted",
-                (*service, hold.pause, hold.wanted),
+                "INSERT INTO hold (project, service, pause) VALUES (?,?,?)"
+                " ON CONFLICT (project, service) DO UPDATE SET pause = excluded.pause",
+                (*service, pause),
+            )
+
+    def set_wanted(self, service: ServiceKey, wanted: int) -> None:
+        """Remember which count a person asked for; what is held stays as it is."""
+        with self._cursor() as db:
+            db.execute(
+                "INSERT INTO hold (project, service, wanted) VALUES (?,?,?)"
+                " ON CONFLICT (project, service) DO UPDATE SET wanted = excluded.wanted",
+                (*service, wanted),
+            )
+
+    def clear_wanted(self, service: ServiceKey, reached: int) -> None:
+        """Forget the count asked for, unless another one has been asked for meanwhile."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE hold SET wanted = NULL WHERE project = ? AND service = ? AND wanted = ?",
+                (*service, reached),
             )

@@ -199,6 +199,7 @@ class Stepper:
         return held
 
     def _failed(self, step: Step, clock: _PhaseClock, error: AlertscaleError) -> None:
+        clock.end()
         self._metrics.errors.labels(error.reason).inc()
         if step.direction is Direction.DOWN:
             self._world.unmark_draining(step.replica or "")

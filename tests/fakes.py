@@ -76,6 +76,7 @@ class FakeTarget:
         exits: numbers of replicas that exit as soon as they are started.
         unready: numbers of replicas that never become ready.
         calls: every call that changes something, as ``"start shop-web-2"``.
+        prepared: ids that :meth:`prepare` was called with.
         before: called with the method's name before each call; may block or raise.
         on_change: called after each change.
     """
@@ -90,6 +91,7 @@ class FakeTarget:
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
     before: Callable[[str, str], object] = lambda _method, _replica: None
     on_change: Callable[[], object] = lambda: None
 
@@ -175,6 +177,13 @@ class FakeTarget:
             others=self.others,
             balancer=self.balancer,
         )
+
+    def prepare(self, *, model: str) -> None:
+        self.prepared.append(model)
+
+    def prepare(self, *, model: str) -> None:
+        self._known("prepare", model)
+        self.prepared.append(model)
 
     def create(self, *, model: str, number: int) -> str:
         key, replica = self._known("create", model)

@@ -127,6 +127,9 @@ class Target(Protocol):
     def observe(self) -> Observation:
         """List what there is."""
 
+    def prepare(self, *, model: str) -> None:
+        """Learn ahead what a copy of the container with id ``model`` takes, so that create is quick."""
+
     def create(self, *, model: str, number: int) -> str:
         """Make a replica like the container with id ``model``; return its id. It does not run yet."""
 

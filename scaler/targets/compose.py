@@ -27,6 +27,7 @@ from scaler.labels import (
 )
 from scaler.targets.base import Change, Health, Instance, Observation, Replica, Service
 from scaler.targets.clone import clone
+from scaler.targets.written import WrittenFiles
 
 _EVENTS: Final = {
     "type": ["container", "network"],
@@ -62,12 +63,19 @@ class ComposeTarget:
         self._events = events
         self._own_project = own_project
         self._projects = projects
+        self._written = WrittenFiles(client=client)
 
     def observe(self) -> Observation:
         """See :class:`scaler.targets.base.Target`."""
         with engine_errors("list containers"):
             listed = self._client.containers(all=True, filters={"label": COMPOSE_PROJECT})
         return read_listing(listed, own_project=self._own_project, projects=self._projects)
+
+    def prepare(self, *, model: str) -> None:
+        """See :class:`scaler.targets.base.Target`."""
+        with engine_errors("read the model of a new replica"):
+            inspected = self._client.inspect_container(model)
+        self._written.paths(inspected)
 
     def create(self, *, model: str, number: int) -> str:
         """See :class:`scaler.targets.base.Target`."""
@@ -76,6 +84,7 @@ class ComposeTarget:
         definition = clone(
             inspected, number=number, image=self._image(inspected), api_version=self._api_version()
         )
+        files = self._written.read(inspected)
         with engine_errors(f"create {definition.name}"):
             answer = self._client.create_container_from_config(  # type: ignore[no-untyped-call]
                 definition.config, definition.name
@@ -84,7 +93,8 @@ class ComposeTarget:
         try:
             for network, endpoint in definition.connect.items():
                 with engine_errors(f"connect {definition.name} to network {network}"):
-                    self._client.connect_container_to_network(made, network, aliases=endpoint["Aliases"])
+                    self._client.connect_container_to_network(made, network, **_connection(endpoint))
+            self._written.write(files, to=made)
         except TargetError:
             self.discard(made)
             raise
@@ -146,6 +156,16 @@ class ComposeTarget:
                     action=str(event.get("Action", "")),
                     container=str(event["Actor"]["ID"]) if of_container else "",
                 )
+
+
+def _connection(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return endpoint settings as the SDK's arguments for connecting to a network."""
+    return {
+        "aliases": endpoint["Aliases"],
+        "links": [tuple(link.split(":", 1)) for link in endpoint.get("Links") or ()],
+        "link_local_ips": (endpoint.get("IPAMConfig") or {}).get("LinkLocalIPs"),
+        "driver_opt": endpoint.get("DriverOpts"),
+    }
 
 
 @contextlib.contextmanager

@@ -77,6 +77,17 @@ class WrittenFiles:
         Raises:
             TargetError: the engine did not comply, or the service's program removed such a file.
         """
+        return tuple(self._read(model["Id"], path) for path in self.paths(model))
+
+    def paths(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """Tell which files those are, without reading them; asked of the engine once per definition.
+
+        Args:
+            model: as for :meth:`read`.
+
+        Raises:
+            TargetError: the engine did not comply.
+        """
         labels = model["Config"]["Labels"]
         service = labels[COMPOSE_PROJECT], labels[COMPOSE_SERVICE]
         version = f"{labels.get(COMPOSE_CONFIG_HASH, '')}/{model['Image']}"
@@ -84,7 +95,7 @@ class WrittenFiles:
         if known != version:
             paths = self._find(model)
             self._paths[service] = version, paths
-        return tuple(self._read(model["Id"], path) for path in paths)
+        return paths
 
     def write(self, files: tuple[WrittenFile, ...], *, to: str) -> None:
         """Write files into a container that has not been started.

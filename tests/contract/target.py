@@ -57,6 +57,11 @@ class Stage:
 class TargetContract:
     """Derive from it, name it ``Test…`` and give it the fixture ``stage``."""
 
+    def test_preparing_makes_nothing(self, stage: Stage) -> None:
+        stage.target.prepare(model=stage.model)
+
+        assert len(stage.seen().replicas) == 1
+
     def test_observe_lists_the_enabled_service_with_its_replica(self, stage: Stage) -> None:
         (replica,) = stage.seen().replicas
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from scaler.errors import LabelError, RequestError, TargetError, UnavailableError
-from scaler.journal import Hold
 from scaler.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
 from tests.fakes import until
 from tests.unit.scaler.rig import (
@@ -432,7 +431,7 @@ class TestIndependence:
         rig.target.add(API, labels=labels())
         rig.target.add(API, number=2, status="exited", labels=labels())
         rig.target.add(labels=labels(max="2"))
-        rig.journal.set_hold(WEB, Hold(pause=Pause.ALL))
+        rig.journal.set_pause(WEB, Pause.ALL)
         rig.target.broken["remove"] = TargetError("the engine refused to remove shop-api-2: device is busy")
         with running(rig):
             until(lambda: rig.reason() == "paused")
@@ -495,7 +494,7 @@ class TestByHand:
 
     def test_an_order_beyond_a_max_that_was_lowered_since_is_given_up(self, rig: Rig) -> None:
         """Or it would pull the service up to max again after each step down, for ever."""
-        rig.journal.set_hold(WEB, Hold(wanted=9))
+        rig.journal.set_wanted(WEB, 9)
         rig.target.add(labels=labels(max="2"))
         with running(rig):
             rig.settle(["shop-web-1", "shop-web-2"])

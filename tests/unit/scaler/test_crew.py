@@ -1,7 +1,7 @@
 """Which replicas a decision is about, and what becomes of a step whose thread fails."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made
 def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
     made.world.update(limits={WEB: LIMITS})
     step = unfinished(Direction.DOWN, "a")
-    made.crew.resume((step,))
+    made.crew.resume(lambda: (step,))
     made.finish()
 
     assert made.steps.resumed == [(step, LIMITS)]
@@ -164,7 +164,38 @@ def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
 
 def test_or_with_the_defaults_when_it_has_none(made: Made) -> None:
     step = unfinished(Direction.DOWN, "a")
-    made.crew.resume((step,))
+    made.crew.resume(lambda: (step,))
     made.finish()
 
     assert made.steps.resumed == [(step, Limits())]
+
+
+def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:
+    learned: list[str] = []
+
+    def learn(*, model: str) -> None:
+        learned.append(model)
+
+    service = Service(key=WEB, replicas=(replica(1), replica(2)))
+    made.crew.prepare([service], learn)
+    made.crew.prepare([service], learn)
+    until(lambda: learned)
+
+    newer = replace(replica(3), version="another")
+    made.crew.prepare([replace(service, replicas=(newer,))], learn)
+    until(lambda: len(learned) == 2)
+    assert learned == [replica(2).id, newer.id]
+
+
+def test_a_step_that_ends_while_the_journal_is_read_is_not_taken_for_one_left_over(made: Made) -> None:
+    """It was under way before the read and ended after it: the list that was read still holds it."""
+    service = Service(key=WEB, replicas=(replica(1), replica(2)))
+    down = Decision(direction=Direction.DOWN, replicas=2, target=1, reason=DecisionReason.ALERT_DOWN)
+    made.crew.act(service, service.replicas, down, LIMITS)
+
+    def read() -> tuple[Step, ...]:
+        made.finish()
+        return (unfinished(Direction.DOWN, "a"),)
+
+    made.crew.resume(read)
+    assert made.steps.resumed == []

@@ -210,15 +210,29 @@ class TestHolds:
         assert journal.hold(WEB) == Hold(pause=Pause.NONE, wanted=None)
 
     def test_a_hold_is_remembered_for_its_service(self, journal: Journal, path: Path) -> None:
-        journal.set_hold(WEB, Hold(pause=Pause.DOWN, wanted=3))
-        journal.set_hold(WEB, Hold(pause=Pause.UP))
-        journal.set_hold(API, Hold(wanted=4))
+        journal.set_pause(WEB, Pause.DOWN)
+        journal.set_pause(WEB, Pause.UP)
+        journal.set_wanted(API, 4)
         journal.close()
         again = Journal(path=path)
 
         assert again.hold(WEB) == Hold(pause=Pause.UP, wanted=None)
         assert again.hold(API) == Hold(wanted=4)
         again.close()
+
+    def test_a_pause_and_a_count_do_not_undo_each_other(self, journal: Journal) -> None:
+        """One is set by a request while the loop forgets the other."""
+        journal.set_wanted(WEB, 3)
+        journal.set_pause(WEB, Pause.ALL)
+        journal.clear_wanted(WEB, 3)
+
+        assert journal.hold(WEB) == Hold(pause=Pause.ALL, wanted=None)
+
+    def test_a_count_that_was_replaced_meanwhile_is_not_forgotten(self, journal: Journal) -> None:
+        journal.set_wanted(WEB, 4)
+        journal.clear_wanted(WEB, 3)
+
+        assert journal.hold(WEB).wanted == 4
 
 
 USES: dict[str, Callable[[Journal], object]] = {
@@ -231,7 +245,9 @@ USES: dict[str, Callable[[Journal], object]] = {
     "last_change": lambda journal: journal.last_change(WEB),
     "failures": lambda journal: journal.failures(WEB),
     "hold": lambda journal: journal.hold(WEB),
-    "set_hold": lambda journal: journal.set_hold(WEB, Hold()),
+    "set_pause": lambda journal: journal.set_pause(WEB, Pause.UP),
+    "set_wanted": lambda journal: journal.set_wanted(WEB, 2),
+    "clear_wanted": lambda journal: journal.clear_wanted(WEB, 2),
 }
 
 
