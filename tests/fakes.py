@@ -179,9 +179,6 @@ class FakeTarget:
         )
 
     def prepare(self, *, model: str) -> None:
-        self.prepared.append(model)
-
-    def prepare(self, *, model: str) -> None:
         self._known("prepare", model)
         self.prepared.append(model)
 
