@@ -44,6 +44,9 @@ log = structlog.get_logger()
 RELIST_EVERY: Final = 30.0
 """Seconds after which the engine is asked anew even when it told of no change: events can be lost."""
 
+LOOK_AGAIN: Final = 0.5
+"""Seconds after a change after which the engine is asked once more."""
+
 DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""
 
@@ -123,6 +126,7 @@ class Autoscaler:
         self._dirty = threading.Event()
         self._dirty.set()
         self._listed = -math.inf
+        self._relist_at = -math.inf
         self._decided = -math.inf
         self._passed = monotonic()
         self._engine_up = False
@@ -252,7 +256,7 @@ class Autoscaler:
         self._wake.set()
 
     def _until_next(self, now: float) -> float:
-        due = [self._decided + self._tick, self._traffic.next_due()]
+        due = [self._decided + self._tick, self._traffic.next_due(), self._relist_at]
         asked = self._prober.next_due()
         if asked is not None:
             due.append(asked)
@@ -274,8 +278,10 @@ class Autoscaler:
             self._stopping.wait(1.0)
 
     def _relist_if_due(self, now: float) -> bool:
-        if not self._dirty.is_set() and now - self._listed < RELIST_EVERY:
+        if not self._dirty.is_set() and now < self._relist_at:
             return False
+        # An engine may tell of a change a moment before its list shows it: so look once more soon.
+        self._relist_at = now + (LOOK_AGAIN if self._dirty.is_set() else RELIST_EVERY)
         self._dirty.clear()
         try:
             observation = self._target.observe()

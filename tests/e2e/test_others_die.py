@@ -130,4 +130,5 @@ def test_a_replica_that_exits_at_once_is_removed_and_tried_again_later(one_repli
         stack.change("/api/v1/services/flask-app/scale", {"replicas": 1})
         stack.pause("all")
         stack.compose("up", "--detach", "--wait", "--no-deps", "flask-app")
+        docker("volume", "rm", f"{stack.project}_once")
         stack.pause("none")

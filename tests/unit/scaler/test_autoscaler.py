@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -747,3 +748,16 @@ def test_history_pages(rig: Rig) -> None:
     ids = [event.id for event in (*first, *second)]
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == 6
+
+
+def test_a_change_that_the_list_shows_late_is_seen_all_the_same(rig: Rig) -> None:
+    """Engine 20.10 tells of the death of a replica before its list shows it."""
+    rig.target.add(labels=labels())
+    second = rig.target.add(number=2, labels=labels())
+    with running(rig):
+        rig.settle(["shop-web-1", "shop-web-2"])
+        key, replica = rig.target.replicas[second]
+        # Past the fake's own ways, which would tell of it: the event came and went before.
+        rig.target.replicas[second] = (key, replace(replica, status="exited"))
+        rig.clock.advance(1)
+        until(lambda: rig.served() == ["shop-web-1"])
