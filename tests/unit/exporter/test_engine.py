@@ -113,13 +113,14 @@ def test_the_zeros_that_the_engine_answers_for_a_stopped_container_are_no_readin
 
 @pytest.fixture
 def sdk_sockets() -> Iterator[None]:
-    """The SDK leaves a socket that could not connect to the garbage collector."""
+    """The SDK leaves a socket that could not connect to the garbage collector, which comes when it likes."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.usefixtures("sdk_sockets")
 def test_an_engine_that_is_not_there_is_an_error_that_says_what_to_check(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="EXPORTER_ENGINE") as caught:
@@ -127,6 +128,7 @@ def test_an_engine_that_is_not_there_is_an_error_that_says_what_to_check(tmp_pat
     assert caught.value.reason is Reason.ENGINE_UNREACHABLE
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.usefixtures("sdk_sockets")
 def test_an_answer_of_another_form_is_an_error_of_its_own(tmp_path: Path) -> None:
     address = tmp_path / "odd.sock"
