@@ -7,7 +7,7 @@ RUN    := engine/timed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down clean venv test lint unit integration e2e
+.PHONY: help ready up down clean venv test lint unit integration integration-newest e2e
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ unit: venv ## Run the tests that need no engine
 
 integration: ready venv ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
+
+integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
+	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
 
 e2e: ready venv ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e

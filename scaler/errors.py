@@ -16,32 +16,28 @@ class AlertscaleError(Exception):
         return HTTP_STATUS.get(self.reason, 500)
 
 
-class SettingsError(AlertscaleError):
-    """Environment variables that cannot be read, all of them at once.
+class FaultsError(AlertscaleError):
+    """Several things that cannot be read, all of them at once.
 
     Attributes:
-        faults: one sentence per variable: its name, its value and what is allowed.
+        faults: one sentence each: the name, the value and what is allowed.
     """
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class SettingsError(FaultsError):
+    """Environment variables that cannot be read."""
 
     reason = ErrorReason.SETTINGS
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
 
-
-class LabelError(AlertscaleError):
-    """Labels of one service that cannot be read, all of them at once.
-
-    Attributes:
-        faults: one sentence per label: its name, its value and what is allowed.
-    """
+class LabelError(FaultsError):
+    """Labels of one service that cannot be read."""
 
     reason = ErrorReason.LABELS
-
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
 
 
 class RequestError(AlertscaleError):

@@ -26,7 +26,7 @@ class Load:
 
     port: int
     clients: int = 12
-    path: str = "/work?ms=150"
+    path: str = "/work?ms=60"
     method: str = "GET"
     longest: float = 240.0
     answers: Counter[str] = field(default_factory=Counter)

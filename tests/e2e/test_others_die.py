@@ -21,6 +21,15 @@ def reason(stack: Stack) -> str:
     return str(stack.service()["decision"]["reason"])
 
 
+@pytest.fixture
+def two_replicas(one_replica: Stack) -> Stack:
+    """Two replicas in nginx, and nothing but the test changes the count."""
+    one_replica.pause("all")
+    one_replica.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
+    wait_until(lambda: len(one_replica.upstream()) == 2, within=10, what="both in nginx")
+    return one_replica
+
+
 def test_no_replica_is_removed_on_the_memory_of_a_prometheus_that_died(one_replica: Stack) -> None:
     """Alertmanager repeats LowCPU and LowMemory for up to 20 s after the death of who sent them."""
     stack = one_replica
@@ -64,11 +73,8 @@ def test_without_alertmanager_the_scaler_holds_and_goes_on_when_it_is_back(one_r
     stack.await_replicas(1, within=120)
 
 
-def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(one_replica: Stack) -> None:
-    stack = one_replica
-    stack.pause("all")
-    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
-    wait_until(lambda: len(stack.upstream()) == 2, within=10, what="both in nginx")
+def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(two_replicas: Stack) -> None:
+    stack = two_replicas
     frozen = stack.containers()[1]
     docker("pause", frozen["Id"])
     try:
@@ -80,11 +86,8 @@ def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(one_rep
     wait_until(lambda: len(stack.upstream()) == 2, within=10, what="it in nginx again")
 
 
-def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(one_replica: Stack) -> None:
-    stack = one_replica
-    stack.pause("all")
-    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
-    wait_until(lambda: len(stack.upstream()) == 2, within=10, what="both in nginx")
+def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(two_replicas: Stack) -> None:
+    stack = two_replicas
     crashed = stack.containers()[1]
     subprocess.run(["kill", "-KILL", str(crashed["State"]["Pid"])], check=True)
     wait_until(
