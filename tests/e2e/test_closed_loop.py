@@ -29,12 +29,16 @@ class Counts:
     def __exit__(self, *_exception: object) -> None:
         self._stop.set()
         self._thread.join(timeout=30)
+        self._look()
 
     def _sample(self) -> None:
         while not self._stop.wait(0.2):
-            running = sum(c["State"]["Running"] for c in self._stack.containers())
-            if not self.seen or self.seen[-1] != running:
-                self.seen.append(running)
+            self._look()
+
+    def _look(self) -> None:
+        running = sum(c["State"]["Running"] for c in self._stack.containers())
+        if not self.seen or self.seen[-1] != running:
+            self.seen.append(running)
 
 
 def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(

@@ -43,7 +43,7 @@ def test_no_replica_is_removed_on_the_memory_of_a_prometheus_that_died(one_repli
     docker("kill", stack.containers("prometheus")[0]["Id"])
     try:
         stack.pause("none")
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 25
         seen = set()
         while time.monotonic() < deadline:
             seen.add(reason(stack))
