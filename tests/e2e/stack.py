@@ -152,6 +152,12 @@ class Stack:
         servers = [line.split()[1] for line in text.splitlines() if line.strip().startswith("server ")]
         return {server.rsplit(":", 1)[0] for server in servers}
 
+    def loaded(self, name: str = "flask-app") -> set[str]:
+        """The addresses of an upstream that nginx has loaded: the file is there a moment before."""
+        reloads = [e for e in self.events() if e["kind"] == "reload" and e["reason"] == "reloaded"]
+        servers = reloads[-1]["detail"]["upstreams"].get(name, []) if reloads else []
+        return {str(server).rsplit(":", 1)[0] for server in servers}
+
     def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
         """Wait until so many replicas are ready, and no other container of the service is there."""
         wait_until(

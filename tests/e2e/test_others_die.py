@@ -78,7 +78,7 @@ def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(two_rep
     frozen = stack.containers()[1]
     docker("pause", frozen["Id"])
     try:
-        wait_until(lambda: len(stack.upstream()) == 1, within=2, what="the frozen one out of nginx")
+        wait_until(lambda: len(stack.loaded()) == 1, within=2, what="the frozen one out of nginx")
         for _ in range(10):
             assert requests.get(stack.url("NGINX_PORT", "/"), timeout=10).status_code == 200
     finally:
