@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -68,3 +70,19 @@ def test_the_drill_can_fail(by_hand: Stack, capsys: pytest.CaptureFixture[str]) 
     with capsys.disabled():
         print(f"\n  {drill.sent} requests over 2 steps down, stopped first: lost {drill.lost}")  # noqa: T201 - the figure is part of what this test shows
     assert sum(drill.lost.values()) > 0
+
+
+def test_a_slow_reader_may_ask_again_on_its_connection_after_a_reload(stack: Stack) -> None:
+    """nginx has handed the whole body to the kernel long before it is read, and takes the client for idle."""
+    client = http.client.HTTPConnection("127.0.0.1", stack.ports["NGINX_PORT"], timeout=30)
+    client.request("GET", "/blob?mb=2")
+    answer = client.getresponse()
+    read = len(answer.read(64 * 1024))
+    stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+    while part := answer.read(64 * 1024):
+        read += len(part)
+        time.sleep(0.17)
+    assert read == int(answer.headers["Content-Length"])
+    client.request("GET", "/")
+    assert client.getresponse().status == http.client.OK
+    client.close()
