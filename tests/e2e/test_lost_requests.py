@@ -73,7 +73,7 @@ def test_the_drill_can_fail(by_hand: Stack, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_slow_reader_may_ask_again_on_its_connection_after_a_reload(stack: Stack) -> None:
-    """nginx has handed the whole body to the kernel long before it is read, and takes the client for idle."""
+    """The whole body is with the kernel long before it is read, so nginx takes the client for idle."""
     client = http.client.HTTPConnection("127.0.0.1", stack.ports["NGINX_PORT"], timeout=30)
     client.request("GET", "/blob?mb=2")
     answer = client.getresponse()
