@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from exporter.cgroup import Driver, Files, cgroup_path, find_hierarchy
-from exporter.engine import Change, Container, Engine
+from exporter.engine import Change, Container, Lister
 from exporter.errors import EngineError
 from exporter.exposition import render_labels
 from exporter.metrics import Metrics
@@ -90,7 +90,7 @@ class Registry:
     def __init__(
         self,
         *,
-        connect: Callable[[], Engine],
+        connect: Callable[[], Lister],
         cgroup_root: Path,
         container_labels: tuple[str, ...],
         metrics: Metrics,
@@ -103,7 +103,7 @@ class Registry:
         self._relist_seconds = relist_seconds
         self._inbox: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._tracked: Mapping[str, Tracked] = {}
-        self._engine: Engine | None = None
+        self._engine: Lister | None = None
         self._driver: Driver | None = None
         self._listed = threading.Event()
 
@@ -168,7 +168,7 @@ class Registry:
         except queue.Empty:
             return None
 
-    def _client(self) -> Engine:
+    def _client(self) -> Lister:
         if self._engine is None:
             self._engine = self._connect()
         return self._engine

@@ -56,8 +56,8 @@ class Change:
     gone: bool
 
 
-class Engine(Protocol):
-    """What the exporter asks; every call raises EngineError where it gets no answer."""
+class Lister(Protocol):
+    """Tells which containers run; every call raises EngineError where it gets no answer."""
 
     def driver(self) -> Driver | None:
         """The cgroup driver; None where the Engine uses none (rootless without delegation)."""
@@ -71,12 +71,16 @@ class Engine(Protocol):
     def changes(self) -> Iterator[Change]:
         """Every change from now on; ends when the Engine closes the stream."""
 
+
+class Meter(Protocol):
+    """Tells what a container uses; raises EngineError where it gets no answer."""
+
     def stats(self, container: Container) -> Reading | None:
         """What a container uses, by the Engine's own count; None where it does not run."""
 
 
 class DockerEngine:
-    """``Engine`` over the Docker SDK's low-level client. One instance belongs to one thread."""
+    """``Lister`` and ``Meter`` over the Docker SDK's low-level client. One instance belongs to one thread."""
 
     def __init__(self, *, address: str, now: Callable[[], float]) -> None:
         with _answered("version"):

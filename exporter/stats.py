@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from exporter.cgroup import Reading
-from exporter.engine import Container, Engine
+from exporter.engine import Container, Meter
 from exporter.errors import EngineError, Reason
 from exporter.metrics import Metrics
 
@@ -47,7 +47,7 @@ class StatsReader:
     def __init__(
         self,
         *,
-        connect: Callable[[], Engine],
+        connect: Callable[[], Meter],
         wanted: Callable[[], Collection[Container]],
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
@@ -94,7 +94,7 @@ class StatsReader:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
-        engine: Engine | None = None
+        engine: Meter | None = None
         while True:
             container = self._todo.get()
             reading = None

@@ -221,15 +221,25 @@ class Journal:
         phase: Phase,
         now: float,
         replica: str | None = None,
-    ) -> int:
-        """Write down that a step begins; return its id."""
+    ) -> Step:
+        """Write down that a step begins; return it as written."""
         with self._cursor() as db:
             cursor = db.execute(
                 "INSERT INTO step (project, service, direction, number, why, replica, phase, phases, started)"
                 " VALUES (?,?,?,?,?,?,?,?,?)",
                 (*service, direction, number, why, replica, phase, json.dumps({phase: now}), now),
             )
-            return int(cursor.lastrowid or 0)
+        return Step(
+            id=int(cursor.lastrowid or 0),
+            service=service,
+            direction=direction,
+            number=number,
+            why=why,
+            replica=replica,
+            phase=phase,
+            phases={phase: now},
+            started=now,
+        )
 
     def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
         """Write down that the next phase of a step begins."""

@@ -91,24 +91,14 @@ class Stepper:
     def take(self, order: Order) -> None:
         """Take a step from its beginning to its end, done, failed or left for the next start."""
         up = order.direction is Direction.UP
-        step = Step(
-            id=self._journal.begin(
-                service=order.service,
-                direction=order.direction,
-                number=order.number,
-                why=order.why,
-                phase=Phase.CREATE if up else Phase.DRAIN,
-                now=self._clock(),
-                replica=None if up else order.replica,
-            ),
+        step = self._journal.begin(
             service=order.service,
             direction=order.direction,
             number=order.number,
             why=order.why,
-            replica=None if up else order.replica,
             phase=Phase.CREATE if up else Phase.DRAIN,
-            phases={},
-            started=self._clock(),
+            now=self._clock(),
+            replica=None if up else order.replica,
         )
         self._run(step, order.limits, model=order.replica if up else "")
 

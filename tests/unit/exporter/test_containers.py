@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cgroup import Driver, Reading
+from exporter.cgroup import Driver
 from exporter.containers import Registry
 from exporter.engine import Change, Container
 from exporter.errors import EngineError, Reason
@@ -61,9 +61,6 @@ class MemoryEngine:
     def changes(self) -> Iterator[Change]:
         self._ask()
         return iter(self.events.get, None)
-
-    def stats(self, container: Container) -> Reading | None:
-        raise NotImplementedError
 
 
 def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import pytest
 
-from exporter.cgroup import Driver, Reading
-from exporter.engine import Change, Container
+from exporter.cgroup import Reading
+from exporter.engine import Container
 from exporter.errors import EngineError, Reason
 from exporter.metrics import Metrics
 from exporter.stats import MOST_WORKERS, OLDEST_SECONDS, StatsReader
@@ -35,18 +35,6 @@ class StatsEngine:
         if self.fails:
             raise EngineError("no Engine", reason=Reason.ENGINE_UNREACHABLE)
         return READING
-
-    def driver(self) -> Driver | None:
-        raise NotImplementedError
-
-    def running(self) -> Sequence[str]:
-        raise NotImplementedError
-
-    def inspect(self, container_id: str) -> Container | None:
-        raise NotImplementedError
-
-    def changes(self) -> Iterator[Change]:
-        raise NotImplementedError
 
 
 def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:

@@ -620,7 +620,7 @@ class TestRestart:
             phase=Phase.CREATE,
             now=rig.clock.time() - 70,
         )
-        rig.journal.finish(step, outcome=Outcome.DONE, now=rig.clock.time() - 60)
+        rig.journal.finish(step.id, outcome=Outcome.DONE, now=rig.clock.time() - 60)
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "up_cooldown")

@@ -37,7 +37,7 @@ def begin(
     phase = Phase.CREATE if direction is Direction.UP else Phase.DRAIN
     return journal.begin(
         service=service, direction=direction, number=number, why="alert_up", phase=phase, now=now
-    )
+    ).id
 
 
 def ended(
@@ -67,6 +67,19 @@ class TestSteps:
         assert (step.why, step.replica, step.started) == ("alert_up", "c0ffee", 10.0)
         assert step.phase is Phase.READY
         assert step.phases == {Phase.CREATE: 10.0, Phase.START: 11.5, Phase.READY: 12.5}
+
+    def test_a_step_is_returned_as_it_is_written(self, journal: Journal) -> None:
+        step = journal.begin(
+            service=WEB,
+            direction=Direction.DOWN,
+            number=3,
+            why="alert_down",
+            phase=Phase.DRAIN,
+            now=1,
+            replica="beef",
+        )
+
+        assert journal.unfinished() == (step,)
 
     def test_a_step_begins_without_a_replica_or_with_one(self, journal: Journal) -> None:
         begin(journal)
