@@ -7,7 +7,7 @@ RUN    := engine/timed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down clean venv test lint unit integration integration-newest e2e
+.PHONY: help ready up down clean venv test lint unit integration integration-newest e2e loadtest bench bench-quick soak
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,3 +47,15 @@ integration-newest: ready venv ## Run the parity tests on the newest Engine that
 
 e2e: ready venv ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
+
+loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...), report into locust/reports/
+	@sh locust/loadtest.sh
+
+bench: ready venv ## Measure every figure at full length (under 45 min), into docs/benchmarks/
+	@$(VENV)/python -m bench run --all
+
+bench-quick: ready venv ## Run the short form of every benchmark (under 6 min), into build/benchmarks/
+	@$(VENV)/python -m bench run --all --quick
+
+soak: ready venv ## One hour up and down all the time; fails when something grows
+	@$(VENV)/python -m bench run soak --minutes 60

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DRILLS = ("e2e", "bench")
+"""Projects of tests and benchmarks, after ours; a run that was cut off may have left their images."""
+
+
 def containers_of_others(project: str) -> tuple[str, ...]:
     """Return the names of running containers that are not the project's."""
     every = _lines("docker", "ps", "--format", "{{.Names}}")
@@ -52,6 +56,10 @@ def _remove_images(project: str) -> None:
         *("docker", "image", "ls", "--quiet", "--no-trunc"),
         *("--filter", f"label=com.docker.compose.project={project}"),
     )
+    # By name: one image may have several, and the classic builder writes no project into it.
+    drills = [f"reference={project}-{drill}-*" for drill in DRILLS]
+    filters = [part for reference in drills for part in ("--filter", reference)]
+    built += _lines("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *filters)
     base = _layers(stand_ins.BASE)
     dangling = _lines("docker", "image", "ls", "--quiet", "--no-trunc", "--filter", "dangling=true")
     stages = [image for image in dangling if rests_on(_layers(image), base)]

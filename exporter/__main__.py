@@ -15,7 +15,7 @@ import structlog
 import waitress  # type: ignore[import-untyped]
 
 from exporter.containers import Registry
-from exporter.engine import DockerEngine
+from exporter.engine import DockerEngine, is_replaced
 from exporter.errors import SettingsError
 from exporter.metrics import Metrics
 from exporter.scrape import Scraper, this_machine
@@ -26,6 +26,7 @@ from exporter.web import create_app
 # A scrape takes milliseconds and slow clients are served from waitress's buffers.
 SERVER_THREADS = 2
 MOST_CONNECTIONS = 50
+SOCKET_LOOK_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,8 @@ def main() -> int:
     """Run until SIGTERM or SIGINT.
 
     Returns:
-        The exit status: 0 when told to stop, 1 on a failure, 2 on faults in the settings.
+        The exit status: 0 when told to stop, 1 on a failure or when the way to the Engine is gone, 2 on
+        faults in the settings.
     """
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
@@ -61,6 +63,7 @@ def main() -> int:
     configure_logging(settings.log_level)
     crash = Crash()
     threading.excepthook = crash
+    threading.Thread(target=_watch_socket, args=(settings.engine, crash), name="socket", daemon=True).start()
     try:
         _serve(_wire(settings), settings=settings)
     except OSError as error:
@@ -115,6 +118,15 @@ def _wire(settings: Settings) -> WSGIApplication:
     registry.start()
     stats.start()
     return create_app(scrape=scraper.scrape, ready=lambda: registry.listed)
+
+
+def _watch_socket(address: str, crash: Crash) -> None:
+    """End the process once the Engine's socket was replaced: Docker starts us with the new one."""
+    while not is_replaced(address):
+        time.sleep(SOCKET_LOOK_SECONDS)
+    log.error("engine.socket.replaced", address=address)
+    crash.happened = True
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(app: WSGIApplication, *, settings: Settings) -> None:

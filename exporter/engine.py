@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import docker
@@ -133,6 +134,19 @@ class DockerEngine:
             except NotFound:
                 return None
             return reading_from_stats(cast("dict[str, Any]", document), container=container)
+
+
+def is_replaced(address: str) -> bool:
+    """Whether the socket at an address was deleted, and so can never lead to an Engine again.
+
+    A mount holds the file, not its name. An Engine that is not started by systemd makes a new socket at
+    each start; a container that lived on (live restore) keeps the old one until it is started anew.
+    """
+    scheme, _, path = address.partition("://")
+    try:
+        return scheme == "unix" and Path(path).stat().st_nlink == 0
+    except OSError:
+        return False
 
 
 @contextmanager

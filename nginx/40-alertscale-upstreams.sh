@@ -21,12 +21,19 @@ upstream $1 {
 EOF
 }
 
-mkdir -p "$dir/$boot"
-write flask-app flask-app:5000
-for file in "$dir"/current/*.conf; do
-    [ -f "$file" ] || continue
-    server=$(sed -n 's/^# fallback //p' "$file" | head -n 1)
-    [ -z "$server" ] || write "$(basename "$file" .conf)" "$server"
-done
-ln -s "$boot" "$dir/$boot.link"
-mv -T "$dir/$boot.link" "$dir/current"
+begin_with_names() {
+    mkdir -p "$dir/$boot" && write flask-app flask-app:5000 || return 1
+    for file in "$dir"/current/*.conf; do
+        [ -f "$file" ] || continue
+        server=$(sed -n 's/^# fallback //p' "$file" | head -n 1)
+        [ -z "$server" ] || write "$(basename "$file" .conf)" "$server" || return 1
+    done
+    ln -s "$boot" "$dir/$boot.link" && mv -T "$dir/$boot.link" "$dir/current"
+}
+
+if ! begin_with_names; then
+    rm -rf "${dir:?}/$boot" "$dir/$boot.link"
+    echo "$0: cannot write to $dir; is the disk of its volume full?" >&2
+    # Stale addresses are better than no nginx; without any there is nothing to start with.
+    [ -f "$dir/current/flask-app.conf" ]
+fi

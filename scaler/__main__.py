@@ -29,10 +29,12 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from scaler.autoscaler import Autoscaler
 from scaler.balancer import Balancer, DockerNginx
-from scaler.errors import AlertscaleError, SettingsError
+from scaler.engine import DEFAULT_ADDRESS, await_replaced
+from scaler.errors import AlertscaleError, JournalError, SettingsError
 from scaler.journal import Event, Journal
 from scaler.labels import COMPOSE_PROJECT
 from scaler.metrics import Metrics
+from scaler.private import write_private
 from scaler.readiness import Prober
 from scaler.reasons import EventKind
 from scaler.recorder import Recorder
@@ -49,12 +51,16 @@ log = structlog.get_logger()
 
 EXIT_SETTINGS: Final = 2
 EXIT_FAILED: Final = 1
-_NOBODY: Final = 65534
 _ENGINE_TIMEOUT: Final = 15
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; return the exit code: 0, or 2 for settings that cannot be read."""
+    """Run until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code: 0, 1 when it cannot start or its way to the engine is gone, 2 for settings that
+        cannot be read.
+    """
     try:
         settings = read_settings(os.environ)
     except SettingsError as error:
@@ -84,6 +90,16 @@ def _run(settings: Settings) -> int:
     )
     server = create_server(app, host=settings.host, port=settings.port)
     loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
+    replaced = threading.Event()
+
+    def watch() -> None:
+        address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
+        if await_replaced(address, stopping=stopping):
+            log.critical(
+                "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one"
+            )
+            replaced.set()
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(_number: int, _frame: object) -> None:
         stopping.set()
@@ -91,8 +107,14 @@ def _run(settings: Settings) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    journal.record(Event(at=time.time(), kind=EventKind.STARTED, reason="started", text="the scaler started"))
+    event = Event(at=time.time(), kind=EventKind.STARTED, reason="started", text="the scaler started")
+    try:
+        journal.record(event)
+    except JournalError as error:
+        # nginx must follow the replicas where nothing can be scaled: on a full disk, for one.
+        log.error("survived", where="history", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
     loop.start()
+    threading.Thread(target=watch, name="socket", daemon=True).start()
     log.info("listening", address=f"{settings.host}:{settings.port}")
     try:
         server.run()
@@ -102,7 +124,7 @@ def _run(settings: Settings) -> int:
         stopping.set()
         # A step in the middle is journalled: the next start finishes it.
         loop.join(timeout=2)
-    return 0
+    return EXIT_FAILED if replaced.is_set() else 0
 
 
 def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Metrics, Journal]:
@@ -156,7 +178,7 @@ def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Me
         signal_ttl=settings.signal_ttl,
         tick=settings.tick,
         stopping=stopping,
-        source_lives=Prometheus(settings.prometheus).lives,
+        source_lives=Prometheus(settings.prometheus, password_file=settings.prometheus_password_file).lives,
     )
     return autoscaler, metrics, journal
 
@@ -185,12 +207,7 @@ def _make_token(path: Path) -> None:
     """Make the bearer token if there is none; Alertmanager, which runs as nobody, reads it too."""
     if path.exists() and path.stat().st_size:
         return
-    aside = path.with_suffix(".new")
-    aside.write_text(secrets.token_urlsafe(32) + "\n")
-    aside.chmod(0o440)
-    if os.geteuid() == 0:
-        os.chown(aside, -1, _NOBODY)
-    aside.replace(path)
+    write_private(path, secrets.token_urlsafe(32) + "\n")
 
 
 def _validator() -> Validator:

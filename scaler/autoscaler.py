@@ -21,6 +21,7 @@ from scaler.anchors import Anchors
 from scaler.crew import Crew
 from scaler.errors import (
     AlertscaleError,
+    JournalError,
     LabelError,
     RequestError,
     TargetError,
@@ -29,12 +30,13 @@ from scaler.errors import (
 from scaler.journal import Event, Journal
 from scaler.labels import Limits, read_limits
 from scaler.metrics import Metrics
+from scaler.outside import Outside
 from scaler.policy import Decision, State, decide
 from scaler.readiness import Check, Prober, plan_check
 from scaler.reasons import DecisionReason, ErrorReason, EventKind, Pause, ReplicaState
 from scaler.recorder import Recorder
 from scaler.steps import Stepper
-from scaler.targets.base import GONE, Observation, Service, Target
+from scaler.targets.base import GONE, STOPPING, Observation, Service, Target
 from scaler.traffic import Traffic
 from scaler.views import Health, ServiceView, service_view
 from scaler.world import View, World
@@ -44,14 +46,14 @@ log = structlog.get_logger()
 RELIST_EVERY: Final = 30.0
 """Seconds after which the engine is asked anew even when it told of no change: events can be lost."""
 
+PING_EVERY: Final = 4.0
+"""Seconds after which the engine is asked for a sign of life: one that hangs tells of nothing."""
+
 LOOK_AGAIN: Final = 0.5
 """Seconds after a change after which the engine is asked once more."""
 
 DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""
-
-SETTLE: Final = 3.0
-"""Seconds after a death before a lost replica is made up for: whoever stops a service stops all of it."""
 
 BACKOFF_FIRST: Final = 10.0
 BACKOFF_LONGEST: Final = 300.0
@@ -118,11 +120,11 @@ class Autoscaler:
         self._clock = clock
         self._anchors = Anchors(clock=clock, monotonic=monotonic)
         self._monotonic = monotonic
+        self._outside = Outside(world=world, journal=journal, clock=clock)
         self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=signal_ttl)
         self._decisions: dict[ServiceKey, tuple[Decision, float]] = {}
-        self._died: dict[str, float] = {}
         self._dirty = threading.Event()
         self._dirty.set()
         self._listed = -math.inf
@@ -210,6 +212,7 @@ class Autoscaler:
             engine=self._engine_up,
             watchdog_age=watchdog,
             balancer_error=self._traffic.error,
+            journal_error=self._journal.error,
         )
 
     # The loop.
@@ -217,6 +220,7 @@ class Autoscaler:
     def run(self) -> None:
         """Run passes until ``stopping`` is set."""
         threading.Thread(target=self._listen, name="events", daemon=True).start()
+        threading.Thread(target=self._feel_pulse, name="pulse", daemon=True).start()
         while not self._stopping.is_set():
             begun = self._monotonic()
             self._wake.clear()
@@ -242,7 +246,8 @@ class Autoscaler:
             self._crew.claim(self._journal.unfinished())
             self._claimed = True
         relisted = self._relist_if_due(now)
-        if relisted:
+        # What the journal holds as begun goes on before anything new is decided.
+        if self._recorder.heal(now=now) or (relisted and not self._journal.error):
             self._crew.resume(self._journal.unfinished)
         view = self._ask_all(now)
         self._traffic.sync(view, now, relisted=relisted)
@@ -269,13 +274,39 @@ class Autoscaler:
             try:
                 self._dirty.set()
                 for change in self._target.changes():
+                    if change.action == "oom":
+                        self._recorder.out_of_memory(self._world.view, change.container)
                     if change.action in {"start", "die"}:
                         self._prober.forget(change.container)
+                    if change.action == STOPPING:
+                        self._asked_to_stop(change.container)
+                    elif change.action == "start":
+                        self._outside.started(change.container)
                     self._dirty.set()
                     self._wake.set()
             except AlertscaleError as error:
                 self._recorder.survived("event stream", error)
             self._stopping.wait(1.0)
+
+    def _asked_to_stop(self, replica: str) -> None:
+        view = self._world.view
+        for service in view.observation.services:
+            for found in service.replicas:
+                if found.id == replica and found.live and not view.leaves(found):
+                    text = f"{found.name} was asked to stop, not by alertscale; it gets no new requests"
+                    self._recorder.tell(EventKind.REPLICA, ReplicaState.DRAINING, text, service=service.key)
+        self._outside.asked_to_stop(replica, now=self._monotonic())
+
+    def _feel_pulse(self) -> None:
+        """Notice an engine that hangs, while the loop and its steps wait for an answer or need none."""
+        while not self._stopping.wait(PING_EVERY):
+            try:
+                self._target.ping()
+            except AlertscaleError as error:
+                self._set_engine(up=False, why=str(error))
+                # The list that succeeds tells that it is back.
+                self._dirty.set()
+                self._wake.set()
 
     def _relist_if_due(self, now: float) -> bool:
         if not self._dirty.is_set() and now < self._relist_at:
@@ -288,14 +319,17 @@ class Autoscaler:
         except Exception as error:
             self._dirty.set()
             if isinstance(error, TargetError):
-                self._set_engine(up=False)
+                self._set_engine(up=False, why=str(error))
             raise
         self._set_engine(up=True)
         limits, faults = _read_all(observation)
         self._recorder.faults(faults)
         self._world.update(observation=observation, limits=limits, faults=faults)
         self._listed = now
-        self._note_deaths(observation, now)
+        try:
+            self._outside.note(observation, now=now)
+        except JournalError as error:
+            self._recorder.survived("counts", error)
         self._crew.prepare([s for s in observation.services if s.key in limits], self._target.prepare)
         return True
 
@@ -348,6 +382,8 @@ class Autoscaler:
             pause=hold.pause,
             wanted=hold.wanted,
             stepping=self._crew.stepping(service.key),
+            former=self._outside.former(service.key),
+            writable=not self._journal.error,
         )
         with self._lock:
             demand = self._book.demand(service.key, now=now)
@@ -364,16 +400,13 @@ class Autoscaler:
 
     def _retry_at(self, service: Service) -> float | None:
         """When the next step up may be tried, seconds, monotonic; None for at once."""
-        waits = [self._died[r.id] + SETTLE for r in service.replicas if r.id in self._died]
+        settles = self._outside.settles_at(service)
+        waits = [] if settles is None else [settles]
         failed, wall = self._journal.failures(service.key)
         last = self._anchors.monotonic((service.key, "failure"), wall)
         if failed and last is not None:
             waits.append(last + min(BACKOFF_FIRST * 2 ** min(failed - 1, 10), BACKOFF_LONGEST))
         return max(waits, default=None)
-
-    def _note_deaths(self, observation: Observation, now: float) -> None:
-        dead = {r.id for s in observation.services for r in s.replicas if r.status in GONE}
-        self._died = {r: self._died.get(r, now) for r in dead}
 
     def _reap(self, service: Service, now: float) -> None:
         """Remove replicas that died while others live: Compose counts them, and they serve nobody."""
@@ -382,7 +415,7 @@ class Autoscaler:
         if not any(r.live for r in service.replicas):
             return
         for replica in service.replicas:
-            if replica.status in GONE and now - self._died.get(replica.id, now) >= DEAD_FOR:
+            if replica.status in GONE and self._outside.dead_for(replica.id, now=now) >= DEAD_FOR:
                 self._target.remove(replica.id)
                 self._dirty.set()
                 self._recorder.tell(
@@ -392,7 +425,10 @@ class Autoscaler:
                     service=service.key,
                 )
 
-    def _set_engine(self, *, up: bool) -> None:
+    def _set_engine(self, *, up: bool, why: str = "") -> None:
+        if up != self._engine_up and self._listed != -math.inf:
+            text = "the engine answers again" if up else why
+            self._recorder.tell(EventKind.FAULT, ErrorReason.ENGINE_UNAVAILABLE, text)
         self._engine_up = up
         self._metrics.engine_up.set(1 if up else 0)
 

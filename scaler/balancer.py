@@ -320,10 +320,15 @@ class Balancer:
         numbers = [int(m[1]) for p in self._directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
         name = f"generation-{max(numbers, default=0) + 1}"
         made = self._directory / name
-        made.mkdir()
-        for file, text in files.items():
-            (made / file).write_text(text)
-        self._link(link, name)
+        try:
+            made.mkdir()
+            for file, text in files.items():
+                (made / file).write_text(text)
+            self._link(link, name)
+        except OSError:
+            # Tried again every two seconds: halves must not fill a full disk further.
+            shutil.rmtree(made, ignore_errors=True)
+            raise
         return name
 
     def _link(self, link: str, target: str) -> None:

@@ -53,6 +53,15 @@ CREATE TABLE IF NOT EXISTS hold (
     wanted INTEGER,
     PRIMARY KEY (project, service)
 );
+CREATE TABLE IF NOT EXISTS standing (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    replicas TEXT NOT NULL,
+    at REAL NOT NULL,
+    former INTEGER,
+    former_at REAL NOT NULL,
+    PRIMARY KEY (project, service)
+);
 """
 _PRUNE_EVERY: Final = 200
 
@@ -120,12 +129,29 @@ class Hold:
     wanted: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Which replicas a service had when the scaler last looked.
+
+    Attributes:
+        replicas: ids of those that counted.
+        at: when that was, seconds since the epoch.
+        former: the count before somebody else set it back; None if nobody did.
+        former_at: when that was noticed, seconds since the epoch.
+    """
+
+    replicas: frozenset[str] = frozenset()
+    at: float = 0.0
+    former: int | None = None
+    former_at: float = 0.0
+
+
 class Journal:
     """The history and the steps under way; safe for several threads. Every method raises JournalError.
 
     Args:
         path: of the SQLite file; its directory exists.
-        keep: events to keep; older ones are forgotten now and then.
+        keep: events, and steps that have ended, to keep; older ones are forgotten now and then.
     """
 
     def __init__(self, *, path: Path, keep: int = 10_000) -> None:
@@ -133,6 +159,8 @@ class Journal:
         self._lock = threading.Lock()
         self._recorded = 0
         self._path = path
+        self.error = ""
+        """Why it could not be used; empty again from :meth:`recover` on."""
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
         except sqlite3.Error as error:
@@ -154,9 +182,8 @@ class Journal:
             try:
                 yield self._db
             except sqlite3.Error as error:
-                raise JournalError(
-                    f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
-                ) from error
+                self.error = f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
+                raise JournalError(self.error) from error
 
     def record(self, event: Event) -> None:
         """Append to the history."""
@@ -167,10 +194,22 @@ class Journal:
             )
             self._recorded += 1
             if self._recorded % _PRUNE_EVERY == 0:
-                db.execute(
-                    "DELETE FROM event WHERE id <= (SELECT MAX(id) FROM event) - ?",
-                    (self._keep,),
-                )
+                self._prune(db)
+
+    def recover(self, event: Event) -> None:
+        """Append to the history of a journal that failed; when that works, it counts as usable again.
+
+        Nothing else ends a failure: a step that it left open goes on first, before a new one begins.
+        """
+        self.error = ""
+        self.record(event)
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM event WHERE id <= (SELECT MAX(id) FROM event) - ?", (self._keep,))
+        db.execute(
+            "DELETE FROM step WHERE ended IS NOT NULL AND id <= (SELECT MAX(id) FROM step) - ?",
+            (self._keep,),
+        )
 
     def events(
         self,
@@ -328,3 +367,26 @@ class Journal:
                 "UPDATE hold SET wanted = NULL WHERE project = ? AND service = ? AND wanted = ?",
                 (*service, reached),
             )
+
+    def standing(self, service: ServiceKey) -> Standing:
+        """Which replicas a service had when :meth:`set_standing` was last called."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT replicas, at, former, former_at FROM standing WHERE project = ? AND service = ?",
+                service,
+            ).fetchone()
+        if row is None:
+            return Standing()
+        return Standing(replicas=frozenset(json.loads(row[0])), at=row[1], former=row[2], former_at=row[3])
+
+    def set_standing(self, service: ServiceKey, standing: Standing) -> None:
+        """Remember which replicas a service has."""
+        with self._cursor() as db:
+            db.execute(
+                "REPLACE INTO standing (project, service, replicas, at, former, former_at)"
+                " VALUES (?,?,?,?,?,?)",
+                (
+                    *service, json.dumps(sorted(standing.replicas)), standing.at, standing.former,
+                    standing.former_at,
+                ),
+            )  # fmt: skip

@@ -62,6 +62,9 @@ class Metrics:
         self.engine_up = Gauge(
             "alertscale_engine_up", "1 while the Docker Engine answers, else 0", registry=registry
         )
+        self.journal_up = Gauge(
+            "alertscale_journal_up", "1 while the journal can be written, else 0", registry=registry
+        )
         self.tick = Histogram(
             "alertscale_tick_seconds",
             "Time of one pass of the loop",
@@ -69,13 +72,26 @@ class Metrics:
             registry=registry,
         )
         self._known: set[ServiceKey] = set()
+        self._bounded: set[ServiceKey] = set()
 
     def forget_all_but(self, services: frozenset[ServiceKey]) -> None:
         """Drop the gauges of services that are no longer there, so that no alert fires for them."""
         for key in self._known - services:
-            for gauge in (self.minimum, self.maximum, self.faults):
-                if key in {tuple(s.labels.values()) for m in gauge.collect() for s in m.samples}:
-                    gauge.remove(*key)
+            self.forget_bounds(key)
+            self.faults.remove(*key)
             for state in ReplicaState:
                 self.replicas.remove(*key, state)
         self._known = set(services)
+
+    def set_bounds(self, key: ServiceKey, *, minimum: int, maximum: int) -> None:
+        """Show the bounds of a service."""
+        self.minimum.labels(*key).set(minimum)
+        self.maximum.labels(*key).set(maximum)
+        self._bounded.add(key)
+
+    def forget_bounds(self, key: ServiceKey) -> None:
+        """Show none: nobody knows those of a service whose labels cannot be read."""
+        if key in self._bounded:
+            self._bounded.remove(key)
+            self.minimum.remove(*key)
+            self.maximum.remove(*key)

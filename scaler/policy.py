@@ -4,7 +4,8 @@ The order of the rules is that of section 5 of the design:
 
 1. paused, or being deployed: hold
 2. fewer than min: up, at once; more than max: down, at once
-3. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down
+3. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
+   somebody else has set back to its minimum returns to its former count at once, in one step
 4. a ``down`` alert for every resource: at min or in the down cooldown hold, else down
 5. otherwise hold
 """
@@ -39,6 +40,8 @@ class State:
         pause: what a person holds through the API, beside what the label holds.
         wanted: the count that a person asked for through the API and that is not reached yet.
         stepping: a step is under way.
+        former: the count before somebody else set it back lately; None if nobody did.
+        writable: the journal can be written, so a step can be.
     """
 
     replicas: int
@@ -48,6 +51,8 @@ class State:
     pause: Pause = Pause.NONE
     wanted: int | None = None
     stepping: bool = False
+    former: int | None = None
+    writable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +106,8 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         now: seconds, on the clock of ``state``.
 
     Returns:
-        A step of at most ``limits.step`` replicas that never leaves the bounds once inside, or a hold.
+        A step of at most ``limits.step`` replicas, or back to the former count, that never leaves the
+        bounds once inside; or a hold.
     """
     held = held_directions(state.pause, limits.pause)
     if held == _HELD[Pause.ALL]:
@@ -118,9 +124,15 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         return _hold(state, DecisionReason.STEADY)
     if wish.direction in held:
         return _hold(state, DecisionReason.PAUSED, resources=wish.resources)
+    return _postponed(state, wish, now) or wish
+
+
+def _postponed(state: State, wish: Decision, now: float) -> Decision | None:
+    if wish.direction is not None and not state.writable:
+        return _hold(state, DecisionReason.JOURNAL, resources=wish.resources)
     if wish.direction is Direction.UP and state.retry_at is not None and now < state.retry_at:
         return _hold(state, DecisionReason.BACKOFF, until=state.retry_at, resources=wish.resources)
-    return wish
+    return None
 
 
 def _hold(
@@ -177,6 +189,9 @@ def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | 
     resources = tuple(sorted(demand.up))
     if state.replicas >= limits.maximum:
         return _hold(state, DecisionReason.AT_MAX, resources=resources)
+    if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:
+        # Not a step on the way to what is needed: the load had it, and lost it.
+        return _step(state, min(limits.maximum, state.former), DecisionReason.RESTORE, resources)
     until = _cooldown_end(state, limits.cooldown_up)
     if now < until:
         return _hold(state, DecisionReason.UP_COOLDOWN, until=until, resources=resources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -28,6 +29,9 @@ _LONGEST: Final = 500
 
 _MOST_LABELS: Final = 50
 
+_HEAL_EVERY: Final = 2.0
+"""Seconds between two attempts at a journal that cannot be written."""
+
 
 class Recorder:
     """Tells of what happens; a journal that cannot be written is logged and counted, never raised.
@@ -45,6 +49,8 @@ class Recorder:
         self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
         self._decisions: dict[ServiceKey, Decision] = {}
         self._told: dict[int, int] = {}
+        self._lost = 0
+        self._heal_at = -math.inf
         self._lock = threading.Lock()
 
     def tell(
@@ -70,7 +76,36 @@ class Recorder:
                 )
             )
         except AlertscaleError as error:
+            self._lost += 1
             self.survived("history", error)
+
+    def heal(self, *, now: float) -> bool:
+        """Try to write to a journal that failed; tell whether it can be written again just now.
+
+        Args:
+            now: seconds, monotonic.
+        """
+        healed = bool(self._journal.error) and now >= self._heal_at and self._write_again(now)
+        self._metrics.journal_up.set(0 if self._journal.error else 1)
+        return healed
+
+    def _write_again(self, now: float) -> bool:
+        self._heal_at = now + _HEAL_EVERY
+        lost = f"; {self._lost} entries of the history are lost" if self._lost else ""
+        event = Event(
+            at=self._clock(),
+            kind=EventKind.FAULT,
+            reason=ErrorReason.JOURNAL,
+            text=f"the journal could not be written and can be again{lost}",
+        )
+        try:
+            self._journal.recover(event)
+        except AlertscaleError as error:
+            self._metrics.errors.labels(error.reason).inc()
+            return False
+        self._lost = 0
+        log.info(event.text, kind=str(event.kind), reason=str(event.reason))
+        return True
 
     def survived(self, where: str, error: AlertscaleError, *, traceback: bool = False) -> None:
         """Count and log a failure after which we go on."""
@@ -132,6 +167,18 @@ class Recorder:
                 del self._told[next(iter(self._told))]
         return told
 
+    def out_of_memory(self, view: View, replica: str) -> None:
+        """Record that the kernel killed a process of a replica; of another container, nothing."""
+        for service in view.observation.services:
+            for found in service.replicas:
+                if found.id == replica:
+                    self._metrics.errors.labels(ErrorReason.OUT_OF_MEMORY).inc()
+                    text = (
+                        f"{found.name} ran out of memory: the kernel killed a process in it at its memory"
+                        " limit; raise the limit, or scale out earlier (HighMemory)"
+                    )
+                    self.tell(EventKind.REPLICA, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
+
     def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
         """Record labels that cannot be read, once for each change of them."""
         for key, sentences in faults.items():
@@ -146,7 +193,7 @@ class Recorder:
             for replica in service.replicas:
                 was = view.readiness.get(replica.id, NOT_ASKED)
                 now = answers.get(replica.id, NOT_ASKED)
-                if was.ready == now.ready or replica.id in view.draining:
+                if was.ready == now.ready or view.leaves(replica):
                     continue
                 why = now.detail if replica.id in answers else f"it is {replica.status}"
                 word = "is ready" if now.ready else f"is not ready any more: {why}"
@@ -162,6 +209,7 @@ class Recorder:
                 self._metrics.replicas.labels(*service.key, state).set(states.count(state))
             self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
             limits = view.limits.get(service.key)
-            if limits is not None:
-                self._metrics.minimum.labels(*service.key).set(limits.minimum)
-                self._metrics.maximum.labels(*service.key).set(limits.maximum)
+            if limits is None:
+                self._metrics.forget_bounds(service.key)
+            else:
+                self._metrics.set_bounds(service.key, minimum=limits.minimum, maximum=limits.maximum)

@@ -35,6 +35,7 @@ class Settings:
         projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
         prometheus: ALERTSCALE_PROMETHEUS, asked if it lives before a replica is removed; empty not to ask.
+        prometheus_password_file: ALERTSCALE_PROMETHEUS_PASSWORD_FILE, read if that address names a user.
         tick: ALERTSCALE_TICK, between two decisions.
         keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
         log_level: ALERTSCALE_LOG_LEVEL.
@@ -50,6 +51,7 @@ class Settings:
     projects: frozenset[str]
     signal_ttl: float
     prometheus: str
+    prometheus_password_file: Path
     tick: float
     keep_events: int
     log_level: str
@@ -80,10 +82,12 @@ def _projects(text: str) -> frozenset[str]:
 
 
 def _url(text: str) -> str:
-    found = re.fullmatch(r"(?:http://[A-Za-z0-9._-]+(?::([0-9]{1,5}))?(?:/[!-~]*)?)?", text)
+    found = re.fullmatch(
+        r"(?:http://(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+(?::([0-9]{1,5}))?(?:/[!-~]*)?)?", text
+    )
     if found and int(found[1] or 1) in range(1, _HIGHEST_PORT + 1):
         return text
-    raise ValueError("an address such as http://prometheus:9090")
+    raise ValueError("an address such as http://prometheus:9090 or http://user@prometheus:9090")
 
 
 def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
@@ -120,6 +124,7 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "PROJECTS": (_projects, ""),
     "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
     "PROMETHEUS": (_url, ""),
+    "PROMETHEUS_PASSWORD_FILE": (_directory, "/run/monitoring/password"),
     "TICK": (_seconds(0.1, 60), "1s"),
     "KEEP_EVENTS": (_events, "10000"),
     "LOG_LEVEL": (_one_of(_LEVELS), "info"),
@@ -180,6 +185,7 @@ def _settings(values: Mapping[str, object]) -> Settings:
         projects=take("PROJECTS", frozenset),
         signal_ttl=take("SIGNAL_TTL", float),
         prometheus=take("PROMETHEUS", str),
+        prometheus_password_file=take("PROMETHEUS_PASSWORD_FILE", Path),
         tick=take("TICK", float),
         keep_events=take("KEEP_EVENTS", int),
         log_level=take("LOG_LEVEL", str),

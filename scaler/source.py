@@ -6,8 +6,10 @@ delay, since no Prometheus is left to resolve them. What fired then is a memory,
 
 from __future__ import annotations
 
+import base64
 import http.client
 import urllib.parse
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -21,14 +23,18 @@ class Prometheus:
     """A Prometheus that alerts come from.
 
     Args:
-        url: its base address, such as ``http://prometheus:9090``; empty to trust Alertmanager alone.
+        url: its base address, such as ``http://prometheus:9090``, or ``http://user@prometheus:9090`` if it
+            may ask for a password; empty to trust Alertmanager alone.
+        password_file: that user's password, read anew at each question; it need not be there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, password_file: Path) -> None:
         parts = urllib.parse.urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or http.client.HTTP_PORT
         self._path = parts.path.rstrip("/") + "/-/ready"
+        self._user = parts.username or ""
+        self._password_file = password_file
 
     def lives(self) -> bool:
         """Ask it, for at most ``TIMEOUT`` seconds; never raises."""
@@ -36,10 +42,28 @@ class Prometheus:
             return True
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT)
         try:
-            connection.request("GET", self._path, headers={"Connection": "close"})
-            return connection.getresponse().status == http.client.OK
+            connection.request("GET", self._path, headers={"Connection": "close"} | self._credentials())
+            status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             log.warning("Prometheus does not answer", host=self._host, port=self._port, error=str(error))
             return False
         finally:
             connection.close()
+        if status == http.client.UNAUTHORIZED:
+            log.warning(
+                "Prometheus refuses the password",
+                host=self._host,
+                port=self._port,
+                file=str(self._password_file),
+            )
+        return status == http.client.OK
+
+    def _credentials(self) -> dict[str, str]:
+        if not self._user:
+            return {}
+        try:
+            password = self._password_file.read_bytes().strip()
+        except OSError:
+            # Whoever asks for no password needs none; whoever does says so by its answer.
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(self._user.encode() + b":" + password).decode()}

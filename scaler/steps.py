@@ -15,14 +15,19 @@ from scaler.errors import AlertscaleError, StepError
 from scaler.journal import Event, Journal, Step
 from scaler.labels import Limits
 from scaler.metrics import Metrics
+from scaler.readiness import NOT_ASKED
 from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.targets.base import GONE, Target
+from scaler.targets.base import GONE, Fate, Target
 from scaler.world import View, World
 
 log = structlog.get_logger()
 
 _LOOK_EVERY = 0.2
 _RETIRE_TIMEOUT = 30.0
+_MIB = 1024 * 1024
+_ASK_ENGINE_EVERY = 1.0
+_ENGINE_SETTLES = 2.0
+"""Seconds in which an engine that answers again has done what it was asked before and did not answer."""
 
 
 class Drain(Protocol):
@@ -123,10 +128,28 @@ class Stepper:
             if error.reason is ErrorReason.STOPPING:
                 log.info("step left for the next start", **_words(step), phase=clock.phase)
                 return
+            if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
+                # Whether it has done what it was asked last, or will yet, only the engine can tell.
+                self._metrics.errors.labels(error.reason).inc()
+                log.warning("step waits for the engine", **_words(step), phase=clock.phase, error=str(error))
+                if self._await_engine(step):
+                    self.resume(replace(step, replica=clock.replica), limits)
+                return
             self._failed(step, clock, error)
             return
         clock.end()
         self._end(step, Outcome.DONE, "", clock.seconds)
+
+    def _await_engine(self, step: Step) -> bool:
+        """Wait until the engine answers and has settled; False when the scaler stops before."""
+        while not self._stopping.wait(_ASK_ENGINE_EVERY):
+            try:
+                self._target.find(service=step.service, number=step.number)
+            except AlertscaleError as error:
+                log.info("step still waits for the engine", **_words(step), error=str(error))
+            else:
+                return not self._stopping.wait(_ENGINE_SETTLES)
+        return False
 
     def _up(self, clock: _PhaseClock, step: Step, limits: Limits, model: str) -> None:
         replica = step.replica
@@ -148,12 +171,14 @@ class Stepper:
         view = self._world.view
         if replica in view.serving:
             return
-        seen = view.replica(replica)
-        if seen is not None and seen.status in GONE:
-            raise StepError("it exited before it was ready", reason=ErrorReason.REPLICA_EXITED)
-        readiness = view.readiness.get(replica)
-        why = readiness.detail if readiness and readiness.detail else "nginx does not have it"
-        raise StepError(f"not ready within {limits.ready_timeout:g} s: {why}", reason=ErrorReason.NOT_READY)
+        seen, readiness = view.replica(replica), view.readiness.get(replica, NOT_ASKED)
+        fate = self._target.fate(replica)
+        if fate is not None and (fate.restarts or (seen is not None and seen.status in GONE)):
+            raise _ended(fate)
+        within = f"within {limits.ready_timeout:g} s"
+        if readiness.ready:
+            raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
+        raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
 
     def _down(self, clock: _PhaseClock, step: Step, limits: Limits) -> None:
         replica = step.replica or ""
@@ -193,7 +218,12 @@ class Stepper:
         self._metrics.errors.labels(error.reason).inc()
         if step.direction is Direction.DOWN:
             self._world.unmark_draining(step.replica or "")
-        elif clock.replica is not None and not self._take_away(step, clock.replica):
+        if error.reason is ErrorReason.JOURNAL:
+            # Nothing may be changed that cannot be journalled, and its replica may well serve.
+            log.error("step left until the journal can be written", **_words(step), error=str(error))
+            return
+        made = clock.replica if step.direction is Direction.UP else None
+        if made is not None and not self._take_away(step, made):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
         self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock.seconds)
@@ -219,8 +249,9 @@ class Stepper:
     ) -> None:
         now = self._clock()
         project, service = step.service
-        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
+        # An end that cannot be written is none yet: the step is taken up again, and counted then.
         self._journal.finish(step.id, outcome=outcome, now=now, detail=detail)
+        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
         text = f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else "")
         phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
         self._journal.record(
@@ -236,6 +267,19 @@ class Stepper:
         say = log.info if outcome is Outcome.DONE else log.warning
         say("step", **_words(step), outcome=outcome, detail=detail, phases=phases)
         self._wake()
+
+
+def _ended(fate: Fate) -> StepError:
+    again = f" (started again {fate.restarts} times)" if fate.restarts else ""
+    if fate.out_of_memory:
+        limit = f" of {fate.memory_limit / _MIB:g} MiB" if fate.memory_limit else ""
+        return StepError(
+            f"out of memory before it was ready{again}: the kernel killed it at its memory limit{limit};"
+            " raise the limit, or let the service take less at its start",
+            reason=ErrorReason.OUT_OF_MEMORY,
+        )
+    code = "" if fate.exit_code is None else f", with code {fate.exit_code}"
+    return StepError(f"it exited before it was ready{again}{code}", reason=ErrorReason.REPLICA_EXITED)
 
 
 class _PhaseClock:

@@ -49,6 +49,7 @@ class Health:
     engine: bool
     watchdog_age: float
     balancer_error: str
+    journal_error: str
 
 
 def service_view(

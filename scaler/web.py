@@ -204,7 +204,7 @@ def _add_health(app: Flask, autoscaler: Autoscaling, metrics: Metrics) -> None:
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
         health = autoscaler.health()
-        ready = health.engine and health.passes_age < STALLED_AFTER
+        ready = health.engine and not health.journal_error and health.passes_age < STALLED_AFTER
         return jsonify(_health(health)), HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
 
     @app.get("/metrics")
@@ -352,4 +352,5 @@ def _health(health: Health) -> dict[str, Any]:
         "seconds_since_pass": round(health.passes_age, 1),
         "seconds_since_watchdog": round(seconds, 1) if math.isfinite(seconds) else None,
         "balancer_error": health.balancer_error,
+        "journal_error": health.journal_error,
     }

@@ -22,7 +22,8 @@ class View:
         limits: of every service whose labels can be read.
         faults: of every service whose labels cannot, one sentence each.
         readiness: of every live replica, by id.
-        draining: ids of replicas that are leaving.
+        draining: ids of replicas that we take away.
+        stopping: ids of replicas that somebody else has asked to stop.
         serving: ids of replicas that get traffic: nginx has them, or they are ready where no nginx is.
     """
 
@@ -31,6 +32,7 @@ class View:
     faults: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
     draining: frozenset[str] = frozenset()
+    stopping: frozenset[str] = frozenset()
     serving: frozenset[str] = frozenset()
 
     def service(self, key: ServiceKey) -> Service | None:
@@ -44,11 +46,15 @@ class View:
     def is_ready(self, replica: Replica) -> bool:
         """Whether a replica may get traffic."""
         known = self.readiness.get(replica.id, NOT_ASKED)
-        return replica.status == "running" and known.ready and replica.id not in self.draining
+        return replica.status == "running" and known.ready and not self.leaves(replica)
+
+    def leaves(self, replica: Replica) -> bool:
+        """Whether a replica is on its way out, whoever sent it there."""
+        return replica.id in self.draining or replica.id in self.stopping
 
     def counted(self, service: Service) -> tuple[Replica, ...]:
         """The replicas that the policy counts: those that live and are not leaving."""
-        return tuple(r for r in service.replicas if r.live and r.id not in self.draining)
+        return tuple(r for r in service.replicas if r.live and not self.leaves(r))
 
     def state(self, replica: Replica) -> ReplicaState:
         """Where a replica stands."""
@@ -56,6 +62,8 @@ class View:
             return ReplicaState.DRAINING
         if replica.status in GONE:
             return ReplicaState.FAILED
+        if replica.id in self.stopping:
+            return ReplicaState.DRAINING
         return ReplicaState.READY if self.is_ready(replica) else ReplicaState.STARTING
 
 

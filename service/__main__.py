@@ -39,7 +39,9 @@ def _serve(settings: Settings, *, stop: StopRequest) -> int:
         log.error("PORT=%d cannot be listened on: %s; choose another", settings.port, error)  # noqa: TRY400
         return 2
     log.info("replica %s listens on port %d", replica, settings.port)
-    unfinished = server.run(stop=stop, grace_seconds=settings.grace_seconds)
+    unfinished = server.run(
+        stop=stop, linger_seconds=settings.linger_seconds, grace_seconds=settings.grace_seconds
+    )
     if unfinished:
         log.error(
             "stopped: GRACE_SECONDS=%g were over with at least %d requests unfinished",

@@ -4,10 +4,12 @@ waitress 3.0.2 handles no signal. Run as a container's first process it ignores 
 it, and a handler that raises SystemExit gives running requests 5 s and drops the queued ones. Here the
 main loop is our own, built from waitress' parts; on a stop request it
 
-1. accepts what the kernel has already accepted for it (clients for whom the connection is established),
-   then closes the listening socket: later connections are refused;
+1. goes on accepting until no request has come for `linger_seconds`, since whoever sends them may not know
+   yet that it stops (alertscale hears of it from the engine, and has nginx reloaded within a second), but
+   for no longer than `LONGEST_LINGER_SECONDS`; then closes the listening socket: later connections are
+   refused;
 2. goes on reading and answering on the open connections, each answer with `Connection: close`;
-3. closes connections that have been idle for `KEEPALIVE_LINGER_SECONDS`; a client that uses its
+3. then closes connections that have been idle for `KEEPALIVE_LINGER_SECONDS`; a client that uses its
    connection all the time is thus told to close it rather than cut off with its next request on the way;
 4. returns when no connection is open, no worker is busy and the kernel has delivered the last byte, or
    when the grace is over, whichever is first.
@@ -40,6 +42,9 @@ log = logging.getLogger(__name__)
 # The same idea as nginx' keepalive_min_timeout: a connection used a moment ago may carry the next
 # request already, and closing it under that request would lose it.
 KEEPALIVE_LINGER_SECONDS = 1.0
+
+# A client that never ceases is told by refusal in the end.
+LONGEST_LINGER_SECONDS = 5.0
 
 _BACKLOG = 1024
 _CONNECTION_LIMIT = 500
@@ -106,6 +111,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             OSError: The port cannot be had.
         """
         self.stopping = False
+        self._clock: Callable[[], float] = time.monotonic
+        self._asked_last = float("-inf")
         self._port = port
         self._sockets: dict[int, Any] = {}
         self._workers = _Workers(threads)
@@ -130,12 +137,15 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Queue a connection's next request (called by waitress)."""
         path = getattr(channel.requests[0], "path", "")
         workers = self._probe_workers if path in PROBES else self._workers
+        if workers is self._workers:
+            self._asked_last = self._clock()
         workers.add_task(channel)
 
     def run(
         self,
         *,
         stop: StopRequest,
+        linger_seconds: float,
         grace_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> int:
@@ -143,17 +153,24 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
         Args:
             stop: Tells when to stop.
-            grace_seconds: The longest that finishing may take.
+            linger_seconds: How long nobody must have asked for anything before new connections are
+                refused.
+            grace_seconds: The longest that all of this may take.
             clock: Seconds that never go back.
 
         Returns:
             How many requests, at least, the end of the grace cut off; 0 when all were answered.
         """
+        self._clock = clock
         stop.wake = self.pull_trigger
         while not stop.requested:
             self._turn(_IDLE_POLL_SECONDS)
         self.stopping = True
-        deadline = clock() + grace_seconds
+        asked = clock()
+        deadline = asked + grace_seconds
+        last = min(asked + LONGEST_LINGER_SECONDS, deadline)
+        while clock() < min(max(asked, self._asked_last) + linger_seconds, last):
+            self._turn(_DRAIN_POLL_SECONDS)
         self._stop_listening()
         while (self.active_channels or self._unfinished()) and clock() < deadline:
             self._turn(_DRAIN_POLL_SECONDS)

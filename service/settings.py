@@ -29,12 +29,14 @@ class Settings:
     Attributes:
         port: TCP port to listen on.
         threads: Requests that run at the same time; more of them wait in a queue.
+        linger_seconds: Time without a request after SIGTERM, past which connections are refused.
         grace_seconds: Longest time that accepted requests may take to finish after SIGTERM.
         memory_limit_mb: Most memory (MiB) that `POST /memory` holds in total.
     """
 
     port: int
     threads: int
+    linger_seconds: float
     grace_seconds: float
     memory_limit_mb: int
 
@@ -64,6 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         port=int(number("PORT", default=5000, low=1, high=65535, whole=True)),
         threads=int(number("THREADS", default=8, low=1, high=64, whole=True)),
+        linger_seconds=number("LINGER_SECONDS", default=1, low=0, high=60, whole=False),
         grace_seconds=number("GRACE_SECONDS", default=30, low=0, high=3600, whole=False),
         # Fits with the program itself (under 50 MiB) into the 256 MiB that Compose gives a replica.
         memory_limit_mb=int(number("MEMORY_LIMIT_MB", default=180, low=1, high=65536, whole=True)),

@@ -16,12 +16,13 @@ from scaler.balancer import Processes
 from scaler.errors import TargetError
 from scaler.readiness import Check, Readiness
 from scaler.reasons import ErrorReason
-from scaler.targets.base import Change, Instance, Observation, Replica, Service
+from scaler.targets.base import STOPPING, Change, Fate, Instance, Observation, Replica, Service
 
 PROJECT = "shop"
 NETWORK = "shop_default"
 NGINX = "id-of-nginx"
 PATIENCE = 5.0
+LIVES = Fate(exit_code=None, out_of_memory=False, restarts=0, memory_limit=0)
 
 
 def until(condition: Callable[[], object], *, what: str = "", seconds: float = PATIENCE) -> None:
@@ -75,6 +76,7 @@ class FakeTarget:
         down: the engine does not answer at all.
         exits: numbers of replicas that exit as soon as they are started.
         unready: numbers of replicas that never become ready.
+        fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
         before: called with the method's name before each call; may block or raise.
@@ -90,6 +92,7 @@ class FakeTarget:
     down: bool = False
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)
+    fates: dict[str, Fate] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     before: Callable[[str, str], object] = lambda _method, _replica: None
@@ -119,6 +122,10 @@ class FakeTarget:
     def kill(self, replica: str) -> None:
         """Let a replica die."""
         self._change(replica, "die", status="exited", addresses={})
+
+    def ask_to_stop(self, replica: str) -> None:
+        """Send a replica the signal to stop; it goes on for now."""
+        self._tell(STOPPING, replica)
 
     def take(self, replica: str) -> None:
         """Remove a replica behind the scaler's back."""
@@ -164,6 +171,9 @@ class FakeTarget:
 
     # The protocol.
 
+    def ping(self) -> None:
+        self._enter("ping", "")
+
     def observe(self) -> Observation:
         self._enter("observe", "")
         services: dict[ServiceKey, list[Replica]] = {}
@@ -204,10 +214,15 @@ class FakeTarget:
         if found.number in self.exits:
             self.kill(replica)
 
+    def fate(self, replica: str) -> Fate | None:
+        self._enter("fate", replica)
+        return self.fates.get(replica, LIVES) if replica in self.replicas else None
+
     def stop(self, replica: str) -> None:
         self._enter("stop", replica)
         if replica in self.replicas:
             self.calls.append(f"stop {self.replicas[replica][1].name}")
+            self.ask_to_stop(replica)
             self.kill(replica)
 
     def remove(self, replica: str) -> None:

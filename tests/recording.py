@@ -60,7 +60,9 @@ class Recording:
         return view
 
     def health(self) -> Health:
-        return Health(passes_age=0.1, engine=True, watchdog_age=float("inf"), balancer_error="")
+        return Health(
+            passes_age=0.1, engine=True, watchdog_age=float("inf"), balancer_error="", journal_error=""
+        )
 
     def _find(self, name: str) -> ServiceView:
         if name.rpartition("/")[2] == "faulty":

@@ -16,6 +16,10 @@ GONE: Final = frozenset({"exited", "dead"})
 """Engine states of a container that will not come back by itself."""
 
 
+STOPPING: Final = "stopping"
+"""The action of a change that tells of a container that was asked to stop, before it ends."""
+
+
 class Health(StrEnum):
     """What Docker's health check says of a container."""
 
@@ -113,7 +117,7 @@ class Change:
     """Something happened that :meth:`Target.observe` would show.
 
     Attributes:
-        action: the engine's word (``start``, ``die``, ``connect`` …).
+        action: the engine's word (``start``, ``die``, ``connect`` …), or ``STOPPING``.
         container: the id of the container it happened to; empty when it was something else.
     """
 
@@ -121,8 +125,28 @@ class Change:
     container: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What became of a container that did not do what it should.
+
+    Attributes:
+        exit_code: of its end; None while it runs.
+        out_of_memory: the kernel ended it for reaching its memory limit.
+        restarts: how often the engine has started it again.
+        memory_limit: bytes; 0 for none.
+    """
+
+    exit_code: int | None
+    out_of_memory: bool
+    restarts: int
+    memory_limit: int
+
+
 class Target(Protocol):
     """An engine that holds replicas. Every method raises TargetError when the engine does not comply."""
+
+    def ping(self) -> None:
+        """Return when the engine answers; raise when it has not within a few seconds."""
 
     def observe(self) -> Observation:
         """List what there is."""
@@ -138,6 +162,9 @@ class Target(Protocol):
 
     def start(self, replica: str) -> None:
         """Start a replica."""
+
+    def fate(self, replica: str) -> Fate | None:
+        """Tell what became of a replica; None when it is gone."""
 
     def stop(self, replica: str) -> None:
         """Ask a replica to stop and wait for it, up to the service's own grace; gone is as good."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -25,7 +26,7 @@ from scaler.labels import (
     COMPOSE_SERVICE,
     is_enabled,
 )
-from scaler.targets.base import Change, Health, Instance, Observation, Replica, Service
+from scaler.targets.base import STOPPING, Change, Fate, Health, Instance, Observation, Replica, Service
 from scaler.targets.clone import clone
 from scaler.targets.written import WrittenFiles
 
@@ -34,10 +35,13 @@ _EVENTS: Final = {
     # exec_* is left out: every health check of every container emits three of them.
     "event": [
         "create", "start", "die", "destroy", "pause", "unpause", "rename", "health_status", "connect",
-        "disconnect",
+        "disconnect", "oom", "kill",
     ],
 }  # fmt: skip
+_ENDING: Final = frozenset({"9", "15"})
+"""SIGKILL and SIGTERM, as the engine's events give them."""
 _DEFAULT_GRACE: Final = 10
+_PING_TIMEOUT: Final = 3.0
 _HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 
 
@@ -64,6 +68,12 @@ class ComposeTarget:
         self._own_project = own_project
         self._projects = projects
         self._written = WrittenFiles(client=client)
+
+    def ping(self) -> None:
+        """See :class:`scaler.targets.base.Target`."""
+        with engine_errors("a ping"):
+            # The SDK's own ping has no timeout of its own.
+            self._client.get(f"{self._client.base_url}/_ping", timeout=_PING_TIMEOUT).raise_for_status()
 
     def observe(self) -> Observation:
         """See :class:`scaler.targets.base.Target`."""
@@ -131,6 +141,21 @@ class ComposeTarget:
         with engine_errors(f"start {replica[:12]}"):
             self._client.start(replica)
 
+    def fate(self, replica: str) -> Fate | None:
+        """See :class:`scaler.targets.base.Target`."""
+        with engine_errors(f"look at {replica[:12]}"):
+            try:
+                found = self._client.inspect_container(replica)
+            except docker.errors.NotFound:
+                return None
+        return Fate(
+            # What runs again has 0, whatever it ended with; what waits to be started again counts as running.
+            exit_code=None if found["State"]["Pid"] else int(found["State"]["ExitCode"]),
+            out_of_memory=bool(found["State"]["OOMKilled"]),
+            restarts=int(found.get("RestartCount", 0)),
+            memory_limit=int(found["HostConfig"].get("Memory") or 0),
+        )
+
     def stop(self, replica: str) -> None:
         """See :class:`scaler.targets.base.Target`."""
         with engine_errors(f"stop {replica[:12]}"), _gone_is_fine():
@@ -151,11 +176,37 @@ class ComposeTarget:
         """See :class:`scaler.targets.base.Target`."""
         with engine_errors("stream events"):
             for event in self._events.events(decode=True, filters=_EVENTS):
-                of_container = event.get("Type") == "container"
-                yield Change(
-                    action=str(event.get("Action", "")),
-                    container=str(event["Actor"]["ID"]) if of_container else "",
-                )
+                change = self._change(event)
+                if change is not None:
+                    yield change
+
+    def _change(self, event: Mapping[str, Any]) -> Change | None:
+        action, actor = str(event.get("Action", "")), event["Actor"]
+        container = str(actor["ID"]) if event.get("Type") == "container" else ""
+        if action != "kill":
+            return Change(action=action, container=container)
+        if not self._is_stop(container, str(actor.get("Attributes", {}).get("signal", ""))):
+            return None
+        return Change(action=STOPPING, container=container)
+
+    def _is_stop(self, container: str, sent: str) -> bool:
+        """Whether a signal ends a container, rather than telling it to reopen its log or the like."""
+        if sent in _ENDING:
+            return True
+        try:
+            config = self._client.inspect_container(container)["Config"]
+        except docker.errors.NotFound:
+            return True
+        return sent == signal_number(config.get("StopSignal") or "SIGTERM")
+
+
+def signal_number(name: str) -> str:
+    """Return a signal as the engine's events give it; images and Compose files name it in many ways."""
+    if name.isdigit():
+        return name
+    word, _, more = name.upper().removeprefix("SIG").partition("+")
+    known = signal.Signals.__members__.get(f"SIG{word}")
+    return "" if known is None else str(known + int(more or 0))
 
 
 def _connection(endpoint: Mapping[str, Any]) -> dict[str, Any]:

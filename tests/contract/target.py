@@ -12,7 +12,7 @@ from scaler.alerts import ServiceKey
 from scaler.errors import TargetError
 from scaler.labels import COMPOSE_NUMBER
 from scaler.reasons import ErrorReason
-from scaler.targets.base import GONE, Change, Replica, Service, Target
+from scaler.targets.base import GONE, STOPPING, Change, Replica, Service, Target
 from tests.fakes import until
 
 
@@ -61,6 +61,9 @@ class TargetContract:
         stage.target.prepare(model=stage.model)
 
         assert len(stage.seen().replicas) == 1
+
+    def test_an_engine_that_answers_answers_a_ping(self, stage: Stage) -> None:
+        stage.target.ping()
 
     def test_observe_lists_the_enabled_service_with_its_replica(self, stage: Stage) -> None:
         (replica,) = stage.seen().replicas
@@ -140,6 +143,18 @@ class TargetContract:
         assert replica.status in GONE
         assert not replica.live
 
+    def test_the_fate_of_one_that_runs_is_that_nothing_happened(self, stage: Stage) -> None:
+        fate = stage.target.fate(stage.model)
+
+        assert fate is not None
+        assert (fate.exit_code, fate.out_of_memory, fate.restarts) == (None, False, 0)
+
+    def test_the_fate_of_one_that_is_gone_is_not_known(self, stage: Stage) -> None:
+        made = stage.running()
+        stage.target.discard(made)
+
+        assert stage.target.fate(made) is None
+
     def test_stop_again_is_fine(self, stage: Stage) -> None:
         stage.target.stop(stage.stopped())
 
@@ -206,4 +221,7 @@ class TargetContract:
 
         assert not listener.is_alive()
         assert Change(action="start", container=made) in heard
+        # It is told first, so that nginx can let go of it while it still serves.
+        asked, died = (Change(action=word, container=made) for word in (STOPPING, "die"))
+        assert heard.index(asked) < heard.index(died)
         assert all(change.action for change in heard)

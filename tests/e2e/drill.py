@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from tests.e2e.stack import Stack, wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,9 @@ class Kind:
     chunk: int = 0
     pause: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
 
 MIX = (
     Kind(clients=4, method="GET", path="/work?ms=1"),
@@ -40,12 +46,37 @@ MIX = (
 """GET and POST over keep-alive, short and 8-second requests, and a large answer read in three seconds."""
 
 
+@contextlib.contextmanager
+def by_hand(stack: Stack) -> Iterator[Stack]:
+    """Only the caller orders steps: no alert reaches the scaler."""
+    stack.compose("stop", "alertmanager")
+    try:
+        wait_until(
+            lambda: stack.service()["decision"]["reason"] == "blind", within=30, what="the last alert's end"
+        )
+        yield stack
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-deps", "alertmanager")
+
+
+def counts(*, seed: int, lowest: int, highest: int) -> Iterator[int]:
+    """Counts in random order without an end, each one more or one fewer than the last, from the lowest on."""
+    chance = random.Random(seed)  # noqa: S311 - a drill that can be repeated, not a secret
+    now = lowest
+    while True:
+        now += 1 if now == lowest else -1 if now == highest else chance.choice([1, -1])
+        yield now
+
+
 class Drill:
     """Runs the mix until told to stop.
 
     Attributes:
         sent: requests begun.
         answers: how each of them ended: ``200``, another status, or what went wrong.
+        answered: requests that ended well, by kind.
+        sent_in: requests begun, by the second since the start.
+        lost_in: requests that ended otherwise, by the second since the start.
     """
 
     def __init__(self, *, port: int, mix: tuple[Kind, ...] = MIX) -> None:
@@ -53,8 +84,12 @@ class Drill:
         self._mix = mix
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._started = 0.0
         self.sent = 0
         self.answers: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.sent_in: Counter[int] = Counter()
+        self.lost_in: Counter[int] = Counter()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Drill]:
@@ -64,6 +99,7 @@ class Drill:
             for kind in self._mix
             for _ in range(kind.clients)
         ]
+        self._started = time.monotonic()
         for thread in threads:
             thread.start()
         try:
@@ -76,21 +112,35 @@ class Drill:
     @property
     def lost(self) -> dict[str, int]:
         """Every end but 200 with a whole body."""
-        return {answer: count for answer, count in self.answers.items() if answer != "200"}
+        with self._lock:
+            return {answer: count for answer, count in self.answers.items() if answer != "200"}
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._started
 
     def _client(self, kind: Kind) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         while not self._stop.is_set():
             with self._lock:
                 self.sent += 1
+                self.sent_in[int(self.seconds)] += 1
             try:
                 answer = _exchange(connection, kind)
             except (OSError, http.client.HTTPException) as error:
-                answer = f"{kind.method} {kind.path}: {error!r}"
+                answer = f"{kind}: {error!r}"
                 connection.close()
             with self._lock:
-                self.answers[answer] += 1
+                self._count(kind, answer)
         connection.close()
+
+    def _count(self, kind: Kind, answer: str) -> None:
+        self.answers[answer] += 1
+        if answer == "200":
+            self.answered[str(kind)] += 1
+        else:
+            self.lost_in[int(self.seconds)] += 1
 
 
 def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> str:
@@ -102,7 +152,7 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> str:
         read += len(part)
         time.sleep(kind.pause)
     if response.status != http.client.OK:
-        return f"{kind.method} {kind.path}: {response.status}"
+        return f"{kind}: {response.status}"
     if read != announced:
-        return f"{kind.method} {kind.path}: {read} of {announced} bytes"
+        return f"{kind}: {read} of {announced} bytes"
     return "200"

@@ -15,7 +15,8 @@ class Load:
     """Keep-alive clients on nginx, each sending one request after the other until told to stop.
 
     Attributes:
-        port: of nginx on loopback.
+        port: of nginx.
+        host: where that is.
         clients: how many.
         path: what they ask for.
         method: how.
@@ -25,6 +26,7 @@ class Load:
     """
 
     port: int
+    host: str = "127.0.0.1"
     clients: int = 12
     path: str = "/work?ms=60"
     method: str = "GET"
@@ -56,7 +58,7 @@ class Load:
         return {answer: count for answer, count in self.answers.items() if answer != "200"}
 
     def _client(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         while not self._stop.is_set() and time.monotonic() - self.started < self.longest:
             try:
                 connection.request(self.method, self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -157,6 +158,14 @@ class Stack:
         reloads = [e for e in self.events() if e["kind"] == "reload" and e["reason"] == "reloaded"]
         servers = reloads[-1]["detail"]["upstreams"].get(name, []) if reloads else []
         return {str(server).rsplit(":", 1)[0] for server in servers}
+
+    def serves(self) -> bool:
+        """Whether nginx answers with a page; right after its start Docker takes connections in its place."""
+        try:
+            answer = requests.get(self.url("NGINX_PORT", "/"), timeout=10)
+        except requests.ConnectionError:
+            return False
+        return answer.status_code == http.client.OK
 
     def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
         """Wait until so many replicas are ready, and no other container of the service is there."""

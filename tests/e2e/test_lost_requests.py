@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import random
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
-from tests.e2e.drill import Drill
+from tests.e2e.drill import Drill, by_hand, counts
 from tests.e2e.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
@@ -20,53 +20,39 @@ LEAST_DOWNS = 3
 
 
 @pytest.fixture
-def by_hand(one_replica: Stack) -> Iterator[Stack]:
+def ordered(one_replica: Stack) -> Iterator[Stack]:
     """Only the test orders steps: no alert reaches the scaler."""
-    one_replica.compose("stop", "alertmanager")
-    wait_until(
-        lambda: one_replica.service()["decision"]["reason"] == "blind", within=30, what="the last alert's end"
-    )
-    yield one_replica
-    one_replica.compose("up", "--detach", "--wait", "--no-deps", "alertmanager")
-
-
-def plan(steps: int, *, lowest: int, highest: int) -> list[int]:
-    """Counts in random order, each one more or one fewer than the last, from the lowest on."""
-    chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
-    counts, now = [], lowest
-    for _ in range(steps):
-        now += 1 if now == lowest else -1 if now == highest else chance.choice([1, -1])
-        counts.append(now)
-    return counts
+    with by_hand(one_replica):
+        yield one_replica
 
 
 def test_no_request_is_lost_over_steps_up_and_down(
-    by_hand: Stack, capsys: pytest.CaptureFixture[str]
+    ordered: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counts = plan(STEPS, lowest=1, highest=4)
-    downs = sum(after < before for before, after in zip([1, *counts], counts, strict=False))
+    wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), STEPS))
+    downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
     assert downs >= LEAST_DOWNS
-    with Drill(port=by_hand.ports["NGINX_PORT"]).running() as drill:
-        for count in counts:
-            by_hand.scale(count)
+    with Drill(port=ordered.ports["NGINX_PORT"]).running() as drill:
+        for count in wanted:
+            ordered.scale(count)
     with capsys.disabled():
         print(f"\n  {drill.sent} requests over {STEPS} steps, {downs} of them down: lost {drill.lost or 0}")  # noqa: T201 - the figure is part of what this test shows
     assert drill.lost == {}
     assert drill.answers["200"] == drill.sent > 2000
 
 
-def test_the_drill_can_fail(by_hand: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_drill_can_fail(ordered: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """A replica that is stopped first and taken out of nginx afterwards takes its requests with it."""
-    by_hand.scale(3)
-    by_hand.compose("stop", "scaler")
+    ordered.scale(3)
+    ordered.compose("stop", "scaler")
     try:
-        with Drill(port=by_hand.ports["NGINX_PORT"]).running() as drill:
+        with Drill(port=ordered.ports["NGINX_PORT"]).running() as drill:
             wait_until(lambda: drill.answers["200"] > 500, within=30, what="traffic")
-            for victim in by_hand.containers()[:0:-1]:
+            for victim in ordered.containers()[:0:-1]:
                 subprocess.run(["docker", "rm", "--force", victim["Id"]], check=True, capture_output=True)
-                by_hand.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+                ordered.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
     finally:
-        by_hand.compose("up", "--detach", "--wait", "--no-deps", "scaler")
+        ordered.compose("up", "--detach", "--wait", "--no-deps", "scaler")
     with capsys.disabled():
         print(f"\n  {drill.sent} requests over 2 steps down, stopped first: lost {drill.lost}")  # noqa: T201 - the figure is part of what this test shows
     assert sum(drill.lost.values()) > 0

@@ -52,7 +52,7 @@ def test_a_restarted_nginx_has_the_exact_upstream(paused: Stack) -> None:
     paused.compose("up", "--scale", "flask-app=2", "--detach", "--wait")
     paused.compose("restart", "nginx")
     assert_exact(paused, 2)
-    assert requests.get(paused.url("NGINX_PORT", "/"), timeout=10).status_code == 200
+    wait_until(paused.serves, within=2, what="nginx, listening again")
 
 
 def test_a_recreated_nginx_has_the_exact_upstream(paused: Stack) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
+from typing import Any
 
 import pytest
 import requests
 
-from tests.e2e.stack import Stack, wait_until
+from tests.e2e.stack import PROJECT, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -91,12 +92,51 @@ def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(tw
     crashed = stack.containers()[1]
     subprocess.run(["kill", "-KILL", str(crashed["State"]["Pid"])], check=True)
     wait_until(
-        lambda: stack.containers()[1]["RestartCount"] > 0 and stack.upstream() == stack.addresses(),
+        lambda: stack.containers()[1]["RestartCount"] > 0 and len(stack.upstream()) == 2,
         within=20,
         what="the replica restarted and in nginx",
     )
-    assert len(stack.upstream()) == 2
+    assert stack.upstream() == stack.addresses()
     assert stack.containers()[1]["Id"] == crashed["Id"]
+
+
+def test_a_replica_out_of_memory_is_out_of_nginx_until_it_is_back_and_why_is_told(
+    two_replicas: Stack,
+) -> None:
+    """flask-app itself refuses what it cannot hold; what lies in its /tmp counts too."""
+    stack = two_replicas
+    full = stack.containers()[1]
+    name, address = (
+        full["Name"].strip("/"),
+        full["NetworkSettings"]["Networks"][f"{PROJECT}_default"]["IPAddress"],
+    )
+    seen = stack.events()[-1]["id"]
+    docker("exec", full["Id"], "sh", "-c", "head -c 120M /dev/zero > /tmp/much")
+    # The kernel ends the one that was to answer.
+    with pytest.raises(requests.ConnectionError):
+        requests.post(f"http://{address}:5000/memory?mb=180", timeout=20)
+
+    def since(kind: str) -> list[dict[str, Any]]:
+        return [e for e in stack.events() if e["id"] > seen and e["kind"] == kind]
+
+    told = wait_until(
+        lambda: [e for e in since("replica") if e["reason"] == "out_of_memory"], within=5, what="why it died"
+    )
+    assert f"{name} ran out of memory" in told[0]["text"]
+    assert "raise the limit" in told[0]["text"]
+    sizes = wait_until(
+        lambda: (
+            (sizes := [len(e["detail"]["upstreams"]["flask-app"]) for e in since("reload")])[-1:] == [2]
+            and sizes
+        ),
+        within=20,
+        what="it in nginx again",
+    )
+    assert sizes == [1, 2]
+    assert stack.containers()[1]["Id"] == full["Id"]
+    assert stack.containers()[1]["RestartCount"] > full["RestartCount"]
+    metrics = stack.session.get(stack.url("SCALER_PORT", "/metrics"), timeout=10).text
+    assert 'alertscale_errors_total{reason="out_of_memory"}' in metrics
 
 
 def test_a_replica_that_exits_at_once_is_removed_and_tried_again_later(one_replica: Stack) -> None:

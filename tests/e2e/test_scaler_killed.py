@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +15,9 @@ from dataclasses import replace
 import pytest
 import requests
 
+from tests.e2e.kills import assert_consistent, kill_scaler, start_again
 from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from tests.e2e.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -43,37 +43,9 @@ def crashing(stack: Stack) -> Iterator[Stack]:
         stack.scale(1)
 
 
-def start_again(stack: Stack, *, killed: str) -> None:
-    """Wait for the scaler's death, start it as Docker's restart policy would, wait until it answers."""
-    wait_until(
-        lambda: not stack.containers("scaler")[0]["State"]["Running"],
-        within=20,
-        what=f"the scaler's death {killed}",
-    )
-    stack.compose("start", "scaler")
-    wait_until(lambda: answers(stack), within=30, what=f"the scaler after its death {killed}")
-
-
 def arm(stack: Stack, point: str) -> None:
     path = "/var/lib/alertscale/data/crash-point"
     stack.compose("exec", "-T", "scaler", "sh", "-c", f"printf '%s' '{point}' > {path}")
-
-
-def answers(stack: Stack) -> bool:
-    try:
-        return bool(stack.service().get("decision"))
-    except OSError:
-        return False
-
-
-def assert_consistent(stack: Stack, count: int) -> None:
-    """So many replicas, all of them running and in nginx's upstream, and nothing else of the service."""
-    stack.await_replicas(count, within=30)
-    wait_until(lambda: stack.upstream() == stack.addresses(), within=5, what="the exact upstream")
-    containers = stack.containers()
-    assert [c["State"]["Status"] for c in containers] == ["running"] * count
-    listed = stack.compose("ps", "--all", "--quiet", "flask-app").split()
-    assert sorted(listed) == sorted(c["Id"] for c in containers)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -103,9 +75,7 @@ def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
             wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
             stack.change("/api/v1/services/flask-app/scale", {"replicas": wanted})
             time.sleep(chance.uniform(0, 2.5))
-            victim = stack.containers("scaler")[0]
-            # By its process on this machine: a kill through the Engine would count as a stop by hand.
-            subprocess.run(["kill", "-KILL", str(victim["State"]["Pid"])], check=True)
+            kill_scaler(stack)
             start_again(stack, killed="at a random moment")
             assert_consistent(stack, wanted)
     assert load.failures == {}

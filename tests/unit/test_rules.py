@@ -192,7 +192,7 @@ def test_the_targets_are_services_of_the_stack() -> None:
         name for job in jobs().values() for dns in job.get("dns_sd_configs", []) for name in dns["names"]
     }
 
-    assert hosts - {"localhost"} == services - {"nginx", "locust", "prometheus"}
+    assert hosts - {"localhost"} == services - {"nginx", "locust", "prometheus", "monitoring-password"}
 
 
 def test_what_scaling_reads_is_scraped_every_second() -> None:

@@ -63,6 +63,26 @@ def test_a_port_that_is_taken_is_said_and_the_status_is_1(tmp_path: Path) -> Non
     assert f"EXPORTER_LISTEN={listen} cannot be used" in errors
 
 
+def test_it_ends_with_1_when_the_socket_was_replaced_so_that_docker_starts_it_with_the_new_one(
+    tmp_path: Path,
+) -> None:
+    """A process's own descriptor holds the file as a mount does."""
+    port = free_port()
+    with (
+        (tmp_path / "docker.sock").open("w") as held,
+        start(
+            EXPORTER_LISTEN=f"127.0.0.1:{port}",
+            EXPORTER_ENGINE=f"unix:///proc/{os.getpid()}/fd/{held.fileno()}",
+            EXPORTER_CGROUP_ROOT=str(tmp_path),
+        ) as process,
+    ):
+        wait_for(port, "/metrics")
+        (tmp_path / "docker.sock").unlink()
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "engine.socket.replaced" in errors
+
+
 def test_without_an_engine_it_serves_and_says_so_and_ends_at_once_with_0(tmp_path: Path) -> None:
     port = free_port()
     with start(

@@ -134,6 +134,8 @@ class Rig:
 
     def _ended(self, thread: threading.Thread) -> bool:
         self.world.update()  # wakes whoever waits for it
+        if thread.ident is None:
+            return False  # about to be started
         thread.join(0.005)
         return not thread.is_alive() or thread.name.startswith("ThreadPool")
 

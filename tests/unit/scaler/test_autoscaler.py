@@ -355,6 +355,64 @@ class TestFailures:
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2"])
 
+    def test_on_a_full_disk_nothing_is_scaled_and_with_space_again_one_step_is_taken(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.recorder._HEAL_EVERY", 0.05)
+        rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.journal._db.execute("PRAGMA query_only = ON")
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "journal")
+            assert "disk full" in rig.autoscaler.health().journal_error
+            never(lambda: rig.target.calls, rig=rig)
+            rig.journal._db.execute("PRAGMA query_only = OFF")
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+        assert rig.target.calls == ["create shop-web-2", "start shop-web-2"]
+        assert rig.autoscaler.health().journal_error == ""
+
+    def test_a_step_that_a_full_disk_cut_short_goes_on_before_another_begins(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.recorder._HEAL_EVERY", 0.05)
+        rig.target.add(labels=labels(max="3"))
+        disk = rig.journal._db
+
+        def fill(method: str, _replica: str) -> None:
+            if method == "create":
+                disk.execute("PRAGMA query_only = ON")
+
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.target.before = fill
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "journal")
+            assert rig.target.calls == ["create shop-web-2"]
+            rig.submit(*HIGH_ENDS)
+            disk.execute("PRAGMA query_only = OFF")
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+        assert rig.target.calls == ["create shop-web-2", "start shop-web-2"]
+
+    def test_an_engine_that_hangs_while_nothing_happens_is_noticed_and_its_return_too(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It accepts connections, keeps the stream of events open and tells of nothing."""
+        monkeypatch.setattr("scaler.autoscaler.PING_EVERY", 0.01)
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.target.down = True
+            until(lambda: not rig.autoscaler.health().engine)
+            assert rig.metric("alertscale_engine_up") == 0
+            rig.target.down = False
+            until(lambda: rig.autoscaler.health().engine)
+            told = [e.text for e in rig.autoscaler.events(limit=10) if e.reason == "engine_unavailable"]
+            assert told == ["the engine answers again", told[1]]
+            assert told[1].startswith("no answer from the engine to ")
+
     def test_events_that_were_lost_are_made_up_for_by_a_new_list(self, rig: Rig) -> None:
         rig.target.add(labels=labels())
         with running(rig):
@@ -545,6 +603,86 @@ class TestByHand:
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
             rig.target.kill(others[0])
             until(lambda: rig.served() == ["shop-web-1", "shop-web-3"])
+
+
+class TestOthers:
+    """``docker compose up``, ``docker stop``: what people do beside the scaler."""
+
+    def test_a_replica_that_is_asked_to_stop_gets_no_new_requests_though_it_runs(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        second = rig.target.add(number=2, labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.ask_to_stop(second)
+            until(lambda: rig.served() == ["shop-web-1"])
+            assert [r.state for r in rig.service().replicas] == [ReplicaState.READY, ReplicaState.DRAINING]
+            told = [event.text for event in rig.events(EventKind.REPLICA)]
+
+        assert "shop-web-2 was asked to stop, not by alertscale; it gets no new requests" in told
+
+    def test_one_that_did_not_stop_is_let_back_in(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        second = rig.target.add(number=2, labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.ask_to_stop(second)
+            until(lambda: rig.served() == ["shop-web-1"])
+            rig.clock.advance(61)
+            until(lambda: rig.served() == ["shop-web-1", "shop-web-2"])
+
+    def test_what_a_plain_up_took_is_there_again_when_the_load_needs_it(self, rig: Rig) -> None:
+        """Three at once, though a step is one and the cooldown an hour."""
+        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h"})
+        taken = [rig.target.add(number=n, labels=labels()) for n in (2, 3, 4)]
+        with running(rig):
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
+            for replica in taken:
+                rig.target.ask_to_stop(replica)
+                rig.target.kill(replica)
+                rig.target.take(replica)
+            rig.settle(["shop-web-1"])
+            rig.submit(*HIGH)
+            rig.clock.advance(4)  # it settles first: whoever stops a service stops all of it
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
+            assert {event.detail["why"] for event in rig.steps(3)} == {"restore"}
+
+    def test_what_was_taken_long_ago_comes_back_one_at_a_time(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        taken = rig.target.add(number=2, labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.take(taken)
+            until(lambda: len(rig.service().replicas) == 1)
+            never(lambda: rig.target.calls, rig=rig)
+            rig.clock.advance(61)
+            rig.submit(*HIGH)
+            until(lambda: rig.events(EventKind.STEP))
+            assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}
+
+    def test_it_is_known_to_a_scaler_that_was_replaced_together_with_the_service(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        taken = [rig.target.add(number=n, labels=labels()) for n in (2, 3)]
+        with running(rig):
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+        for replica in taken:
+            rig.target.take(replica)
+        rig.wire()
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.submit(*HIGH)
+            assert {event.detail["why"] for event in rig.steps(2)} == {"restore"}
+
+    def test_our_own_steps_down_are_not_undone(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="3"))
+        with running(rig):
+            rig.autoscaler.scale("web", 3)
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+            rig.autoscaler.scale("web", 1)
+            rig.settle(["shop-web-1"])
+            until(lambda: rig.service().wanted is None)
+            rig.submit(*HIGH)
+            until(lambda: len(rig.events(EventKind.STEP)) >= 5)
+            assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}
 
 
 class TestSubmit:

@@ -1,5 +1,6 @@
 """Render, test, swap, reload: against an nginx in memory that shares a real directory."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,25 @@ class TestSync:
             with pytest.raises(BalancerError, match=f"{gone}") as caught:
                 balancer.sync((web("10.0.0.2"),), instance=instance)
             assert caught.value.reason is ErrorReason.RELOAD_FAILED
+
+    def test_half_a_generation_is_not_left_on_a_full_disk(
+        self, balancer: Balancer, nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is tried again every two seconds; each try would leave another one there."""
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        before = sorted(path.name for path in nginx.directory.iterdir())
+
+        def full(*_args: object, **_kwargs: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(Path, "write_text", full)
+            with pytest.raises(BalancerError, match=r"No space left.*disk full"):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+
+        assert sorted(path.name for path in nginx.directory.iterdir()) == before
+        assert "10.0.0.2" in nginx.loaded["web.conf"]
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
 
 
 class TestOldWorkers:

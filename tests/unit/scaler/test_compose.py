@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scaler.targets.base import Health, Instance, Observation
-from scaler.targets.compose import read_listing
+from scaler.targets.compose import read_listing, signal_number
 
 
 def container(
@@ -225,3 +225,11 @@ class TestBalancer:
         dead = nginx(3, created=3, state="exited")
 
         assert observe(new, dead, old).balancer == observe(new).balancer
+
+
+@pytest.mark.parametrize(
+    ("named", "number"),
+    [("SIGQUIT", "3"), ("quit", "3"), ("3", "3"), ("SIGRTMIN+3", "37"), ("SIGNONE", ""), ("", "")],
+)
+def test_stop_signals_are_read_in_every_way_that_images_name_them(named: str, number: str) -> None:
+    assert signal_number(named) == number

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scaler.errors import JournalError
-from scaler.journal import Event, Hold, Journal
+from scaler.journal import Event, Hold, Journal, Standing
 from scaler.reasons import Direction, EventKind, Outcome, Pause, Phase
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -209,12 +209,44 @@ class TestEvents:
 
         assert texts == [str(number) for number in range(999, 899, -1)]
 
+    def test_steps_that_ended_long_ago_are_forgotten_and_those_under_way_never(self, path: Path) -> None:
+        journal = Journal(path=path, keep=100)
+        open_one = begin(journal)
+        for number in range(1000):
+            journal.finish(begin(journal), outcome=Outcome.DONE, now=float(number))
+            tell(journal, str(number))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            rows = db.execute("SELECT id FROM step").fetchall()
+        unfinished, last = journal.unfinished(), journal.last_change(WEB)
+        journal.close()
+
+        assert len(rows) == 101
+        assert [step.id for step in unfinished] == [open_one]
+        assert last == 999
+
     def test_the_history_survives_the_process(self, journal: Journal, path: Path) -> None:
         tell(journal, "a")
         journal.close()
         again = Journal(path=path)
 
         assert [event.text for event in again.events()] == ["a"]
+        again.close()
+
+
+class TestStanding:
+    def test_nothing_is_known_at_first(self, journal: Journal) -> None:
+        assert journal.standing(WEB) == Standing()
+
+    def test_the_last_one_is_remembered_for_its_service(self, journal: Journal, path: Path) -> None:
+        first = Standing(replicas=frozenset({"a"}), at=1)
+        last = Standing(replicas=frozenset({"a", "b"}), at=2.5, former=4, former_at=2.0)
+        for standing in (first, last):
+            journal.set_standing(WEB, standing)
+        journal.close()
+        again = Journal(path=path)
+
+        assert again.standing(WEB) == last
+        assert again.standing(API) == Standing()
         again.close()
 
 
@@ -264,6 +296,9 @@ USES: dict[str, Callable[[Journal], object]] = {
 }
 
 
+EVENT = Event(at=9, kind=EventKind.FAULT, reason="journal", text="again")
+
+
 class TestFaults:
     @pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
     def test_a_journal_that_cannot_be_used_says_which_file(
@@ -281,6 +316,22 @@ class TestFaults:
         with pytest.raises(JournalError, match=f"{path}.*readonly.*disk full or read-only"):
             begin(journal)
         assert journal.unfinished() == ()
+
+    def test_it_counts_as_failed_until_it_has_been_recovered(self, journal: Journal) -> None:
+        """What a step left open goes on first, so no other success may end the failure."""
+        journal._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalError):
+            begin(journal)
+        with pytest.raises(JournalError):
+            journal.recover(EVENT)
+        assert "readonly" in journal.error
+        journal._db.execute("PRAGMA query_only = OFF")
+        tell(journal, "a")
+        assert "readonly" in journal.error
+
+        journal.recover(EVENT)
+        assert journal.error == ""
+        assert journal.events()[0].text == "again"
 
     def test_a_full_disk_says_so(self, journal: Journal, path: Path) -> None:
         pages = journal._db.execute("PRAGMA page_count").fetchone()[0]

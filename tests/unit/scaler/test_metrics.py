@@ -17,8 +17,7 @@ def set_gauges(metrics: Metrics, key: tuple[str, str], *, limits: bool = True) -
         metrics.replicas.labels(*key, state).set(1)
     metrics.faults.labels(*key).set(0)
     if limits:
-        metrics.minimum.labels(*key).set(1)
-        metrics.maximum.labels(*key).set(5)
+        metrics.set_bounds(key, minimum=1, maximum=5)
 
 
 def test_the_names_and_labels_of_the_design() -> None:

@@ -38,6 +38,8 @@ class Row:
     pause: Pause = Pause.NONE
     wanted: int | None = None
     stepping: bool = False
+    former: int | None = None
+    writable: bool = True
     limits: Limits = LIMITS
     target: int
     reason: DecisionReason
@@ -53,6 +55,8 @@ class Row:
             pause=self.pause,
             wanted=self.wanted,
             stepping=self.stepping,
+            former=self.former,
+            writable=self.writable,
         )
         return decide(state=state, demand=self.demand, limits=self.limits, now=NOW)
 
@@ -88,6 +92,11 @@ RULE_1 = {
     "pause beats an order by hand": Row(wanted=5, pause=Pause.ALL, target=3, reason=R.PAUSED),
     "a step under way: hold": Row(demand=HIGH_CPU, stepping=True, target=3, reason=R.STEPPING),
     "a step under way beats the bounds": Row(n=1, stepping=True, target=1, reason=R.STEPPING),
+    "nothing up that cannot be journalled": Row(
+        demand=HIGH_CPU, writable=False, target=3, reason=R.JOURNAL, resources=CPU
+    ),
+    "nothing down that cannot be journalled": Row(n=6, writable=False, target=6, reason=R.JOURNAL),
+    "nothing to journal": Row(writable=False, target=3, reason=R.STEADY),
     "stopped by hand: nothing is started": Row(n=0, demand=HIGH_CPU, target=0, reason=R.STOPPED),
     "being deployed: hold": Row(demand=HIGH_CPU, versions=2, target=3, reason=R.DEPLOYING),
     "being deployed beats the bounds": Row(n=1, versions=2, target=1, reason=R.DEPLOYING),
@@ -153,6 +162,26 @@ RULE_3 = {
         target=3,
         reason=R.UP_COOLDOWN,
         until=NOW + 10,
+        resources=CPU,
+    ),
+    "set back to min by others: back to the former count at once, whatever step and cooldown": Row(
+        n=2, demand=HIGH_CPU, former=4, last_change=NOW, target=4, reason=R.RESTORE, resources=CPU
+    ),
+    "set back from above max: to max": Row(
+        n=2, demand=HIGH_CPU, former=9, target=5, reason=R.RESTORE, resources=CPU
+    ),
+    "set back, but the load does not need it: hold": Row(n=2, former=4, target=2, reason=R.STEADY),
+    "set back to a count above min, which a person chose: one step": Row(
+        demand=HIGH_CPU, former=5, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "set back while others are still being stopped: wait": Row(
+        n=2,
+        demand=HIGH_CPU,
+        former=4,
+        retry_at=NOW + 3,
+        target=2,
+        reason=R.BACKOFF,
+        until=NOW + 3,
         resources=CPU,
     ),
     "up needs no Watchdog": Row(demand=BLIND_HIGH, target=4, reason=R.ALERT_UP, resources=CPU),
@@ -280,6 +309,7 @@ states = st.builds(
     pause=st.sampled_from(Pause),
     wanted=st.none() | st.integers(0, 20),
     stepping=st.booleans(),
+    former=st.none() | st.integers(1, 20),
 )
 
 
@@ -312,7 +342,11 @@ def test_a_step_is_at_most_as_wide_as_the_label_says(
     decision = decide(state=state, demand=demand, limits=limits, now=now)
 
     assert decision.replicas == state.replicas
-    assert abs(decision.target - state.replicas) <= limits.step
+    if decision.reason is DecisionReason.RESTORE:
+        assert state.former is not None
+        assert state.replicas < decision.target <= state.former
+    else:
+        assert abs(decision.target - state.replicas) <= limits.step
 
 
 @given(states, demands, limits_of(), st.floats(0, 2000))
@@ -334,6 +368,7 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
     grounds = {
         DecisionReason.ALERT_UP: bool(demand.up),
         DecisionReason.ALERT_DOWN: demand.watched and not demand.up and set(limits.resources) <= demand.down,
+        DecisionReason.RESTORE: bool(demand.up) and state.former is not None,
         DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
         DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
         DecisionReason.MANUAL: state.wanted is not None,
@@ -378,7 +413,11 @@ def test_equal_inputs_are_decided_equally(state: State, demand: Demand, limits: 
 
 @given(states, demands, limits_of(), st.floats(0, 2000))
 def test_more_replicas_never_aim_at_fewer(state: State, demand: Demand, limits: Limits, now: float) -> None:
-    """Monotone in n, all else equal; a count ordered by hand stands only until it is reached."""
+    """Monotone in n, all else equal; a count ordered by hand stands only until it is reached.
+
+    A former count counts only at min, where nobody can have chosen it.
+    """
+    state = replace(state, former=None)
     wanted = None if state.wanted is None else min(max(state.wanted, limits.minimum), limits.maximum)
     more = replace(state, replicas=state.replicas + 1)
     if wanted in {state.replicas, more.replicas}:

@@ -72,6 +72,44 @@ def test_what_was_survived_is_counted_by_its_reason(told: Told) -> None:
     assert told.count("alertscale_errors_total", reason="engine_unavailable") == 1
 
 
+class TestHealing:
+    def test_a_journal_that_can_be_written_again_says_what_was_lost(self, told: Told) -> None:
+        told.recorder.heal(now=0)
+        assert told.count("alertscale_journal_up") == 1
+        told.journal._db.execute("PRAGMA query_only = ON")
+        for text in ("a", "b"):
+            told.recorder.tell(EventKind.MANUAL, "scale", text)
+        assert not told.recorder.heal(now=10)
+        assert told.count("alertscale_journal_up") == 0
+        told.journal._db.execute("PRAGMA query_only = OFF")
+
+        assert not told.recorder.heal(now=11)  # not yet: every two seconds
+        assert told.recorder.heal(now=12)
+        assert not told.recorder.heal(now=20)
+        assert told.count("alertscale_journal_up") == 1
+        assert told.texts == [
+            "the journal could not be written and can be again; 2 entries of the history are lost"
+        ]
+        assert told.count("alertscale_errors_total", reason="journal") == 3
+
+
+class TestOutOfMemory:
+    def test_a_replica_is_named_with_the_way_out(self, told: Told) -> None:
+        (replica,) = view().observation.services[0].replicas
+        told.recorder.out_of_memory(view(), replica.id)
+
+        (event,) = told.journal.events()
+        assert (event.reason, event.service) == ("out_of_memory", WEB)
+        assert f"{replica.name} ran out of memory" in event.text
+        assert "raise the limit" in event.text
+        assert told.count("alertscale_errors_total", reason="out_of_memory") == 1
+
+    def test_another_container_is_not_ours_to_tell_of(self, told: Told) -> None:
+        told.recorder.out_of_memory(view(), "id-of-prometheus")
+
+        assert told.texts == []
+
+
 class TestDecisions:
     def test_every_one_is_counted(self, told: Told) -> None:
         for decision in (HOLD, HOLD, STEP):
@@ -239,6 +277,15 @@ class TestGauges:
         assert told.count("alertscale_label_faults", project="shop", service="web") == 2
         labels = {"project": "shop", "service": "web"}
         assert told.metrics.registry.get_sample_value("alertscale_replicas_max", labels) is None
+
+    def test_bounds_that_cannot_be_read_any_more_are_not_shown_any_more(self, told: Told) -> None:
+        told.recorder.gauges(view())
+        told.recorder.gauges(replace(view(), limits={}, faults={WEB: ("max",)}))
+
+        labels = {"project": "shop", "service": "web"}
+        assert told.metrics.registry.get_sample_value("alertscale_replicas_max", labels) is None
+        told.recorder.gauges(view())
+        assert told.count("alertscale_replicas_max", **labels) == 5
 
     def test_a_service_that_is_gone_leaves_none(self, told: Told) -> None:
         told.recorder.gauges(view())

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.errors import TargetError
+from scaler.errors import JournalError, TargetError
 from scaler.journal import Journal
 from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.readiness import Readiness
-from scaler.reasons import Direction, EventKind, Outcome, Phase
+from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
 from scaler.steps import Order, Stepper
+from scaler.targets.base import Fate
 from scaler.world import World
 from tests.fakes import FakeTarget
 
@@ -180,7 +181,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends[0].startswith("up: replica 2 failed: not_ready: not ready within 0.05 s: ")
+        assert shop.ends == ["up: replica 2 failed: reload_failed: ready, but not in nginx within 0.05 s"]
 
     def test_one_that_exits_is_not_waited_for(self, shop: Shop) -> None:
         shop.target.exits = {2}
@@ -188,6 +189,68 @@ class TestUp:
 
         assert shop.target.names() == ["shop-web-1"]
         assert shop.ends == ["up: replica 2 failed: replica_exited: it exited before it was ready"]
+
+    @pytest.mark.parametrize(
+        ("fate", "told"),
+        [
+            (
+                Fate(exit_code=None, out_of_memory=False, restarts=4, memory_limit=0),
+                "replica_exited: it exited before it was ready (started again 4 times)",
+            ),
+            (
+                Fate(exit_code=3, out_of_memory=False, restarts=1, memory_limit=0),
+                "replica_exited: it exited before it was ready (started again 1 times), with code 3",
+            ),
+            (
+                Fate(exit_code=137, out_of_memory=True, restarts=2, memory_limit=64 * 2**20),
+                (
+                    "out_of_memory: out of memory before it was ready (started again 2 times): the kernel"
+                    " killed it at its memory limit of 64 MiB;"
+                    " raise the limit, or let the service take less at its start"
+                ),
+            ),
+        ],
+    )
+    def test_what_became_of_it_is_told(self, shop: Shop, fate: Fate, told: str) -> None:
+        """One that Docker starts again and again is never seen to have exited."""
+        shop.target.unready = {2}
+        shop.target.before = lambda _method, replica: shop.target.fates.update({replica: fate})
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == [f"up: replica 2 failed: {told}"]
+
+    def test_an_end_that_cannot_be_written_leaves_the_replica_and_the_step_for_later(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        finish = fail(shop, "finish", monkeypatch)
+        with pytest.raises(JournalError):
+            shop.take(Direction.UP)
+        assert len(shop.world.view.serving) == 2
+        monkeypatch.setattr(shop.journal, "finish", finish)
+        shop.resume()
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        assert shop.ends == ["up: replica 2 done"]
+        outcome = {"project": "shop", "service": "web", "direction": "up", "outcome": "done"}
+        assert shop.metrics.registry.get_sample_value("alertscale_scale_total", outcome) == 1
+
+    def test_a_replica_that_serves_is_not_taken_away_since_the_journal_fails(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A step left open is taken up again; on a disk that is full still it must change nothing."""
+        finish = fail(shop, "finish", monkeypatch)
+        with pytest.raises(JournalError):
+            shop.take(Direction.UP)
+        enter = fail(shop, "enter", monkeypatch)
+        shop.resume()
+
+        assert len(shop.world.view.serving) == 2
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        monkeypatch.setattr(shop.journal, "finish", finish)
+        monkeypatch.setattr(shop.journal, "enter", enter)
+        shop.resume()
+        assert shop.ends == ["up: replica 2 done"]
 
     def test_when_nothing_was_created_nothing_is_removed(self, shop: Shop) -> None:
         """A container under that number is somebody else's."""
@@ -218,6 +281,37 @@ class TestUp:
         assert counted("alertscale_errors_total", {"reason": "engine_refused"}) == 1
         assert counted("alertscale_errors_total", {"reason": "not_ready"}) == 1
 
+    @pytest.mark.parametrize("unanswered", ["create", "start"])
+    def test_what_an_engine_did_without_an_answer_is_found_when_it_answers_again(
+        self, shop: Shop, unanswered: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An engine that hangs takes a request in and does it later, when nobody waits for it."""
+        silent(shop, unanswered, monkeypatch)
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.target.calls.count("create shop-web-2") == 1
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.failures(WEB) == (0, None)
+
+    def test_what_an_engine_never_did_is_undone_when_it_answers_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent(shop, "create", monkeypatch, does=False)
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+
+    def test_a_scaler_that_stops_while_the_engine_is_away_leaves_the_step_open(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent(shop, "create", monkeypatch)
+        monkeypatch.setattr(shop.target, "find", lambda **_: shop.stopping.set())
+        shop.take(Direction.UP)
+
+        assert [step.phase for step in shop.journal.unfinished()] == [CREATE]
+
     def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
         shop.stopping.set()
         shop.take(Direction.UP)
@@ -228,7 +322,59 @@ class TestUp:
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
 
 
+def silent(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch, *, does: bool = True) -> None:
+    """Let the engine not answer one call, which it does all the same, nor the next question."""
+    monkeypatch.setattr("scaler.steps._ASK_ENGINE_EVERY", 0)
+    monkeypatch.setattr("scaler.steps._ENGINE_SETTLES", 0)
+    real, gone = getattr(shop.target, method), TargetError("gone", reason=ErrorReason.ENGINE_UNAVAILABLE)
+
+    def unanswered(*args: object, **kwargs: object) -> None:
+        monkeypatch.setattr(shop.target, method, real)
+        if does:
+            real(*args, **kwargs)
+        raise gone
+
+    monkeypatch.setattr(shop.target, method, unanswered)
+
+
+def fail(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Let a method of the journal fail as on a full disk; return what it was."""
+    real: Callable[..., object] = getattr(shop.journal, method)
+
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise JournalError("database or disk is full")
+
+    monkeypatch.setattr(shop.journal, method, full)
+    return real
+
+
 class TestDown:
+    def test_a_replica_goes_on_serving_when_its_leaving_cannot_be_journalled(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = shop.target.add(number=2)
+        enter = fail(shop, "enter", monkeypatch)
+        shop.take(Direction.DOWN, replica=second)
+        shop.look()
+
+        assert shop.target.calls == []
+        assert second in shop.world.view.serving
+        monkeypatch.setattr(shop.journal, "enter", enter)
+        shop.resume()
+        assert shop.ends == ["down: replica 2 done"]
+
+    @pytest.mark.parametrize("unanswered", ["stop", "remove"])
+    def test_a_replica_leaves_though_the_engine_did_not_answer(
+        self, shop: Shop, unanswered: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = shop.target.add(number=2)
+        silent(shop, unanswered, monkeypatch)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.world.view.draining == frozenset()
+        assert [end.split(":")[0:2] for end in shop.ends] == [["down", " replica 2 done"]]
+
     def test_out_of_the_traffic_drained_stopped_removed(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.take(Direction.DOWN, replica=second)

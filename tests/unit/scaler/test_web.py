@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
@@ -86,7 +86,9 @@ class Scaler:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     error: Exception | None = None
     state: Health = field(
-        default_factory=lambda: Health(passes_age=0.52, engine=True, watchdog_age=3.14, balancer_error="")
+        default_factory=lambda: Health(
+            passes_age=0.52, engine=True, watchdog_age=3.14, balancer_error="", journal_error=""
+        )
     )
 
     def _note(self, *what: object) -> None:
@@ -522,7 +524,11 @@ class TestHealth:
         self, site: Site, passes_age: float, engine: bool, healthy: int, ready: int
     ) -> None:
         site.scaler.state = Health(
-            passes_age=passes_age, engine=engine, watchdog_age=float("inf"), balancer_error="refused"
+            passes_age=passes_age,
+            engine=engine,
+            watchdog_age=float("inf"),
+            balancer_error="refused",
+            journal_error="",
         )
 
         for path, status in (("/healthz", healthy), ("/readyz", ready)):
@@ -533,7 +539,16 @@ class TestHealth:
                 "seconds_since_pass": passes_age,
                 "seconds_since_watchdog": None,
                 "balancer_error": "refused",
+                "journal_error": "",
             }
+
+    def test_not_ready_while_the_journal_cannot_be_written(self, site: Site) -> None:
+        site.scaler.state = replace(site.scaler.state, journal_error="the journal's disk is full")
+
+        assert site.get("/healthz").status_code == 200
+        answer = site.get("/readyz")
+        assert (answer.status_code, answer.get_json()["journal_error"]) == (503, "the journal's disk is full")
+        assert "Nothing is scaled: the journal&#39;s disk is full" in site.get("/").text
 
     def test_metrics(self, site: Site) -> None:
         site.post("/alerts", notification())
@@ -565,7 +580,11 @@ class TestStatusPage:
 
     def test_it_says_when_alerts_do_not_arrive_and_nginx_is_behind(self, site: Site) -> None:
         site.scaler.state = Health(
-            passes_age=1, engine=False, watchdog_age=float("inf"), balancer_error="nginx refuses"
+            passes_age=1,
+            engine=False,
+            watchdog_age=float("inf"),
+            balancer_error="nginx refuses",
+            journal_error="",
         )
         text = site.get("/").text
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -101,6 +101,29 @@ def flask_app(**environ: str) -> Iterator[Process]:
             child.kill()
 
 
+def test_new_connections_are_accepted_until_nobody_has_asked_for_a_while() -> None:
+    """Whoever sends requests hears of the stop a moment later; probes are nobody."""
+    with flask_app(LINGER_SECONDS="0.5") as process:
+        begin = process.stop()
+        answered = 0
+        while time.monotonic() - begin < 2:
+            with process.ask("/work?ms=1", method="POST") as connection:
+                assert answer(connection)[0] == 200
+            answered += 1
+        assert answered > 10
+        wait_until(lambda: "refused" in refusal(process), seconds=2)
+
+
+def test_a_client_that_never_ceases_is_refused_in_the_end() -> None:
+    with flask_app(LINGER_SECONDS="2") as process:
+        begin = process.stop()
+        with suppress(ConnectionError):
+            while time.monotonic() - begin < 10:
+                with process.ask("/work?ms=1") as connection:
+                    assert answer(connection)[0] == 200
+        assert 4 < time.monotonic() - begin < 7
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_running_and_queued_requests_are_answered_and_new_connections_refused(
     number: signal.Signals,
@@ -134,6 +157,11 @@ def refusal(process: Process) -> str:
     except ConnectionResetError:
         return "reset"
     return ""
+
+
+def ready(process: Process) -> int:
+    with process.ask("/ready") as connection:
+        return answer(connection)[0]
 
 
 def test_an_idle_server_stops_at_once() -> None:
@@ -172,7 +200,7 @@ def test_a_connection_used_a_moment_ago_may_send_one_more_request_and_is_then_cl
     with flask_app() as process, process.ask("/") as connection:
         answer(connection)
         process.stop()
-        wait_until(lambda: "refused" in refusal(process))
+        wait_until(lambda: ready(process) == 503)
         connection.sendall(request("/ready"))
         assert answer(connection)[::2] == (503, "close")
         assert connection.recv(1) == b""

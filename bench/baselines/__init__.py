@@ -1,0 +1,1 @@
+"""What alertscale is compared with, as small programs of their own."""

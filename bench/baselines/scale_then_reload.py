@@ -1,0 +1,69 @@
+"""What a scaling script does: change the count, then reload nginx. Nothing waits, nothing drains.
+
+nginx has the replicas by their DNS name, resolved when it loads its configuration, as in every
+example of Compose behind nginx; hence the reload.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import requests
+
+from tests.e2e.stack import Stack, wait_until
+
+_UPSTREAM = "upstream flask-app { server flask-app:5000; keepalive 32; }"
+_FILE = "/etc/nginx/upstreams/current/flask-app.conf"
+_IN_A_ROW = 20
+_DEAF = "bench/baselines/docker-compose.deaf.yml"
+
+
+@contextlib.contextmanager
+def in_charge(stack: Stack) -> Iterator[None]:
+    """Take the scaler away and give nginx the name in the place of addresses; undo both at the end."""
+    stack.compose("stop", "scaler")
+    try:
+        stack.compose("exec", "-T", "nginx", "sh", "-c", f"printf '%s\\n' '{_UPSTREAM}' > {_FILE}")
+        _reload(stack)
+        yield
+    finally:
+        stack.compose("up", "--detach", "--wait", "--no-deps", "scaler")
+
+
+@contextlib.contextmanager
+def deaf(stack: Stack) -> Iterator[Stack]:
+    """The service without a handler for its stop signal, one replica of it; as it was at the end."""
+    changed = replace(stack, files=(*stack.files, _DEAF))
+    try:
+        _recreate(changed)
+        yield changed
+    finally:
+        _recreate(stack)
+
+
+def scale(stack: Stack, count: int) -> None:
+    """Scale, then reload."""
+    _up(stack, count, "--no-recreate")
+    _reload(stack)
+
+
+def _recreate(stack: Stack) -> None:
+    _up(stack, 1, "--wait")
+    _reload(stack)
+    # A reload is over some time after the command: no drill may begin on the replica that is gone.
+    wait_until(lambda: _serves(stack), within=60, what="nginx to serve the recreated service")
+
+
+def _serves(stack: Stack) -> bool:
+    url = stack.url("NGINX_PORT", "/health")
+    return all(requests.get(url, timeout=10).ok for _ in range(_IN_A_ROW))
+
+
+def _up(stack: Stack, count: int, *words: str) -> None:
+    stack.compose("up", "--detach", "--no-deps", *words, "--scale", f"flask-app={count}", "flask-app")
+
+
+def _reload(stack: Stack) -> None:
+    stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")

@@ -1,0 +1,110 @@
+"""Runs benchmarks one after the other; one that fails does not keep the others from running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, plots, stacks
+from bench.benchmark import Benchmark, Context, Progress
+from bench.errors import BenchError
+from bench.model import Result
+from tests.e2e.stack import Stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a person asked for.
+
+    Attributes:
+        benchmarks: in this order.
+        quick: the short forms.
+        seed: of everything that is left to chance.
+        minutes: for those whose length can be chosen; None for their own.
+        out: folder of the results.
+    """
+
+    benchmarks: Sequence[Benchmark]
+    quick: bool
+    seed: int
+    minutes: float | None
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A benchmark that could not be run."""
+
+    benchmark: Benchmark
+    why: str
+
+
+def run_all(
+    order: Order, *, made: stacks.Stacks, progress: Progress, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Result | Failure]:
+    """Run what was ordered; yield how each went, as soon as it is over.
+
+    Args:
+        order: what.
+        made: where stacks come from.
+        progress: told of everything that takes long.
+        monotonic: a clock in seconds.
+    """
+    on = machine.machine()
+    for benchmark in order.benchmarks:
+        try:
+            yield _run(benchmark, order=order, made=made, progress=progress, monotonic=monotonic, on=on)
+        except BenchError as error:
+            yield Failure(benchmark=benchmark, why=str(error))
+
+
+def _run(
+    benchmark: Benchmark,
+    *,
+    order: Order,
+    made: stacks.Stacks,
+    progress: Progress,
+    monotonic: Callable[[], float],
+    on: dict[str, str],
+) -> Result:
+    stack = made.get(benchmark.needs) if benchmark.needs else None
+    minutes = order.minutes if benchmark.timed else None
+    context = Context(running=stack, progress=progress, quick=order.quick, seed=order.seed, minutes=minutes)
+    started = datetime.now(UTC)
+    begun = monotonic()
+    with stacks.failures_told():
+        outcome = benchmark.run(context)
+    seconds = monotonic() - begun
+    name = result_name(benchmark, minutes=minutes)
+    return Result(
+        name=name,
+        benchmark=benchmark.name,
+        purpose=benchmark.purpose,
+        quick=order.quick,
+        started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        seconds=round(seconds, 1),
+        machine=on,
+        versions=machine.versions(_images(stack)),
+        plots=plots.file_names(benchmark, name=name),
+        outcome=outcome,
+    )
+
+
+def _images(stack: Stack | None) -> list[str]:
+    return stacks.images(stack) if stack else []
+
+
+def result_name(benchmark: Benchmark, *, minutes: float | None) -> str:
+    """What a result is kept as: one of a chosen length does not replace the one of the usual length."""
+    return benchmark.name if minutes is None else f"{benchmark.name}-{minutes:g}m"
+
+
+def expected_seconds(order: Order) -> float:
+    """How long an order will take, a minute for each stack included."""
+    needs = [benchmark.needs for benchmark in order.benchmarks]
+    fresh = sum(need is not None and need != last for last, need in zip([None, *needs], needs, strict=False))
+    runs = sum(b.expected(quick=order.quick, minutes=order.minutes) for b in order.benchmarks)
+    return runs + 60 * fresh

@@ -1,0 +1,133 @@
+"""Stacks to measure on: from a fresh copy of the repository, under a project name and ports of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import requests
+
+from bench.benchmark import Progress, StackNeeds
+from bench.errors import BenchError
+from engine.shell import capture
+from tests.e2e.stack import Stack, copy_repository, free_port
+
+PROJECT: Final = "alertscale-bench"
+_PORTS: Final = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
+# Of all services, and without running any: those of profiles may have been started by a benchmark.
+_DOWN: Final = ("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+@contextlib.contextmanager
+def failures_told() -> Iterator[None]:
+    """Turn what the stack's helpers raise into BenchError: they speak pytest's language."""
+    try:
+        yield
+    except pytest.fail.Exception as failure:
+        raise BenchError(str(failure)) from failure
+    except (AssertionError, requests.RequestException, OSError, subprocess.SubprocessError) as failure:
+        raise BenchError(f"{type(failure).__name__}: {failure}") from failure
+
+
+class Stacks:
+    """Makes stacks, one at a time, and takes the last one down at the end.
+
+    Args:
+        progress: told of what takes long.
+        keep: leave the last stack up, and its images.
+    """
+
+    def __init__(self, *, progress: Progress, keep: bool) -> None:
+        self._progress = progress
+        self._keep = keep
+        self._up: tuple[StackNeeds, Stack] | None = None
+        self._clones = contextlib.ExitStack()
+
+    def __enter__(self) -> Stacks:
+        """Make sure that nothing of an earlier run is in the way."""
+        left = capture("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}")
+        if not left.ok:
+            raise BenchError(f"no engine answers: {left.stderr.strip()}. Way out: make ready")
+        if left.stdout.strip():
+            raise BenchError(
+                f"a stack of an earlier run is up (project {PROJECT}). "
+                f"Way out: docker compose -p {PROJECT} down --volumes, and wait for any other run of bench"
+            )
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Take down what is up, images included."""
+        if self._keep:
+            self._clones.pop_all()
+            return
+        with uninterrupted():
+            self._take_down("--rmi", "local")
+            self._clones.close()
+
+    def get(self, needs: StackNeeds) -> Stack:
+        """Return a healthy stack with one replica: the one that is up if it is as needed, else a new one.
+
+        Raises:
+            BenchError: it does not come up.
+        """
+        if self._up and self._up[0] == needs:
+            self._progress.stage("Back to one replica")
+            with failures_told():
+                self._up[1].pause("none")
+                self._up[1].scale(1)
+            return self._up[1]
+        self._take_down()
+        with failures_told():
+            return self._make(needs)
+
+    def _make(self, needs: StackNeeds) -> Stack:
+        self._progress.stage("Building and starting the stack from a fresh copy of the repository")
+        clone = Path(self._clone())
+        copy_repository(clone)
+        needs.prepare(clone)
+        ports = {name: free_port() for name in _PORTS}
+        stack = Stack(directory=clone, ports=ports, project=PROJECT, files=needs.files)
+        # Before it is started: what comes up half is taken down too.
+        self._up = (needs, stack)
+        stack.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+        stack.await_replicas(1, within=60)
+        return stack
+
+    def _clone(self) -> str:
+        if self._keep:
+            return tempfile.mkdtemp(prefix="alertscale-bench-")
+        return self._clones.enter_context(tempfile.TemporaryDirectory(prefix="alertscale-bench-"))
+
+    def _take_down(self, *more: str) -> None:
+        if not self._up:
+            return
+        self._progress.stage("Taking the stack down")
+        _needs, stack = self._up
+        self._up = None
+        # On the way out of a failure, which must stay what is told.
+        stack.compose(*_DOWN, *more, check=False)
+        stack.session.close()
+
+
+def images(stack: Stack) -> list[str]:
+    """The images of other makers that a stack runs, by tag."""
+    services = json.loads(stack.compose("config", "--format", "json"))["services"]
+    return sorted({service["image"] for service in services.values() if "build" not in service})
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no Ctrl+C and no SIGTERM end what is in hand, nor the programs that it starts."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

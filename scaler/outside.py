@@ -1,0 +1,121 @@
+"""What others do to a service's replicas: stopping them, killing them, setting their count back.
+
+``docker compose up -d`` sets a service back to the count in its file, whatever the load is. Who did that,
+and whether they meant it, the engine does not tell; so the count from before is remembered for a while,
+and the policy returns to it at once if an alert then asks for more (docs/decisions/0001-plain-up.md).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from scaler.alerts import ServiceKey
+from scaler.journal import Journal, Standing
+from scaler.targets.base import GONE, Observation, Service
+from scaler.world import World
+
+SETTLE: Final = 3.0
+"""Seconds after a death or a stop before a lost replica is made up for: whoever stops a service stops all
+of it."""
+
+STOPS_WITHIN: Final = 60.0
+"""Seconds after which a replica that was asked to stop, and did not, gets traffic again."""
+
+REMEMBERED_FOR: Final = 60.0
+"""Seconds for which the count is remembered that others have set back."""
+
+_ABSENT_FOR: Final = 600.0
+"""Seconds for which the scaler may have been absent and still know what ran before."""
+
+_WRITE_EVERY: Final = 60.0
+
+
+class Outside:
+    """Deaths, stops and counts set back; ``asked_to_stop`` and ``started`` are for any thread.
+
+    Args:
+        world: where replicas that are being stopped are kept out of the traffic.
+        journal: remembers the replicas while the scaler is absent.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, *, world: World, journal: Journal, clock: Callable[[], float]) -> None:
+        self._world = world
+        self._journal = journal
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stopped: dict[str, float] = {}
+        self._died: dict[str, float] = {}
+        self._standing: dict[ServiceKey, Standing] = {}
+
+    def asked_to_stop(self, replica: str, *, now: float) -> None:
+        """Somebody asked a container to stop: it gets no new requests from the next pass on."""
+        with self._lock:
+            self._stopped[replica] = now
+            self._world.update(stopping=frozenset(self._stopped))
+
+    def started(self, replica: str) -> None:
+        """A container was started, anew perhaps: what it was asked before counts no more."""
+        with self._lock:
+            if self._stopped.pop(replica, None) is not None:
+                self._world.update(stopping=frozenset(self._stopped))
+
+    def note(self, observation: Observation, *, now: float) -> None:
+        """Take in what the engine lists.
+
+        Args:
+            observation: of this moment.
+            now: seconds, monotonic.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        replicas = [r for s in observation.services for r in s.replicas]
+        self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
+        live = {r.id for r in replicas if r.live}
+        with self._lock:
+            self._stopped = {
+                r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
+            }
+            self._world.update(stopping=frozenset(self._stopped))
+        changed = [key for key in map(self._note_count, observation.services) if key is not None]
+        for key in changed:
+            self._journal.set_standing(key, self._standing[key])
+
+    def settles_at(self, service: Service) -> float | None:
+        """When it will be known whether a whole service is being stopped; None when nothing stops."""
+        with self._lock:
+            moments = [t[r.id] for r in service.replicas for t in (self._died, self._stopped) if r.id in t]
+        return max(moments) + SETTLE if moments else None
+
+    def dead_for(self, replica: str, *, now: float) -> float:
+        """Seconds since a replica was first seen dead; 0 for one that is not."""
+        return now - self._died.get(replica, now)
+
+    def former(self, key: ServiceKey) -> int | None:
+        """The count before others set it back, if that was within ``REMEMBERED_FOR``; else None."""
+        standing = self._standing.get(key, Standing())
+        if standing.former is None or not 0 <= self._clock() - standing.former_at < REMEMBERED_FOR:
+            return None
+        return standing.former
+
+    def _note_count(self, service: Service) -> ServiceKey | None:
+        before = self._standing.get(service.key)
+        wall = self._clock()
+        if before is None:
+            before = self._journal.standing(service.key)
+            if wall - before.at > _ABSENT_FOR:
+                before = Standing(at=before.at)
+            self._standing[service.key] = before
+        view = self._world.view
+        counted = frozenset(r.id for r in view.counted(service))
+        former, former_at = self.former(service.key), before.former_at
+        # Those that we take away ourselves are marked as draining until they are gone.
+        if before.replicas - counted - view.draining:
+            former, former_at = max(former or 0, len(before.replicas)), wall
+        if counted == before.replicas and former == before.former and wall - before.at < _WRITE_EVERY:
+            return None
+        self._standing[service.key] = Standing(replicas=counted, at=wall, former=former, former_at=former_at)
+        return service.key

@@ -1,0 +1,41 @@
+"""What the engine's refusals mean: who can mend them, and how."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from scaler.errors import TargetError
+from scaler.reasons import ErrorReason
+
+# Known by their words: the engine's status is 404 or 500 for each of them.
+_KNOWN: Final = (
+    (
+        re.compile(r"port is already allocated|address already in use|all ports are allocated"),
+        ErrorReason.PORT_TAKEN,
+        "free a host port of the service's range, or widen the range",
+    ),
+    (
+        re.compile(r"network \S+ not found"),
+        ErrorReason.NETWORK_GONE,
+        "make it anew and connect the service: docker compose up -d --force-recreate, and the service's name",
+    ),
+    (
+        re.compile(r"No such image"),
+        ErrorReason.IMAGE_GONE,
+        "bring it back with docker compose pull or docker compose build, then docker compose up -d",
+    ),
+    (
+        re.compile(r"OOM-killed"),
+        ErrorReason.OUT_OF_MEMORY,
+        "raise the service's memory limit",
+    ),
+)
+
+
+def refusal(said: str) -> TargetError:
+    """Make the error for a refusal: with a reason of its own and the way out, when its words are known."""
+    for known, reason, way_out in _KNOWN:
+        if known.search(said):
+            return TargetError(f"{said}; {way_out}", reason=reason)
+    return TargetError(said)

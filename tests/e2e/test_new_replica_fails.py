@@ -1,0 +1,216 @@
+"""A new replica goes wrong, in every way that the engine has: nothing of it is left, and why is told.
+
+Six services of another project fail at the same time, so that their waits run side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import Stack, free_port, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+ROUGH = "alertscale-e2e-rough"
+FILE = Path(__file__).with_name("failing-project.yml")
+IMAGE = f"{ROUGH}:1"
+
+REASONS = {
+    "port": ("port_taken", "widen the range"),
+    "net": ("network_gone", "docker compose up -d --force-recreate"),
+    "oom": ("out_of_memory", "memory limit of 64 MiB"),
+    "stuck": ("not_ready", "not ready within 5 s"),
+    "loop": ("replica_exited", "exited before it was ready (started again"),
+}
+"""Service to the reason of its failed step, and to what the sentence beside it holds."""
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@dataclass(kw_only=True)
+class Rough:
+    """The other project, and what stands in its way.
+
+    Attributes:
+        stack: alertscale's own.
+        ports: the first of its two host ports.
+        holder: holds the second of them.
+        begun: the id of the last event of before it.
+    """
+
+    stack: Stack
+    ports: int
+    holder: socket.socket
+    begun: int = 0
+
+    def compose(self, *words: str) -> str:
+        done = subprocess.run(
+            ["docker", "compose", "-f", str(FILE), *words],
+            env={**os.environ, "HOST_PORTS": f"{self.ports}-{self.ports + 1}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        return self.stack.containers(service, project=ROUGH)
+
+    def shown(self, service: str) -> list[tuple[str, str]]:
+        """Name and status of each container, whatever its state."""
+        return [(c["Name"], c["State"]["Status"]) for c in self.containers(service)]
+
+    def events(self, service: str, kind: str) -> list[dict[str, Any]]:
+        """The history of a service since the project is there, oldest first."""
+        return [
+            e
+            for e in self.stack.events()
+            if e["id"] > self.begun and (e["service"], e["kind"]) == (service, kind)
+        ]
+
+    def failures(self, service: str) -> list[dict[str, Any]]:
+        return [e for e in self.events(service, "step") if e["reason"] == "failed"]
+
+    def served(self, service: str) -> set[str]:
+        """Every address that nginx was ever told of."""
+        reloads = [e for e in self.stack.events() if e["kind"] == "reload" and e["id"] > self.begun]
+        lists = [e["detail"]["upstreams"].get(f"{ROUGH}.{service}", []) for e in reloads]
+        return {server.rpartition(":")[0] for servers in lists for server in servers}
+
+
+@contextlib.contextmanager
+def pair_of_ports() -> Iterator[tuple[int, socket.socket]]:
+    """Two host ports side by side, of which the second is held."""
+    for _ in range(50):
+        first = free_port()
+        with contextlib.suppress(OSError), socket.socket() as holder:
+            holder.bind(("127.0.0.1", first + 1))
+            holder.listen()
+            yield first, holder
+            return
+    pytest.fail("no two free ports side by side")
+
+
+@pytest.fixture(scope="module")
+def spoilt(stack: Stack) -> Iterator[Rough]:
+    """One ready replica of each service, two asked for, and for five of them a cause to fail."""
+    with pair_of_ports() as (first, holder):
+        rough = Rough(stack=stack, ports=first, holder=holder, begun=stack.events()[-1]["id"])
+        docker("tag", "python:3.14.7-slim", IMAGE)
+        try:
+            rough.compose("up", "--detach")
+            for service in (*REASONS, "image"):
+                stack.await_replicas(1, within=20, service=service)
+            docker("exec", f"{ROUGH}-stuck-1", "touch", "/cause/spoilt")
+            docker("rmi", "--force", IMAGE)
+            docker("network", "disconnect", f"{ROUGH}_aside", f"{ROUGH}-net-1")
+            docker("network", "rm", f"{ROUGH}_aside")
+            for service in (*REASONS, "image"):
+                answer = stack.change(f"/api/v1/services/{service}/scale", {"replicas": 2})
+                assert answer.status_code == 202, answer.text
+            yield rough
+        finally:
+            rough.compose("down", "--volumes", "--timeout", "3")
+
+
+@pytest.fixture(scope="module")
+def failed(spoilt: Rough) -> Rough:
+    """Each of the five has failed twice and has one replica; then the causes are taken away."""
+    wait_until(
+        lambda: all(len(spoilt.failures(service)) >= 2 for service in REASONS),
+        within=60,
+        what="two failed steps of each service",
+    )
+    for service in REASONS:
+        wait_until(
+            lambda: spoilt.shown(service) == [(f"/{ROUGH}-{service}-1", "running")],  # noqa: B023
+            within=10,
+            what=f"the first replica of {service} alone",
+        )
+        address = spoilt.stack.addresses(service, project=ROUGH)
+        assert spoilt.stack.upstream(f"{ROUGH}.{service}") == address == spoilt.served(service)
+    spoilt.holder.close()
+    spoilt.compose("up", "--detach", "--force-recreate", "--no-deps", "net")
+    docker("exec", f"{ROUGH}-stuck-1", "rm", "/cause/spoilt")
+    return spoilt
+
+
+def test_an_image_whose_tag_is_gone_still_gives_the_same_replica(spoilt: Rough) -> None:
+    spoilt.stack.await_replicas(2, within=20, service="image")
+    first, second = spoilt.containers("image")
+    assert first["Image"] == second["Image"]
+
+
+@pytest.mark.parametrize("service", REASONS)
+def test_the_reason_and_the_way_out_are_told_everywhere(failed: Rough, service: str) -> None:
+    stack, (reason, words) = failed.stack, REASONS[service]
+    for failure in failed.failures(service):
+        assert failure["text"].startswith(f"up: replica 2 failed: {reason}: ")
+        assert words in failure["text"]
+    page = stack.session.get(stack.url("SCALER_PORT", "/"), timeout=10).text
+    assert f"replica 2 failed: {reason}" in page
+    assert f"{reason}: " in stack.compose("logs", "--no-log-prefix", "scaler")
+    metrics = stack.session.get(stack.url("SCALER_PORT", "/metrics"), timeout=10).text
+    counted = (
+        f'alertscale_scale_total{{direction="up",outcome="failed",project="{ROUGH}",service="{service}"}}'
+    )
+    assert f"{counted} " in metrics
+    assert f'alertscale_errors_total{{reason="{reason}"}}' in metrics
+
+
+@pytest.mark.parametrize("service", REASONS)
+def test_somebody_is_alerted(failed: Rough, service: str) -> None:
+    wait_until(
+        lambda: [
+            e
+            for e in failed.events(service, "alert")
+            if e["text"] == f"ReplicaNotReady firing: A new replica of {service} did not become ready"
+        ],
+        within=20,
+        what="the alert, delivered",
+    )
+
+
+@pytest.mark.parametrize("service", REASONS)
+def test_each_try_waits_twice_as_long_as_the_one_before(failed: Rough, service: str) -> None:
+    tries = [e for e in failed.events(service, "decision") if e["detail"]["target"] == 2]
+    failures = failed.failures(service)
+    waits = [
+        moment(again["at"]) - moment(failure["at"])
+        for failure, again in zip(failures, tries[1:], strict=False)
+    ]
+    for nth, waited in enumerate(waits):
+        assert 10 * 2**nth - 0.5 < waited < 10 * 2**nth + 5
+    assert len(waits) >= 1
+    assert "backoff" in [e["reason"] for e in failed.events(service, "decision")]
+
+
+@pytest.mark.parametrize("service", REASONS)
+def test_when_the_cause_is_gone_the_service_gets_what_it_was_asked_for(failed: Rough, service: str) -> None:
+    """Nothing of the failed ones was left, and none of them was ever in nginx: see the fixture."""
+    stack, upstream = failed.stack, f"{ROUGH}.{service}"
+    stack.await_replicas(2, within=45, service=service)
+    wait_until(
+        lambda: stack.upstream(upstream) == stack.addresses(service, project=ROUGH),
+        within=5,
+        what="both replicas in nginx",
+    )
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,58 @@
+"""``docker compose up -d`` sets the count back to one; what we do then: docs/decisions/0001-plain-up.md."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.e2e.load import Load
+from tests.e2e.stack import Stack, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+# Waits instead of burning CPU: an alert of its own would move the count.
+LIGHT = "/sleep?seconds=0.1"
+
+
+def run_up(stack: Stack, *words: str) -> None:
+    stack.compose("up", "--detach", "--no-deps", *words, "flask-app")
+
+
+def ready(stack: Stack) -> int:
+    return [r["state"] for r in stack.service()["replicas"]].count("ready")
+
+
+def test_a_plain_up_loses_no_request_and_what_the_load_needs_is_back_at_once(
+    one_replica: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three replicas it stops two, under their requests; an alert then brings back both, not one."""
+    stack = one_replica
+    stack.pause("down")
+    stack.scale(3)
+    with Load(port=stack.ports["NGINX_PORT"], clients=12, path="/work?ms=60", method="POST") as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        run_up(stack)
+        begun = time.monotonic()
+        wait_until(lambda: ready(stack) == 3, within=30, what="three replicas again")
+        took = time.monotonic() - begun
+    with capsys.disabled():
+        print(f"\n  three replicas again {took:.1f} s after `docker compose up -d`")  # noqa: T201 - part of what this test shows
+    whys = [e["detail"]["why"] for e in stack.events() if e["kind"] == "step"]
+    assert whys[-2:] == ["restore", "restore"]
+    assert load.failures == {}
+    stack.pause("none")
+
+
+def test_a_count_that_a_person_chose_stands_while_the_load_is_content(one_replica: Stack) -> None:
+    stack = one_replica
+    stack.pause("down")
+    stack.scale(3)
+    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        run_up(stack, "--scale", "flask-app=2")
+        wait_until(lambda: ready(stack) == 2, within=10, what="the count that was asked for")
+        time.sleep(5)  # longer than a tick: nothing is to happen
+        assert len(stack.containers()) == 2
+    assert load.failures == {}
+    stack.pause("none")

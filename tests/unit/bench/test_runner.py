@@ -1,0 +1,111 @@
+"""One benchmark after the other, and what a person is told before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench import stacks
+from bench.benchmark import Benchmark, Context, StackNeeds
+from bench.errors import BenchError
+from bench.model import Figure, Outcome, Result
+from bench.runner import Failure, Order, expected_seconds, run_all
+from tests.unit.bench.builders import a_benchmark
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def stage(self, text: str, *, total: float | None = None) -> None: ...
+
+    def at(self, done: float, note: str = "") -> None: ...
+
+
+def an_order(*benchmarks: Benchmark, minutes: float | None = None, quick: bool = False) -> Order:
+    return Order(benchmarks=benchmarks, quick=quick, seed=1, minutes=minutes, out=Path("unused"))
+
+
+def ran(order: Order) -> Sequence[Result | Failure]:
+    made = stacks.Stacks(progress=Silent(), keep=False)
+    return list(run_all(order, made=made, progress=Silent()))
+
+
+def raising(error: BaseException) -> Callable[[Context], Outcome]:
+    def run(_context: Context) -> Outcome:
+        raise error
+
+    return run
+
+
+def failed() -> BaseException:
+    with pytest.raises(pytest.fail.Exception) as caught:
+        pytest.fail("not within 30 s: 2 ready replicas")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (BenchError("no cAdvisor here"), "no cAdvisor here"),
+        (failed(), "not within 30 s"),
+        (ConnectionRefusedError("refused"), "ConnectionRefusedError: refused"),
+    ],
+)
+def test_one_that_cannot_be_run_is_told_and_the_next_one_runs(error: BaseException, why: str) -> None:
+    first, second = ran(an_order(a_benchmark(name="broken", run=raising(error)), a_benchmark()))
+    assert isinstance(first, Failure)
+    assert why in first.why
+    assert isinstance(second, Result)
+
+
+def test_a_fault_in_a_benchmark_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ran(an_order(a_benchmark(run=raising(ZeroDivisionError()))))
+
+
+def test_a_benchmark_gets_what_was_ordered_and_its_outcome_is_kept() -> None:
+    seen: list[Context] = []
+
+    def run(context: Context) -> Outcome:
+        seen.append(context)
+        return Outcome(figures=(Figure(name="f", value=1),))
+
+    (result,) = ran(an_order(a_benchmark(run=run, plots={"": lambda *_: None}), quick=True))
+    assert isinstance(result, Result)
+    assert (seen[0].quick, seen[0].seed, seen[0].running) == (True, 1, None)
+    assert (result.name, result.quick, result.plots) == ("speed", True, ("speed.svg",))
+    assert result.outcome.figures == (Figure(name="f", value=1),)
+
+
+def test_a_chosen_length_reaches_only_those_that_have_one_and_names_the_result() -> None:
+    minutes: list[float | None] = []
+
+    def run(context: Context) -> Outcome:
+        minutes.append(context.minutes)
+        return Outcome(figures=())
+
+    fixed, timed = a_benchmark(run=run), a_benchmark(name="soak", run=run, timed=True)
+    names = [one.name for one in ran(an_order(fixed, timed, minutes=60)) if isinstance(one, Result)]
+    assert minutes == [None, 60]
+    assert names == ["speed", "soak-60m"]
+
+
+def test_one_that_asks_for_a_stack_it_did_not_declare_is_told_so() -> None:
+    def run(context: Context) -> Outcome:
+        return Outcome(figures=(Figure(name=context.stack.project, value=1),))
+
+    (failure,) = ran(an_order(a_benchmark(run=run)))
+    assert isinstance(failure, Failure)
+    assert "declares no stack" in failure.why
+
+
+def test_what_is_expected_is_each_ones_length_and_a_minute_a_stack() -> None:
+    shipped, fast = StackNeeds(), StackNeeds(files=("docker-compose.yml", "fast.yml"))
+    order = an_order(
+        a_benchmark(needs=shipped), a_benchmark(needs=shipped), a_benchmark(needs=fast), a_benchmark()
+    )
+    assert expected_seconds(order) == 4 * 300 + 2 * 60
+    assert expected_seconds(an_order(a_benchmark(timed=True), minutes=60)) == 3600
+    assert expected_seconds(an_order(a_benchmark(), quick=True)) == 10
