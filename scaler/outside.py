@@ -115,6 +115,8 @@ class Outside:
         # Those that we take away ourselves are marked as draining until they are gone.
         if before.replicas - counted - view.draining:
             former, former_at = max(former or 0, len(before.replicas)), wall
+        elif former is not None and (len(counted) >= former or before.replicas & view.draining):
+            former = None  # there again, or a step down of ours since: the load is content with less
         if counted == before.replicas and former == before.former and wall - before.at < _WRITE_EVERY:
             return None
         self._standing[service.key] = Standing(replicas=counted, at=wall, former=former, former_at=former_at)

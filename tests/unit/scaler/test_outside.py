@@ -73,6 +73,28 @@ def test_replicas_that_were_made_anew_under_other_ids_are_no_longer_the_former_o
     assert watched.former() == 3
 
 
+def test_a_count_that_is_there_again_is_forgotten(watched: Watched) -> None:
+    watched.sees(1, 2, 3)
+    watched.sees(1)
+    watched.sees(1, 4)
+    assert watched.former() == 3
+    watched.sees(1, 4, 5)
+    assert watched.former() is None
+    watched.begin()
+    watched.sees(1, 4, 5)
+    assert watched.former() is None
+
+
+def test_a_step_down_of_ours_forgets_what_others_took(watched: Watched) -> None:
+    """A person who has ordered fewer since is not to get the former count back at the next alert."""
+    watched.sees(1, 2, 3, 4)
+    watched.sees(1, 2)
+    assert watched.former() == 4
+    watched.world.mark_draining("id-2")
+    watched.sees(1, 2)
+    assert watched.former() is None
+
+
 def test_a_replica_that_we_take_away_ourselves_is_none_that_others_took(watched: Watched) -> None:
     watched.sees(1, 2)
     watched.world.mark_draining("id-2")
