@@ -30,7 +30,7 @@ from scaler.errors import (
 from scaler.journal import Event, Journal
 from scaler.labels import Limits, read_limits
 from scaler.metrics import Metrics
-from scaler.outside import Outside
+from scaler.outside import SETTLE, Outside
 from scaler.policy import Decision, State, decide
 from scaler.readiness import Check, Prober, plan_check
 from scaler.reasons import DecisionReason, ErrorReason, EventKind, Pause, ReplicaState
@@ -120,7 +120,7 @@ class Autoscaler:
         self._clock = clock
         self._anchors = Anchors(clock=clock, monotonic=monotonic)
         self._monotonic = monotonic
-        self._outside = Outside(world=world, journal=journal, clock=clock)
+        self._outside = Outside(world=world, journal=journal, clock=clock, anchors=self._anchors)
         self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=signal_ttl)
@@ -382,7 +382,7 @@ class Autoscaler:
             pause=hold.pause,
             wanted=hold.wanted,
             stepping=self._crew.stepping(service.key),
-            former=self._outside.former(service.key),
+            former=self._outside.former(service.key, now=now),
             writable=not self._journal.error,
         )
         with self._lock:
@@ -402,6 +402,10 @@ class Autoscaler:
         """When the next step up may be tried, seconds, monotonic; None for at once."""
         settles = self._outside.settles_at(service)
         waits = [] if settles is None else [settles]
+        undone = self._anchors.monotonic((service.key, "undone"), self._journal.undone_at(service.key))
+        if undone is not None:
+            # What it met is still going on, and the engine's list may be older than it.
+            waits.append(undone + SETTLE)
         failed, wall = self._journal.failures(service.key)
         last = self._anchors.monotonic((service.key, "failure"), wall)
         if failed and last is not None:

@@ -323,6 +323,16 @@ class Journal:
             ).fetchone()
         return float(row[0]) if row else None
 
+    def undone_at(self, service: ServiceKey) -> float | None:
+        """When the last step of a service ended, if that one was undone; else None."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT ended, outcome FROM step WHERE project = ? AND service = ? AND outcome IS NOT NULL"
+                " ORDER BY id DESC LIMIT 1",
+                service,
+            ).fetchone()
+        return float(row[0]) if row and row[1] == Outcome.UNDONE else None
+
     def failures(self, service: ServiceKey) -> tuple[int, float | None]:
         """How many steps up failed since the last one that did not, and when the last failure was."""
         with self._cursor() as db:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from scaler.alerts import ServiceKey
+from scaler.anchors import Anchors
 from scaler.journal import Journal, Standing
 from scaler.targets.base import GONE, Observation, Service
 from scaler.world import World
@@ -39,12 +40,16 @@ class Outside:
         world: where replicas that are being stopped are kept out of the traffic.
         journal: remembers the replicas while the scaler is absent.
         clock: seconds since the epoch.
+        anchors: put times of the journal on the monotonic clock.
     """
 
-    def __init__(self, *, world: World, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, world: World, journal: Journal, clock: Callable[[], float], anchors: Anchors
+    ) -> None:
         self._world = world
         self._journal = journal
         self._clock = clock
+        self._anchors = anchors
         self._lock = threading.Lock()
         self._stopped: dict[str, float] = {}
         self._died: dict[str, float] = {}
@@ -80,7 +85,8 @@ class Outside:
                 r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
             }
             self._world.update(stopping=frozenset(self._stopped))
-        changed = [key for key in map(self._note_count, observation.services) if key is not None]
+        noted = [self._note_count(service, now=now) for service in observation.services]
+        changed = [key for key in noted if key is not None]
         for key in changed:
             self._journal.set_standing(key, self._standing[key])
 
@@ -94,14 +100,20 @@ class Outside:
         """Seconds since a replica was first seen dead; 0 for one that is not."""
         return now - self._died.get(replica, now)
 
-    def former(self, key: ServiceKey) -> int | None:
-        """The count before others set it back, if that was within ``REMEMBERED_FOR``; else None."""
-        standing = self._standing.get(key, Standing())
-        if standing.former is None or not 0 <= self._clock() - standing.former_at < REMEMBERED_FOR:
-            return None
-        return standing.former
+    def former(self, key: ServiceKey, *, now: float) -> int | None:
+        """The count before others set it back, if that was within ``REMEMBERED_FOR``; else None.
 
-    def _note_count(self, service: Service) -> ServiceKey | None:
+        Args:
+            key: of the service.
+            now: seconds, monotonic.
+        """
+        standing = self._standing.get(key, Standing())
+        if standing.former is None:
+            return None
+        at = self._anchors.monotonic((key, "former"), standing.former_at)
+        return standing.former if at is not None and now - at < REMEMBERED_FOR else None
+
+    def _note_count(self, service: Service, *, now: float) -> ServiceKey | None:
         before = self._standing.get(service.key)
         wall = self._clock()
         if before is None:
@@ -111,7 +123,7 @@ class Outside:
             self._standing[service.key] = before
         view = self._world.view
         counted = frozenset(r.id for r in view.counted(service))
-        former, former_at = self.former(service.key), before.former_at
+        former, former_at = self.former(service.key, now=now), before.former_at
         # Those that we take away ourselves are marked as draining until they are gone.
         if before.replicas - counted - view.draining:
             former, former_at = max(former or 0, len(before.replicas)), wall

@@ -21,6 +21,7 @@ class ErrorReason(StrEnum):
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ENGINE_REFUSED = "engine_refused"
     CANNOT_CLONE = "cannot_clone"
+    MODEL_GONE = "model_gone"
     IMAGE_GONE = "image_gone"
     NETWORK_GONE = "network_gone"
     PORT_TAKEN = "port_taken"

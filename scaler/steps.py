@@ -215,6 +215,10 @@ class Stepper:
 
     def _failed(self, step: Step, clock: _PhaseClock, error: AlertscaleError) -> None:
         clock.end()
+        if error.reason is ErrorReason.MODEL_GONE:
+            # Others took it away after the decision: nothing is wrong with the service, nothing was made.
+            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", clock.seconds)
+            return
         self._metrics.errors.labels(error.reason).inc()
         if step.direction is Direction.DOWN:
             self._world.unmark_draining(step.replica or "")

@@ -193,7 +193,10 @@ class FakeTarget:
         self.prepared.append(model)
 
     def create(self, *, model: str, number: int) -> str:
-        key, replica = self._known("create", model)
+        self._enter("create", model)
+        if model not in self.replicas:
+            raise TargetError(f"no such container: {model}", reason=ErrorReason.MODEL_GONE)
+        key, replica = self.replicas[model]
         if self.find(service=key, number=number) is not None:
             raise TargetError(f"the engine refused to create {key[1]}-{number}: name in use")
         self.calls.append(f"create {key[0]}-{key[1]}-{number}")

@@ -155,7 +155,11 @@ class Target(Protocol):
         """Learn ahead what a copy of the container with id ``model`` takes, so that create is quick."""
 
     def create(self, *, model: str, number: int) -> str:
-        """Make a replica like the container with id ``model``; return its id. It does not run yet."""
+        """Make a replica like the container with id ``model``; return its id. It does not run yet.
+
+        Raises:
+            TargetError: with the reason ``model_gone`` when somebody has removed the model meanwhile.
+        """
 
     def find(self, *, service: ServiceKey, number: int) -> str | None:
         """Return the id of the replica with that number, in whichever state, or None."""

@@ -26,6 +26,7 @@ from scaler.labels import (
     COMPOSE_SERVICE,
     is_enabled,
 )
+from scaler.reasons import ErrorReason
 from scaler.targets.base import STOPPING, Change, Fate, Health, Instance, Observation, Replica, Service
 from scaler.targets.clone import clone
 from scaler.targets.written import WrittenFiles
@@ -83,14 +84,11 @@ class ComposeTarget:
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.targets.base.Target`."""
-        with engine_errors("read the model of a new replica"):
-            inspected = self._client.inspect_container(model)
-        self._written.paths(inspected)
+        self._written.paths(self._model(model))
 
     def create(self, *, model: str, number: int) -> str:
         """See :class:`scaler.targets.base.Target`."""
-        with engine_errors("read the model of a new replica"):
-            inspected = self._client.inspect_container(model)
+        inspected = self._model(model)
         definition = clone(
             inspected, number=number, image=self._image(inspected), api_version=self._api_version()
         )
@@ -109,6 +107,15 @@ class ComposeTarget:
             self.discard(made)
             raise
         return made
+
+    def _model(self, model: str) -> Mapping[str, Any]:
+        try:
+            with engine_errors("read the model of a new replica"):
+                return dict(self._client.inspect_container(model))
+        except TargetError as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
+            raise TargetError(str(error), reason=ErrorReason.MODEL_GONE) from error
 
     def _image(self, inspected: Mapping[str, Any]) -> str:
         """Return the image's name while it still means the model's image, so that Compose sees no drift."""

@@ -111,7 +111,7 @@ class TargetContract:
 
         with pytest.raises(TargetError) as caught:
             stage.target.create(model=gone, number=3)
-        assert caught.value.reason is ErrorReason.ENGINE_REFUSED
+        assert caught.value.reason is ErrorReason.MODEL_GONE
         assert stage.target.find(service=stage.service, number=3) is None
 
     def test_start_makes_it_run_at_an_address_of_its_own(self, stage: Stage) -> None:

@@ -22,6 +22,21 @@ def reason(stack: Stack) -> str:
     return str(stack.service()["decision"]["reason"])
 
 
+def since(stack: Stack, seen: int, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind after the one with the id ``seen``."""
+    return [e for e in stack.events() if e["id"] > seen and e["kind"] == kind]
+
+
+def reloads_until_both_are_in(stack: Stack, *, seen: int) -> list[int]:
+    """How many replicas nginx had after each reload, until it has two of them again."""
+
+    def sizes() -> list[int]:
+        found = [len(e["detail"]["upstreams"]["flask-app"]) for e in since(stack, seen, "reload")]
+        return found if found[-1:] == [2] else []
+
+    return wait_until(sizes, within=20, what="both in nginx again")
+
+
 @pytest.fixture
 def two_replicas(one_replica: Stack) -> Stack:
     """Two replicas in nginx, and nothing but the test changes the count."""
@@ -90,14 +105,12 @@ def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(two_rep
 def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(two_replicas: Stack) -> None:
     stack = two_replicas
     crashed = stack.containers()[1]
+    seen = stack.events()[-1]["id"]
     subprocess.run(["kill", "-KILL", str(crashed["State"]["Pid"])], check=True)
-    wait_until(
-        lambda: stack.containers()[1]["RestartCount"] > 0 and len(stack.upstream()) == 2,
-        within=20,
-        what="the replica restarted and in nginx",
-    )
+    assert reloads_until_both_are_in(stack, seen=seen) == [1, 2]
     assert stack.upstream() == stack.addresses()
     assert stack.containers()[1]["Id"] == crashed["Id"]
+    assert stack.containers()[1]["RestartCount"] > crashed["RestartCount"]
 
 
 def test_a_replica_out_of_memory_is_out_of_nginx_until_it_is_back_and_why_is_told(
@@ -115,24 +128,14 @@ def test_a_replica_out_of_memory_is_out_of_nginx_until_it_is_back_and_why_is_tol
     # The kernel ends the one that was to answer.
     with pytest.raises(requests.ConnectionError):
         requests.post(f"http://{address}:5000/memory?mb=180", timeout=20)
-
-    def since(kind: str) -> list[dict[str, Any]]:
-        return [e for e in stack.events() if e["id"] > seen and e["kind"] == kind]
-
     told = wait_until(
-        lambda: [e for e in since("replica") if e["reason"] == "out_of_memory"], within=5, what="why it died"
+        lambda: [e for e in since(stack, seen, "replica") if e["reason"] == "out_of_memory"],
+        within=5,
+        what="why it died",
     )
     assert f"{name} ran out of memory" in told[0]["text"]
     assert "raise the limit" in told[0]["text"]
-    sizes = wait_until(
-        lambda: (
-            (sizes := [len(e["detail"]["upstreams"]["flask-app"]) for e in since("reload")])[-1:] == [2]
-            and sizes
-        ),
-        within=20,
-        what="it in nginx again",
-    )
-    assert sizes == [1, 2]
+    assert reloads_until_both_are_in(stack, seen=seen) == [1, 2]
     assert stack.containers()[1]["Id"] == full["Id"]
     assert stack.containers()[1]["RestartCount"] > full["RestartCount"]
     metrics = stack.session.get(stack.url("SCALER_PORT", "/metrics"), timeout=10).text

@@ -641,10 +641,30 @@ class TestOthers:
                 rig.target.kill(replica)
                 rig.target.take(replica)
             rig.settle(["shop-web-1"])
+            until(lambda: len(rig.service().replicas) == 1, what="the engine's new list read")
             rig.submit(*HIGH)
             rig.clock.advance(4)  # it settles first: whoever stops a service stops all of it
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
             assert {event.detail["why"] for event in rig.steps(3)} == {"restore"}
+
+    def test_an_alert_at_the_moment_of_a_plain_up_fails_nothing_and_the_rest_follows(self, rig: Rig) -> None:
+        """The replica to copy goes between the decision and the copying."""
+        rig.target.add(labels=labels())
+        second = rig.target.add(number=2, labels=labels())
+
+        def take_model(method: str, replica: str) -> None:
+            if method == "create" and replica == second:
+                rig.target.take(second)
+
+        rig.target.before = take_model
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.submit(*HIGH)
+            until(lambda: rig.events(EventKind.STEP), what="the step that finds no model")
+            until(lambda: len(rig.service().replicas) == 1, what="the engine's new list read")
+            rig.clock.advance(4)
+            until(lambda: len(rig.events(EventKind.STEP)) > 1, what="the next step")
+            assert [event.reason for event in reversed(rig.events(EventKind.STEP))][:2] == ["undone", "done"]
 
     def test_what_was_taken_long_ago_comes_back_one_at_a_time(self, rig: Rig) -> None:
         rig.target.add(labels=labels())
@@ -660,7 +680,7 @@ class TestOthers:
             assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}
 
     def test_it_is_known_to_a_scaler_that_was_replaced_together_with_the_service(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
+        rig.target.add(labels=labels(max="3"))
         taken = [rig.target.add(number=n, labels=labels()) for n in (2, 3)]
         with running(rig):
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])

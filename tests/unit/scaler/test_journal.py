@@ -129,9 +129,19 @@ class TestSteps:
         assert again.last_change(WEB) == 20
         again.close()
 
+    def test_a_step_that_was_undone_is_told_until_another_has_ended(self, journal: Journal) -> None:
+        ended(journal, Outcome.UNDONE, now=20)
+        begin(journal, now=30)
+        assert journal.undone_at(WEB) == 20
+        assert journal.undone_at(API) is None
+
+        ended(journal, Outcome.DONE, now=40)
+        assert journal.undone_at(WEB) is None
+
     def test_never_changed(self, journal: Journal) -> None:
         assert journal.last_change(WEB) is None
         assert journal.failures(WEB) == (0, None)
+        assert journal.undone_at(WEB) is None
 
     def test_failures_of_steps_up_are_counted(self, journal: Journal) -> None:
         for now in (20, 30):

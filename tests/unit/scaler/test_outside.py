@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from scaler.anchors import Anchors
 from scaler.journal import Journal
 from scaler.outside import Outside
 from scaler.targets.base import Observation, Replica, Service
 from scaler.world import World
 
 WEB = ("shop", "web")
-WALL = 1_790_000_000.0
 
 
 class Watched:
@@ -20,13 +20,18 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = 0.0
+        self.wall = 1_790_000_000.0
         self.begin()
 
     def begin(self) -> None:
         """Start anew, as a new process would."""
         self.world = World()
         self.journal = Journal(path=self.path)
-        self.outside = Outside(world=self.world, journal=self.journal, clock=lambda: WALL + self.now)
+        anchors = Anchors(clock=self.clock, monotonic=lambda: self.now)
+        self.outside = Outside(world=self.world, journal=self.journal, clock=self.clock, anchors=anchors)
+
+    def clock(self) -> float:
+        return self.wall + self.now
 
     def sees(self, *numbers: int, dead: tuple[int, ...] = ()) -> Service:
         states = dict.fromkeys(numbers, "running") | dict.fromkeys(dead, "exited")
@@ -40,7 +45,7 @@ class Watched:
         return service
 
     def former(self) -> int | None:
-        return self.outside.former(WEB)
+        return self.outside.former(WEB, now=self.now)
 
 
 @pytest.fixture
@@ -137,10 +142,16 @@ def test_it_is_written_that_the_replicas_still_stand(watched: Watched) -> None:
     assert watched.former() == 3
 
 
-def test_a_clock_that_is_set_back_forgets_the_count(watched: Watched) -> None:
+@pytest.mark.parametrize("by", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_changes_nothing(watched: Watched, by: float) -> None:
     watched.sees(1, 2)
     watched.sees(1)
-    watched.now = -10
+    assert watched.former() == 2
+    watched.wall += by
+    watched.now = 59
+    watched.sees(1)
+    assert watched.former() == 2
+    watched.now = 60
     assert watched.former() is None
 
 

@@ -303,6 +303,24 @@ class TestUp:
         assert shop.target.names() == ["shop-web-1"]
         assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
 
+    def test_a_model_that_others_have_removed_is_no_failure(self, shop: Shop) -> None:
+        """``docker compose up -d`` at the moment of an alert: decided on a list that is out of date."""
+
+        def take_model(method: str, replica: str) -> None:
+            if method == "create":
+                shop.target.take(replica)
+
+        shop.target.before = take_model
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == []
+        assert [end.startswith("up: replica 2 undone: model_gone: ") for end in shop.ends] == [True]
+        assert shop.journal.failures(WEB) == (0, None)
+        assert (
+            shop.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "model_gone"})
+            is None
+        )
+
     def test_a_scaler_that_stops_while_the_engine_is_away_leaves_the_step_open(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
