@@ -145,7 +145,12 @@ def failed(spoilt: Rough) -> Rough:
         address = spoilt.stack.addresses(service, project=ROUGH)
         assert spoilt.stack.upstream(f"{ROUGH}.{service}") == address == spoilt.served(service)
     spoilt.holder.close()
+    # Paused, or the next try's replica comes and goes while Compose recreates what it has listed.
+    stack = spoilt.stack
+    stack.pause("all", service="net")
+    wait_until(lambda: stack.service("net")["decision"]["reason"] == "paused", within=20, what="no step")
     spoilt.compose("up", "--detach", "--force-recreate", "--no-deps", "net")
+    stack.pause("none", service="net")
     docker("exec", f"{ROUGH}-stuck-1", "rm", "/cause/spoilt")
     return spoilt
 
