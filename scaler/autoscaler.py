@@ -38,7 +38,7 @@ from scaler.recorder import Recorder
 from scaler.steps import Stepper
 from scaler.targets.base import GONE, STOPPING, Observation, Service, Target
 from scaler.traffic import Traffic
-from scaler.views import Health, ServiceView, service_view
+from scaler.views import Health, Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.world import View, World
 
 log = structlog.get_logger()
@@ -124,7 +124,8 @@ class Autoscaler:
         self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=signal_ttl)
-        self._decisions: dict[ServiceKey, tuple[Decision, float]] = {}
+        self._signal_ttl = signal_ttl
+        self._decisions: dict[ServiceKey, tuple[Decision, float, Inputs]] = {}
         self._dirty = threading.Event()
         self._dirty.set()
         self._listed = -math.inf
@@ -389,10 +390,12 @@ class Autoscaler:
             demand = self._book.demand(service.key, now=now)
         decision = decide(state=state, demand=demand, limits=limits, now=now)
         if decision.reason is DecisionReason.ALERT_DOWN and not self._source_lives():
-            unheard = replace(demand, watched=False)
-            decision = decide(state=state, demand=unheard, limits=limits, now=now)
-        decision = replace(decision, until=self._anchors.wall(decision.until))
-        self._decisions[service.key] = (decision, self._clock())
+            demand = replace(demand, watched=False)
+            decision = decide(state=state, demand=demand, limits=limits, now=now)
+        wall = self._anchors.wall
+        decision = replace(decision, until=wall(decision.until))
+        inputs = inputs_of(state=state, demand=demand, limits=limits, signal_ttl=self._signal_ttl, wall=wall)
+        self._decisions[service.key] = (decision, self._clock(), inputs)
         self._recorder.decision(service.key, decision)
         # A step that was cut short by the end of the scaler must not be followed by another.
         if decision.direction is not None and not self._stopping.is_set():
@@ -476,12 +479,14 @@ class Autoscaler:
     def _service_view(self, view: View, service: Service) -> ServiceView:
         with self._lock:
             signals = self._book.firing(service.key)
+        decision, decided_at, inputs = self._decisions.get(service.key, (None, 0.0, None))
         return service_view(
             view,
             service,
-            decided=self._decisions.get(service.key, (None, 0.0)),
+            decided=(decision, decided_at),
             hold=self._journal.hold(service.key),
-            signals=signals,
+            signals=tuple(on_the_wall(s, self._anchors.wall) for s in signals),
+            inputs=inputs,
         )
 
 

@@ -10,6 +10,7 @@ import hmac
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -24,9 +25,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from scaler.alerts import Alert, Verdict, not_json, parse
 from scaler.errors import AlertscaleError, RequestError, UnavailableError
 from scaler.journal import Event
+from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.reasons import ErrorReason, Pause
-from scaler.views import Health, ReplicaView, ServiceView
+from scaler.views import Health, Inputs, ReplicaView, ServiceView
 
 log = structlog.get_logger()
 
@@ -309,6 +311,8 @@ def _service(view: ServiceView) -> dict[str, Any]:
                 "scale": s.direction,
                 "resource": s.resource,
                 "since": s.alert.starts_at,
+                "first_heard": _time(s.first_heard),
+                "last_heard": _time(s.last_heard),
                 "summary": s.alert.annotations.get("summary", ""),
                 "url": s.alert.generator_url,
             }
@@ -318,7 +322,30 @@ def _service(view: ServiceView) -> dict[str, Any]:
         "pause_label": limits.pause if limits else None,
         "wanted": view.wanted,
         "faults": view.faults,
+        "limits": _limits(limits) if limits else None,
+        "inputs": _inputs(view.inputs) if view.inputs else None,
     }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    return {
+        "min": limits.minimum,
+        "max": limits.maximum,
+        "step": limits.step,
+        "port": limits.port,
+        "ready": limits.ready,
+        "ready_timeout": limits.ready_timeout,
+        "resources": limits.resources,
+        "cooldown_up": limits.cooldown_up,
+        "cooldown_down": limits.cooldown_down,
+        "drain": limits.drain,
+        "pause": limits.pause,
+    }
+
+
+def _inputs(inputs: Inputs) -> dict[str, Any]:
+    times = ("last_change", "cooldown_up_until", "cooldown_down_until", "retry_at")
+    return asdict(inputs) | {name: _time(getattr(inputs, name)) for name in times}
 
 
 def _replica(replica: ReplicaView) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from scaler.reasons import EventKind
 from scaler.recorder import Recorder
 from scaler.steps import Stepper
 from scaler.traffic import Traffic
-from scaler.views import ServiceView
+from scaler.views import Inputs, ServiceView
 from scaler.world import World
 from tests.fakes import NETWORK, PROJECT, Clock, FakeNginx, FakeTarget, until
 
@@ -151,6 +151,12 @@ class Rig:
         """Return the reason of the last decision; empty before there is one."""
         decision = self.service(key).decision
         return str(decision.reason) if decision else ""
+
+    def inputs(self, view: ServiceView | None = None) -> Inputs:
+        """Return what the last decision was taken on; of a view that was read before, or of now."""
+        inputs = (view or self.service()).inputs
+        assert inputs is not None, "nothing was decided yet"
+        return inputs
 
     def names(self, key: ServiceKey = WEB) -> list[str]:
         return self.target.names(key)

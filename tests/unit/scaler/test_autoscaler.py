@@ -86,6 +86,25 @@ class TestUp:
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
 
+    def test_what_it_was_decided_on_is_shown_in_the_time_of_the_wall_clock(self, rig: Rig) -> None:
+        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "10s", "alertscale.cooldown.down": "40s"})
+        with running(rig):
+            before = rig.clock.time()
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "up_cooldown")
+            view, now = rig.service(), rig.clock.time()
+
+        (signal,), inputs = view.signals, rig.inputs(view)
+        assert before - 0.1 < signal.first_heard <= signal.last_heard < now + 0.1
+        assert inputs.last_change is not None
+        assert before - 0.1 < inputs.last_change < now + 0.1
+        assert inputs.cooldown_up_until == pytest.approx(inputs.last_change + 10)
+        assert inputs.cooldown_down_until == pytest.approx(inputs.last_change + 40)
+        assert view.decision is not None
+        assert view.decision.until == pytest.approx(inputs.cooldown_up_until)
+        assert (inputs.replicas, inputs.up, inputs.down, inputs.signal_ttl) == (2, ("cpu",), (), 15.0)
+        assert inputs.watched
+
     def test_a_wider_step_adds_several_at_once(self, rig: Rig) -> None:
         rig.target.add(labels=labels(step="3", max="4"))
         with running(rig):
@@ -196,6 +215,8 @@ class TestDown:
         self.add(rig, 2)
         with running(rig):
             rig.submit(*LOW[1:])
+            until(lambda: rig.inputs().down == ("cpu", "memory"))
+            assert not rig.inputs().watched
             until(lambda: rig.reason() == "blind")
             never(lambda: rig.target.calls, rig=rig)
 

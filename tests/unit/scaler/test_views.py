@@ -1,11 +1,13 @@
 """What the API and the status page are given of a service."""
 
+from scaler.alerts import Alert, Signal
 from scaler.journal import Hold
 from scaler.labels import Limits
+from scaler.policy import Demand, State
 from scaler.readiness import Readiness
-from scaler.reasons import Pause, ReplicaState
+from scaler.reasons import Direction, Pause, ReplicaState
 from scaler.targets.base import Observation, Replica, Service
-from scaler.views import ReplicaView, service_view
+from scaler.views import Inputs, ReplicaView, inputs_of, on_the_wall, service_view
 from scaler.world import View
 
 WEB = ("shop", "web")
@@ -61,3 +63,50 @@ def test_a_service_whose_labels_cannot_be_read() -> None:
 
     assert (shown.limits, shown.decision) == (None, None)
     assert shown.faults == ("alertscale.max: 'x' is not",)
+
+
+def wall(monotonic: float | None) -> float | None:
+    return None if monotonic is None else monotonic + 1_000_000.0
+
+
+def test_what_a_decision_was_taken_on_with_the_ends_of_both_cooldowns() -> None:
+    state = State(replicas=2, versions=2, last_change=50.0, retry_at=70.0, former=4, stepping=True)
+    demand = Demand(up=frozenset({"memory", "cpu"}), down=frozenset({"disk"}), watched=False)
+    limits = Limits(cooldown_up=10.0, cooldown_down=60.0)
+
+    assert inputs_of(state=state, demand=demand, limits=limits, signal_ttl=15.0, wall=wall) == Inputs(
+        replicas=2,
+        versions=2,
+        stepping=True,
+        last_change=1_000_050.0,
+        cooldown_up_until=1_000_060.0,
+        cooldown_down_until=1_000_110.0,
+        retry_at=1_000_070.0,
+        former=4,
+        writable=True,
+        watched=False,
+        signal_ttl=15.0,
+        up=("cpu", "memory"),
+        down=("disk",),
+    )
+
+
+def test_a_service_that_never_changed_has_no_cooldown() -> None:
+    shown = inputs_of(state=State(replicas=1), demand=Demand(), limits=Limits(), signal_ttl=15.0, wall=wall)
+
+    assert (shown.last_change, shown.cooldown_up_until, shown.cooldown_down_until) == (None, None, None)
+
+
+def test_the_times_of_an_alert_are_shown_on_the_wall_clock() -> None:
+    signal = Signal(
+        alert=Alert(firing=True, labels={}),
+        service=WEB,
+        direction=Direction.UP,
+        resource="cpu",
+        first_heard=1.0,
+        last_heard=2.0,
+    )
+    shown = on_the_wall(signal, wall)
+
+    assert (shown.first_heard, shown.last_heard) == (1_000_001.0, 1_000_002.0)
+    assert shown.alert is signal.alert

@@ -19,7 +19,7 @@ from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.views import Health, ReplicaView, ServiceView
+from scaler.views import Health, Inputs, ReplicaView, ServiceView
 from scaler.web import MAX_BODY, STALLED_AFTER, create_app
 
 VALIDATOR = Draft202012Validator(
@@ -58,13 +58,28 @@ VIEW = ServiceView(
             service=("shop", "web"),
             direction=Direction.UP,
             resource="cpu",
-            first_heard=1.0,
-            last_heard=2.0,
+            first_heard=1_767_322_790.0,
+            last_heard=1_767_322_798.5,
         ),
     ),
     pause=Pause.UP,
     wanted=3,
     faults=(),
+    inputs=Inputs(
+        replicas=1,
+        versions=1,
+        stepping=False,
+        last_change=1_767_322_800.25,
+        cooldown_up_until=1_767_322_810.25,
+        cooldown_down_until=1_767_322_860.25,
+        retry_at=None,
+        former=2,
+        writable=True,
+        watched=True,
+        signal_ttl=15.0,
+        up=("cpu",),
+        down=(),
+    ),
 )
 FAULTY = ServiceView(
     key=("shop", "bad"),
@@ -387,6 +402,8 @@ class TestServices:
                     "scale": "up",
                     "resource": "cpu",
                     "since": "2026-01-02T03:04:05Z",
+                    "first_heard": "2026-01-02T02:59:50.000Z",
+                    "last_heard": "2026-01-02T02:59:58.500Z",
                     "summary": "CPU is <b>high</b>",
                     "url": "http://localhost:10090/graph",
                 }
@@ -395,8 +412,37 @@ class TestServices:
             "pause_label": "down",
             "wanted": 3,
             "faults": [],
+            "limits": {
+                "min": 1,
+                "max": 5,
+                "step": 1,
+                "port": None,
+                "ready": None,
+                "ready_timeout": 60.0,
+                "resources": ["cpu", "memory"],
+                "cooldown_up": 10.0,
+                "cooldown_down": 60.0,
+                "drain": 30.0,
+                "pause": "down",
+            },
+            "inputs": {
+                "replicas": 1,
+                "versions": 1,
+                "stepping": False,
+                "last_change": "2026-01-02T03:00:00.250Z",
+                "cooldown_up_until": "2026-01-02T03:00:10.250Z",
+                "cooldown_down_until": "2026-01-02T03:01:00.250Z",
+                "retry_at": None,
+                "former": 2,
+                "writable": True,
+                "watched": True,
+                "signal_ttl": 15.0,
+                "up": ["cpu"],
+                "down": [],
+            },
         }
         assert (faulty["min"], faulty["decision"]) == (None, None)
+        assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
