@@ -15,6 +15,7 @@ from scaler.labels import parse_duration
 T = TypeVar("T")
 
 _PREFIX: Final = "ALERTSCALE_"
+_OF_THE_COMMAND_LINE: Final = frozenset({"URL", "TOKEN"})
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "console")
 _HIGHEST_PORT: Final = 65535
@@ -159,7 +160,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def _unknown(environment: Mapping[str, str]) -> list[str]:
     faults = []
     for name in sorted(environment):
-        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in VARIABLES:
+        if (
+            name.startswith(_PREFIX)
+            and name.removeprefix(_PREFIX) not in VARIABLES.keys() | _OF_THE_COMMAND_LINE
+        ):
             # Without the prefix, which alone would make any two names alike.
             near = difflib.get_close_matches(name.removeprefix(_PREFIX), VARIABLES, n=1)
             known = ", ".join(_PREFIX + variable for variable in VARIABLES)

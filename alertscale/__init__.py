@@ -1,0 +1,1 @@
+"""The command line of alertscale, and what checks its configuration."""

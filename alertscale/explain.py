@@ -1,0 +1,231 @@
+"""Why a service has the replicas that it has, and what would change that. Values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alertscale import sentences
+from alertscale.model import Health, Inputs, Limits, Service
+from alertscale.wording import Times, clean, duration, iso, listed
+
+_STALE: Final = 10.0
+"""Seconds after which a decision is too old for a loop that decides each second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Something that a step needs.
+
+    Attributes:
+        met: it is so.
+        text: a clause, such as "an alert asks for more".
+        when: when it is met by time alone, seconds since the epoch; None if time does not do it.
+        always: worth showing when it is met too.
+    """
+
+    met: bool
+    text: str
+    when: float | None = None
+    always: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A step that alerts could lead to.
+
+    Attributes:
+        direction: ``up`` or ``down``.
+        target: the count after it; None where the bound is reached.
+        conditions: all that it needs, in the order in which the scaler looks.
+        sentence: what is missing, and when that could be.
+    """
+
+    direction: str
+    target: int | None
+    conditions: tuple[Condition, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The answer to "why": ``ways`` is empty while labels cannot be read or nothing is decided."""
+
+    headline: str
+    notes: tuple[str, ...]
+    ways: tuple[Way, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The explanation as ``explain --json`` prints it."""
+        return {
+            "headline": self.headline,
+            "notes": list(self.notes),
+            "ways": [
+                {
+                    "direction": way.direction,
+                    "target": way.target,
+                    "sentence": way.sentence,
+                    "conditions": [
+                        {"met": c.met, "text": c.text, "when": iso(c.when)} for c in way.conditions
+                    ],
+                }
+                for way in self.ways
+            ],
+        }
+
+
+def explain(service: Service, health: Health, times: Times) -> Explanation:
+    """Explain one service.
+
+    Args:
+        service: as the API shows it.
+        health: of the scaler.
+        times: on the scaler's clock.
+    """
+    limits, inputs = service.limits, service.inputs
+    ways = (
+        (_up(service, limits, inputs, times), _down(service, limits, inputs, times))
+        if limits is not None and inputs is not None
+        else ()
+    )
+    return Explanation(
+        headline=sentences.headline(service, times), notes=_notes(service, health, times), ways=ways
+    )
+
+
+def troubles(health: Health) -> tuple[str, ...]:
+    """Say what keeps the scaler from its work; nothing when it is well."""
+    found = []
+    if health.seconds_since_pass > _STALE:
+        found.append(
+            f"The scaler's loop has made no pass for {duration(health.seconds_since_pass)}:"
+            " what is shown is old."
+        )
+    if not health.engine:
+        found.append("The Docker Engine does not answer: nothing can be scaled.")
+    if health.journal_error:
+        found.append(f"Nothing is scaled: {clean(health.journal_error)}.")
+    if health.balancer_error:
+        found.append(f"nginx does not have the ready replicas: {clean(health.balancer_error)}.")
+    return tuple(found)
+
+
+def _notes(service: Service, health: Health, times: Times) -> tuple[str, ...]:
+    notes = [clean(fault) for fault in service.faults]
+    notes += troubles(health)
+    decision = service.decision
+    fresh = health.seconds_since_pass <= _STALE
+    if decision is not None and fresh and not service.faults and times.now - decision.at > _STALE:
+        notes.append(f"That was decided {times.ago(decision.at)}; its engine or its journal may not answer.")
+    if service.wanted is not None:
+        notes.append(f"A person asked for {service.wanted}: it goes there step by step, without cooldowns.")
+    held = sentences.pauses(service)
+    if held and (decision is None or decision.reason != "paused"):
+        notes.append(f"{held[0].upper()}{held[1:]}.")
+    return tuple(notes)
+
+
+def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
+    firing = sentences.fires(service, "up")
+    target = min(limits.maximum, inputs.replicas + limits.step)
+    conditions = (
+        *_common(service, limits, inputs, "up"),
+        Condition(met=bool(firing), text=f"an alert asks for more{_in_brackets(firing)}"),
+        Condition(
+            met=inputs.replicas < limits.maximum, text=f"it has fewer than alertscale.max ({limits.maximum})"
+        ),
+        _over("the up cooldown", limits.cooldown_up, inputs.cooldown_up_until, times),
+        _over_failure(inputs.retry_at, times),
+    )
+    return _way("up", target if target > inputs.replicas else None, conditions, limits, times)
+
+
+def _down(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
+    low = {alert.resource for alert in service.alerts if alert.scale == "down"}
+    missing = [clean(name) for name in limits.resources if name not in low]
+    up = sentences.fires(service, "up")
+    target = max(limits.minimum, inputs.replicas - limits.step)
+    text = f"an alert says for each of {listed(clean(r) for r in limits.resources)} that it is low"
+    if missing:
+        text += f" (none yet for {listed(missing)})"
+    conditions = (
+        *_common(service, limits, inputs, "down"),
+        Condition(met=inputs.watched, text="alerts arrive: the Watchdog is heard of, and Prometheus lives"),
+        Condition(met=not missing, text=text),
+        Condition(met=not up, text=f"no alert asks for more{_in_brackets(up)}"),
+        Condition(
+            met=inputs.replicas > limits.minimum, text=f"it has more than alertscale.min ({limits.minimum})"
+        ),
+        _over("the down cooldown", limits.cooldown_down, inputs.cooldown_down_until, times),
+    )
+    return _way("down", target if target < inputs.replicas else None, conditions, limits, times)
+
+
+def _common(service: Service, limits: Limits, inputs: Inputs, direction: str) -> tuple[Condition, ...]:
+    label = limits.pause in {direction, "all"}
+    return (
+        Condition(
+            met=service.pause not in {direction, "all"},
+            text=f"a person lets steps {direction} go (alertscale resume {clean(service.name)})",
+            always=False,
+        ),
+        Condition(
+            met=not label,
+            text=f"the label alertscale.pause: {limits.pause} no longer holds steps {direction}",
+            always=False,
+        ),
+        Condition(met=not inputs.stepping, text="the step under way has ended", always=False),
+        Condition(met=inputs.replicas > 0, text="somebody has started the service again", always=False),
+        Condition(
+            met=inputs.versions <= 1,
+            text=f"its deploy has ended (its replicas are of {inputs.versions} versions)",
+            always=False,
+        ),
+        Condition(met=inputs.writable, text="the journal can be written again", always=False),
+    )
+
+
+def _over(name: str, length: float, end: float | None, times: Times) -> Condition:
+    met = end is None or end <= times.now
+    return Condition(met=met, text=f"{name} of {duration(length)} is over", when=None if met else end)
+
+
+def _over_failure(retry_at: float | None, times: Times) -> Condition:
+    met = retry_at is None or retry_at <= times.now
+    text = "it may try again after the last failure"
+    return Condition(met=met, text=text, when=None if met else retry_at, always=False)
+
+
+def _way(
+    direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
+) -> Way:
+    return Way(
+        direction=direction,
+        target=target,
+        conditions=conditions,
+        sentence=_sentence(direction, target, conditions, limits, times),
+    )
+
+
+def _sentence(
+    direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
+) -> str:
+    if target is None and direction == "up":
+        return f"It does not go up: alertscale.max is {limits.maximum}; raise the label to go further."
+    if target is None:
+        return f"It does not go down: alertscale.min is {limits.minimum}."
+    unmet = [clause(c, times) for c in conditions if not c.met]
+    if not unmet:
+        return f"It goes {direction} to {target} at its next decision."
+    return f"It goes {direction} to {target} once {listed(unmet)}."
+
+
+def clause(condition: Condition, times: Times) -> str:
+    """Return a condition's text, with the time at which it is met by itself."""
+    if condition.met or condition.when is None:
+        return condition.text
+    return f"{condition.text}, {times.until(condition.when)}"
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""

@@ -1,0 +1,56 @@
+"""What several views share: consoles, tables, colours."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from alertscale.wording import clean
+
+_LOG_WIDTH: Final = 200
+"""Columns where there is no terminal: a log has no width."""
+
+STATE_STYLES: Final = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "bold red"}
+
+
+def console_on(stream: str) -> Console:
+    """Return a console, with colour only when it is a terminal.
+
+    Args:
+        stream: ``stdout`` or ``stderr``.
+    """
+    file = sys.stderr if stream == "stderr" else sys.stdout
+    console = Console(file=file, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(
+        file=file,
+        width=_LOG_WIDTH,
+        no_color=True,
+        force_terminal=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def table(*columns: str) -> Table:
+    """Return an empty table without lines."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def state(word: str) -> Text:
+    """Return a replica's state in its colour."""
+    return Text(clean(word), style=STATE_STYLES.get(word, ""))
+
+
+def foreign(text: str, style: str = "") -> Text:
+    """Return text of others, with nothing in it that a terminal would obey."""
+    return Text(clean(text), style=style)

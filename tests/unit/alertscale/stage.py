@@ -1,0 +1,185 @@
+"""The scaler's real web application on a real socket, around an autoscaler that plays a script."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from prometheus_client import CollectorRegistry
+from werkzeug.serving import make_server
+
+from scaler.alerts import Alert, ServiceKey, Signal, Verdict
+from scaler.errors import LabelError, RequestError
+from scaler.journal import Event
+from scaler.labels import Limits
+from scaler.metrics import Metrics
+from scaler.policy import Decision
+from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.views import Health, Inputs, ReplicaView, ServiceView
+from scaler.web import create_app
+from tests.recording import VALIDATOR
+
+TOKEN = "the-token"
+WEB: ServiceKey = ("shop", "web")
+NOW = 1_795_407_411.0
+
+
+def view(
+    count: int, *, wanted: int | None = None, decided: float = NOW, reason: str = "steady"
+) -> ServiceView:
+    """A service of 1 to 5 with so many ready replicas, for which HighCPU fires."""
+    return ServiceView(
+        key=WEB,
+        limits=Limits(maximum=5),
+        replicas=tuple(_replica(n + 1) for n in range(count)),
+        decision=Decision(direction=None, reason=DecisionReason(reason), replicas=count, target=count),
+        decided_at=decided,
+        signals=(_signal(),),
+        pause=Pause.NONE,
+        wanted=wanted,
+        faults=(),
+        inputs=Inputs(
+            replicas=count,
+            versions=1,
+            stepping=False,
+            last_change=decided - 60,
+            cooldown_up_until=decided - 50,
+            cooldown_down_until=decided,
+            retry_at=None,
+            former=None,
+            writable=True,
+            watched=True,
+            signal_ttl=15.0,
+            up=("cpu",),
+            down=(),
+        ),
+    )
+
+
+def faulty() -> ServiceView:
+    fault = "compose.yml: service bad: alertscale.max: 'x' is not a whole number"
+    bare = view(1)
+    return replace(
+        bare, key=("shop", "bad"), limits=None, decision=None, inputs=None, faults=(fault,), signals=()
+    )
+
+
+def _replica(number: int) -> ReplicaView:
+    return ReplicaView(
+        number=number,
+        name=f"shop-web-{number}",
+        id="0f3c5a7be1d2",
+        state=ReplicaState.READY,
+        address=f"10.0.0.{number}",
+        detail="",
+    )
+
+
+def _signal() -> Signal:
+    labels = {"alertname": "HighCPU", "scale": "up", "service": "web", "resource": "cpu"}
+    return Signal(
+        alert=Alert(firing=True, labels=labels, annotations={"summary": "CPU at \x1b[31m83 %"}),
+        service=WEB,
+        direction=Direction.UP,
+        resource="cpu",
+        first_heard=NOW - 8,
+        last_heard=NOW - 2,
+    )
+
+
+@dataclass(kw_only=True)
+class Script:
+    """Keeps to the contract of :class:`scaler.web.Autoscaling`.
+
+    Attributes:
+        views: the services as they stand.
+        history: oldest first.
+        looks: each is called once, at one look at the services, to let something happen.
+        asked: what was ordered.
+    """
+
+    views: list[ServiceView] = field(default_factory=lambda: [view(2)])
+    history: list[Event] = field(default_factory=list)
+    looks: list[Callable[[], object]] = field(default_factory=list)
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    figures: Health = field(
+        default_factory=lambda: Health(
+            passes_age=0.2, engine=True, watchdog_age=2.0, balancer_error="", journal_error=""
+        )
+    )
+
+    def happens(self, kind: EventKind, text: str, *, reason: str = "done", service: ServiceKey = WEB) -> None:
+        number = len(self.history) + 1
+        self.history.append(Event(at=NOW, kind=kind, reason=reason, text=text, service=service, id=number))
+
+    def becomes(self, shown: ServiceView) -> None:
+        self.views[0] = shown
+
+    def submit(self, alerts: Iterable[Alert]) -> tuple[Verdict, ...]:
+        raise NotImplementedError
+
+    def services(self) -> tuple[ServiceView, ...]:
+        if self.looks:
+            self.looks.pop(0)()
+        return tuple(self.views)
+
+    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
+        newest_first = [e for e in reversed(self.history) if before is None or e.id < before]
+        return tuple(newest_first[:limit])
+
+    def scale(self, name: str, replicas: int) -> ServiceView:
+        found = self._find(name)
+        if replicas > 5:
+            text = f"replicas: {replicas} is not within alertscale.min 1 and alertscale.max 5 of web"
+            raise RequestError(text, reason=ErrorReason.OUT_OF_BOUNDS)
+        self.asked.append(("scale", name, replicas))
+        self.becomes(replace(found, wanted=replicas))
+        return self.views[0]
+
+    def pause(self, name: str, pause: Pause) -> ServiceView:
+        found = self._find(name)
+        self.asked.append(("pause", name, str(pause)))
+        self.becomes(replace(found, pause=pause))
+        return self.views[0]
+
+    def health(self) -> Health:
+        return self.figures
+
+    def _find(self, name: str) -> ServiceView:
+        for shown in self.views:
+            if name in {shown.key[1], "/".join(shown.key)}:
+                if shown.faults:
+                    raise LabelError(shown.faults)
+                return shown
+        raise RequestError(f"no service is called {name!r}; known: shop/web", reason=ErrorReason.NOT_FOUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A scaler that answers at an address, and its script."""
+
+    script: Script
+    url: str
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[Stage]:
+    """Serve a script."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    script = Script()
+    app = create_app(
+        autoscaler=script,
+        metrics=Metrics(CollectorRegistry()),
+        validator=VALIDATOR,
+        token=lambda: TOKEN,
+        clock=lambda: NOW,
+    )
+    with make_server("127.0.0.1", 0, app, threaded=True) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield Stage(script=script, url=f"http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,142 @@
+"""What would change a decision, and when."""
+
+from typing import Any
+
+import pytest
+
+from alertscale.explain import Explanation, explain
+from tests.unit.alertscale.builders import (
+    HIGH_CPU,
+    LOW_CPU,
+    LOW_MEMORY,
+    faulty_service,
+    health,
+    raw_service,
+    service,
+    stamp,
+    times,
+)
+
+
+def of(raw: dict[str, Any], **figures: object) -> Explanation:
+    return explain(service(raw), health(**figures), times())
+
+
+def ways(**fields: Any) -> tuple[str, str]:  # noqa: ANN401 - as raw_service takes them
+    """What is said of the way up and of the way down."""
+    up, down = of(raw_service(**fields)).ways
+    return up.sentence, down.sentence
+
+
+OVER = {"cooldown_up_until": stamp(-50), "cooldown_down_until": stamp(-1), "last_change": stamp(-60)}
+COOLING = {"cooldown_up_until": stamp(4), "cooldown_down_until": stamp(54), "last_change": stamp(-6)}
+
+
+def test_with_no_alert_it_says_which_alerts_each_way_needs() -> None:
+    assert ways(inputs=OVER) == (
+        "It goes up to 4 once an alert asks for more.",
+        (
+            "It goes down to 2 once an alert says for each of cpu and memory that it is low"
+            " (none yet for cpu and memory)."
+        ),
+    )
+
+
+def test_a_cooldown_is_given_with_its_end() -> None:
+    up, down = ways(alerts=(HIGH_CPU,), inputs=COOLING)
+    assert up == "It goes up to 4 once the up cooldown of 10 s is over, in 4 s (04:16:55 UTC)."
+    assert "no alert asks for more (HighCPU fires)" in down
+    assert down.endswith("and the down cooldown of 1 min is over, in 54 s (04:17:45 UTC).")
+
+
+def test_when_nothing_is_missing_it_goes_at_its_next_decision() -> None:
+    assert ways(alerts=(HIGH_CPU,), inputs=OVER)[0] == "It goes up to 4 at its next decision."
+    assert ways(alerts=(LOW_CPU, LOW_MEMORY), inputs=OVER)[1] == "It goes down to 2 at its next decision."
+
+
+def test_one_resource_that_is_not_low_is_named() -> None:
+    assert "(none yet for memory)" in ways(alerts=(LOW_CPU,), inputs=OVER)[1]
+
+
+def test_at_a_bound_it_names_the_label() -> None:
+    assert ways(replicas=5)[0] == "It does not go up: alertscale.max is 5; raise the label to go further."
+    assert ways(replicas=1)[1] == "It does not go down: alertscale.min is 1."
+
+
+def test_a_wider_step_ends_at_the_bound() -> None:
+    up, down = of(raw_service(limits={"step": 3}, inputs=OVER)).ways
+    assert (up.target, down.target) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unmet"),
+    [
+        ({"pause": "all"}, ("a person lets steps up go", "a person lets steps down go")),
+        (
+            {"limits": {"pause": "all"}},
+            ("the label alertscale.pause: all", "the label alertscale.pause: all"),
+        ),
+        ({"inputs": {"stepping": True}}, ("the step under way has ended",) * 2),
+        ({"inputs": {"replicas": 0}, "replicas": 0}, ("somebody has started the service again", "")),
+        ({"inputs": {"versions": 2}}, ("its replicas are of 2 versions",) * 2),
+        ({"inputs": {"writable": False}}, ("the journal can be written again",) * 2),
+        ({"inputs": {"watched": False}}, ("", "alerts arrive: the Watchdog is heard of")),
+        ({"inputs": {"retry_at": stamp(20)}}, ("after the last failure, in 20 s (04:17:11 UTC)", "")),
+    ],
+)
+def test_whatever_stands_in_the_way_is_named(fields: dict[str, Any], unmet: tuple[str, str]) -> None:
+    for sentence, words in zip(ways(**fields), unmet, strict=True):
+        assert words in sentence
+    free = ways()
+    for words, sentence in zip(unmet, free, strict=True):
+        assert not words or words not in sentence
+
+
+def test_a_pause_of_one_way_leaves_the_other() -> None:
+    up, down = ways(pause="down")
+    assert "a person" not in up
+    assert "a person lets steps down go (alertscale resume web)" in down
+
+
+def test_the_scalers_own_troubles_come_as_notes() -> None:
+    notes = of(
+        raw_service(decided=-100),
+        seconds_since_pass=75,
+        engine=False,
+        journal_error="disk full",
+        balancer_error="nginx -t failed",
+    ).notes
+    assert notes == (
+        "The scaler's loop has made no pass for 1 min 15 s: what is shown is old.",
+        "The Docker Engine does not answer: nothing can be scaled.",
+        "Nothing is scaled: disk full.",
+        "nginx does not have the ready replicas: nginx -t failed.",
+    )
+
+
+def test_an_order_and_a_pause_that_do_not_show_in_the_decision_are_noted() -> None:
+    assert of(raw_service(wanted=4, pause="down", reason="manual", direction="up")).notes == (
+        "A person asked for 4: it goes there step by step, without cooldowns.",
+        "A person holds steps down (alertscale resume web lets them go).",
+    )
+    assert of(raw_service(pause="all", reason="paused")).notes == ()
+
+
+def test_a_decision_that_is_old_while_the_loop_runs_is_noted() -> None:
+    assert of(raw_service(decided=-30)).notes[0].startswith("That was decided 30 s ago")
+
+
+def test_labels_that_cannot_be_read_are_all_that_is_said() -> None:
+    said = of(faulty_service())
+    assert said.ways == ()
+    assert said.notes == ("compose.yml: service web: alertscale.max: 'x' is not a whole number",)
+
+
+def test_the_json_has_every_condition_and_the_time_at_which_it_is_met() -> None:
+    shown = of(raw_service(alerts=(HIGH_CPU,), inputs=COOLING)).as_json()
+    assert shown.keys() == {"headline", "notes", "ways"}
+    up, down = shown["ways"]
+    assert up.keys() == {"direction", "target", "sentence", "conditions"}
+    assert (up["direction"], up["target"], down["direction"], down["target"]) == ("up", 4, "down", 2)
+    assert {"met": False, "text": "the up cooldown of 10 s is over", "when": stamp(4)} in up["conditions"]
+    assert {"met": True, "text": "it has fewer than alertscale.max (5)", "when": None} in up["conditions"]

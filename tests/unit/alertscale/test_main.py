@@ -1,0 +1,330 @@
+"""Each command against the scaler's real web application: what it prints, does and ends with."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from alertscale import checking
+from alertscale.errors import MEANINGS, Exit
+from scaler.reasons import EventKind, Pause
+from tests.unit.alertscale.conftest import Run
+from tests.unit.alertscale.stage import NOW, Stage, faulty, view
+from tests.unit.alertscale.test_checking import Checker, Found
+
+ASKING = (
+    ("status",),
+    ("explain", "web"),
+    ("events",),
+    ("scale", "web", "3"),
+    ("pause", "web"),
+    ("resume", "web"),
+)
+
+
+class TestHelp:
+    def test_it_teaches_by_examples_and_lists_every_exit_code(self, run: Run) -> None:
+        shown = run("--help")
+        assert shown.code == 0
+        assert "docker compose exec scaler alertscale status" in shown.out
+        for code, meaning in MEANINGS.items():
+            assert f"{code.value:>3}  {meaning}" in shown.out
+        assert "..." not in shown.out.split("Commands:")[1].split("Exit codes")[0]
+
+    @pytest.mark.parametrize("command", ["status", "explain", "events", "scale", "pause", "resume", "check"])
+    def test_every_command_has_json_and_an_example(self, run: Run, command: str) -> None:
+        shown = run(command, "--help")
+        assert shown.code == 0
+        assert "Example" in shown.out
+        assert "--json" in shown.out
+        assert f"alertscale {command}" in shown.out
+
+
+class TestStatus:
+    def test_every_service_with_its_reason(self, run: Run, stage: Stage) -> None:
+        stage.script.views = [view(2), faulty()]
+        shown = run("status")
+        assert (shown.code, shown.err) == (0, "")
+        assert f"The scaler at {stage.url}: the engine answers, alerts arrived 2 s ago" in shown.out
+        assert "shop/web  2         1    5    Holding at 2: no alert asks for a step." in shown.out
+        assert "shop/bad  1         ?    ?    Left alone: its labels cannot be read." in shown.out
+        assert "compose.yml: service bad: alertscale.max: 'x' is not a whole number" in shown.out
+
+    def test_what_keeps_the_scaler_from_its_work_comes_first(self, run: Run, stage: Stage) -> None:
+        stage.script.figures = replace(stage.script.figures, engine=False, watchdog_age=float("inf"))
+        shown = run("status").out
+        assert "the engine does not answer, no alert has arrived yet, so nothing is scaled down" in shown
+        assert "The Docker Engine does not answer: nothing can be scaled." in shown
+
+    def test_no_service_at_all_says_which_label_is_missing(self, run: Run, stage: Stage) -> None:
+        stage.script.views = []
+        assert 'No service carries the label alertscale.enable: "true".' in run("status").out
+
+    def test_json_has_the_apis_own_shapes(self, run: Run) -> None:
+        shown = run("status", "--json").json
+        assert shown.keys() == {"health", "services"}
+        assert shown["health"]["seconds_since_watchdog"] == 2.0
+        (service,) = shown["services"]
+        assert (service["service"], service["inputs"]["replicas"], service["limits"]["max"]) == ("web", 2, 5)
+
+
+class TestExplain:
+    def test_the_decision_what_would_change_it_and_what_it_was_taken_on(self, run: Run) -> None:
+        shown = run("explain", "web")
+        assert shown.code == 0
+        for text in (
+            "Holding at 2: no alert asks for a step.",
+            "It goes up to 3 at its next decision.",
+            "It goes down to 1 once",
+            "yes  an alert asks for more (HighCPU fires)",
+            "no   an alert says for each of cpu and memory that it is low (none yet for cpu and memory)",
+            "shop-web-2  ready  10.0.0.2",
+            "HighCPU  more      cpu",
+            "1 to 5, 1 a step",
+            "nothing",
+            "15 s after it was last heard of",
+        ):
+            assert text in shown.out
+
+    def test_text_of_others_does_not_command_the_terminal(self, run: Run) -> None:
+        shown = run("explain", "web").out
+        assert "\x1b" not in shown
+        assert r"CPU at \x1b[31m83 %" in shown
+
+    def test_json(self, run: Run) -> None:
+        shown = run("explain", "shop/web", "--json").json
+        assert shown.keys() == {"service", "health", "explanation"}
+        assert shown["explanation"].keys() == {"headline", "notes", "ways"}
+        assert [way["direction"] for way in shown["explanation"]["ways"]] == ["up", "down"]
+
+    def test_labels_that_cannot_be_read(self, run: Run, stage: Stage) -> None:
+        stage.script.views = [faulty()]
+        shown = run("explain", "bad")
+        assert "Left alone: its labels cannot be read." in shown.out
+        assert run("explain", "bad", "--json").json["explanation"]["ways"] == []
+
+    def test_a_service_that_is_not_there_is_refused(self, run: Run) -> None:
+        shown = run("explain", "shop")
+        assert (shown.code, shown.out) == (Exit.REFUSED, "")
+        assert "no service is called 'shop'" in shown.err
+        assert "Way out: known are: shop/web" in shown.err
+
+
+class TestEvents:
+    @pytest.fixture(autouse=True)
+    def past(self, stage: Stage) -> None:
+        stage.script.happens(EventKind.STARTED, "the scaler started", service=("", ""))
+        stage.script.happens(EventKind.DECISION, "up from 1 to 2: alert_up (cpu)")
+        stage.script.happens(EventKind.STEP, "up: replica 2 \x1b]0;done")
+
+    def test_oldest_first_one_a_line(self, run: Run) -> None:
+        shown = run("events").out.splitlines()
+        assert [line.partition("  ")[2] for line in shown] == [
+            "started   the scaler started",
+            "decision  web  up from 1 to 2: alert_up (cpu)",
+            r"step      web  up: replica 2 \x1b]0;done",
+        ]
+
+    def test_filtered_and_limited(self, run: Run) -> None:
+        assert len(run("events", "--limit", "1").out.splitlines()) == 1
+        assert "decision" in run("events", "--kind", "decision", "--kind", "fault").out
+        assert len(run("events", "--service", "shop/web").out.splitlines()) == 2
+        assert run("events", "--service", "other").out == ""
+
+    def test_json_is_one_document_oldest_first(self, run: Run) -> None:
+        shown = run("events", "--json").json
+        assert [event["id"] for event in shown["events"]] == [1, 2, 3]
+
+    def test_following_prints_what_comes_until_it_is_interrupted(
+        self, run: Run, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        naps = iter(range(2))
+
+        def nap(_: float) -> None:
+            if next(naps, None) is None:
+                raise KeyboardInterrupt
+            stage.script.happens(EventKind.FAULT, "the engine fell silent")
+
+        monkeypatch.setattr("time.sleep", nap)
+        shown = run("events", "--follow", "--limit", "1", "--json")
+        assert shown.code == Exit.INTERRUPTED
+        assert [line[:9] for line in shown.out.splitlines()] == ['{"id": 3,', '{"id": 4,', '{"id": 5,']
+
+    @pytest.mark.parametrize("words", [("--kind", "nonsense"), ("--limit", "0"), ("--limit", "1001")])
+    def test_a_wrong_option_is_a_matter_of_usage(self, run: Run, words: tuple[str, str]) -> None:
+        assert run("events", *words).code == Exit.USAGE
+
+
+class TestScale:
+    def reach(self, stage: Stage, *counts: int) -> None:
+        """Let each look at the services find one of those counts, the last one without an order."""
+        shown = [view(n, wanted=4) for n in counts[:-1]] + [view(counts[-1])]
+        stage.script.looks = [partial(stage.script.becomes, one) for one in shown]
+
+    def test_it_waits_until_the_count_is_there_and_shows_what_happens(self, run: Run, stage: Stage) -> None:
+        stage.script.happens(EventKind.STEP, "of before")
+        self.reach(stage, 3, 4, 4)
+        stage.script.looks.insert(1, lambda: stage.script.happens(EventKind.STEP, "up: replica 3 done"))
+        shown = run("scale", "web", "4")
+        assert (shown.code, shown.out) == (0, "shop/web has 4 replicas.\n")
+        assert "up: replica 3 done" in shown.err
+        assert "of before" not in shown.err
+        assert stage.script.asked == [("scale", "web", 4)]
+
+    def test_json_is_the_end_alone(self, run: Run, stage: Stage) -> None:
+        self.reach(stage, 3, 4)
+        shown = run("scale", "web", "4", "--json")
+        assert shown.json.keys() == {"outcome", "why", "service"}
+        assert (shown.json["outcome"], len(shown.json["service"]["replicas"]), shown.err) == (
+            "reached",
+            4,
+            "",
+        )
+
+    def test_it_need_not_wait(self, run: Run) -> None:
+        shown = run("scale", "web", "4", "--no-wait", "--json")
+        assert (shown.code, shown.json["outcome"], shown.json["service"]["wanted"]) == (0, "ordered", 4)
+
+    def test_a_count_that_is_held_ends_with_the_reason(self, run: Run, stage: Stage) -> None:
+        def look() -> None:
+            held = view(2, wanted=4, decided=NOW + len(stage.script.looks) * -2, reason="paused")
+            stage.script.becomes(replace(held, pause=Pause.ALL))
+
+        stage.script.looks = [look] * 5
+        shown = run("scale", "web", "4")
+        assert shown.code == Exit.NOT_REACHED
+        assert "a person holds all steps (alertscale resume web lets them go)" in shown.out
+        assert "The order for 4 stands" in shown.out
+
+    def test_out_of_bounds_is_refused_with_the_bounds(self, run: Run) -> None:
+        shown = run("scale", "web", "9", "--json")
+        assert shown.code == Exit.REFUSED
+        assert shown.json["error"].keys() == {"reason", "exit", "text", "way_out"}
+        assert (shown.json["error"]["reason"], shown.json["error"]["exit"]) == ("refused", 1)
+        assert "alertscale.max 5" in shown.json["error"]["text"]
+
+    @pytest.mark.parametrize("count", ["0", "-1", "x", "1.5"])
+    def test_no_count_at_all_is_a_matter_of_usage(self, run: Run, stage: Stage, count: str) -> None:
+        assert run("scale", "web", "--", count).code == Exit.USAGE
+        assert stage.script.asked == []
+
+
+class TestPause:
+    @pytest.mark.parametrize(("words", "steps"), [((), "all"), (("down",), "down"), (("none",), "none")])
+    def test_steps_are_held(self, run: Run, stage: Stage, words: tuple[str, ...], steps: str) -> None:
+        assert run("pause", "web", *words).code == 0
+        assert stage.script.asked == [("pause", "web", steps)]
+
+    def test_it_says_who_holds_what_and_how_to_let_it_go(self, run: Run) -> None:
+        assert run("pause", "web").out == (
+            "shop/web: a person holds all steps (alertscale resume web lets them go).\n"
+        )
+        assert run("resume", "web").out == "shop/web: nothing is held.\n"
+
+    def test_what_the_label_holds_stays_held(self, run: Run, stage: Stage) -> None:
+        limits = stage.script.views[0].limits
+        assert limits is not None
+        stage.script.becomes(replace(view(2), limits=replace(limits, pause=Pause.UP)))
+        assert "steps up by the label alertscale.pause: up" in run("resume", "web").out
+
+    def test_json(self, run: Run) -> None:
+        assert run("pause", "web", "up", "--json").json["service"]["pause"] == "up"
+        assert run("resume", "web", "--json").json["service"]["pause"] == "none"
+
+
+class TestCheck:
+    @pytest.fixture
+    def checker(self, monkeypatch: pytest.MonkeyPatch) -> Checker:
+        made = Checker()
+        monkeypatch.setattr(checking, "load", lambda: made)
+        return made
+
+    def test_nothing_found(self, run: Run, checker: Checker, tmp_path: Path) -> None:
+        shown = run("check", str(tmp_path))
+        assert (shown.code, checker.asked[0]) == (0, tmp_path)
+        assert "Nothing found" in shown.out
+
+    def test_each_finding_with_place_and_way_out(self, run: Run, checker: Checker, tmp_path: Path) -> None:
+        checker.findings = (Found(), Found(severity="warning", line=None))
+        shown = run("check", str(tmp_path))
+        assert shown.code == Exit.REFUSED
+        assert (
+            "prometheus/alert.rules.yml:20: error: HighCPU has no LowCPU [up-without-down]\n"
+            "    Way out: add a rule with scale: down and resource: cpu\n"
+        ) in shown.out
+        assert shown.out.endswith("1 error, 1 warning\n")
+
+    def test_warnings_alone_are_no_failure(self, run: Run, checker: Checker, tmp_path: Path) -> None:
+        checker.findings = (Found(severity="warning"),)
+        assert run("check", str(tmp_path)).code == 0
+        assert run("check", str(tmp_path), "--json").json["warnings"] == 1
+
+    def test_it_looks_here_when_no_directory_is_given(self, run: Run, checker: Checker) -> None:
+        run("check")
+        assert checker.asked[0] == Path()
+
+    def test_a_directory_that_is_not_there_is_a_matter_of_usage(self, run: Run, tmp_path: Path) -> None:
+        assert run("check", str(tmp_path / "gone")).code == Exit.USAGE
+
+
+class TestFailures:
+    @pytest.mark.parametrize("words", ASKING)
+    def test_a_scaler_that_is_not_there(self, run: Run, words: tuple[str, ...]) -> None:
+        shown = run(*words, ALERTSCALE_URL="http://127.0.0.1:1")
+        assert (shown.code, shown.out) == (Exit.UNREACHABLE, "")
+        assert "http://127.0.0.1:1: the scaler does not answer" in shown.err
+        assert "Way out: start it with `docker compose up -d scaler`" in shown.err
+
+    @pytest.mark.parametrize("words", ASKING)
+    def test_in_json_the_failure_is_on_the_standard_output(self, run: Run, words: tuple[str, ...]) -> None:
+        shown = run(*words, "--json", ALERTSCALE_URL="http://127.0.0.1:1")
+        assert (shown.code, shown.err) == (Exit.UNREACHABLE, "")
+        assert (shown.json["error"]["reason"], shown.json["error"]["exit"]) == ("unreachable", 3)
+
+    @pytest.mark.parametrize("words", ASKING[3:])
+    @pytest.mark.parametrize("token", ["", "wrong"])
+    def test_without_the_right_token(
+        self, run: Run, stage: Stage, words: tuple[str, ...], token: str
+    ) -> None:
+        shown = run(*words, ALERTSCALE_TOKEN=token)
+        assert shown.code == Exit.UNAUTHORIZED
+        assert "cat /run/alertscale/token" in shown.err
+        assert stage.script.asked == []
+
+    @pytest.mark.parametrize("words", ASKING[:3])
+    def test_reading_needs_no_token(self, run: Run, words: tuple[str, ...]) -> None:
+        assert run(*words, ALERTSCALE_TOKEN="").code == 0
+
+    def test_the_token_may_be_in_a_file(self, run: Run, stage: Stage, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text("the-token\n")
+        shown = run("pause", "web", "--token-file", str(tmp_path / "token"), ALERTSCALE_TOKEN="wrong")
+        assert (shown.code, stage.script.asked) == (0, [("pause", "web", "all")])
+
+    def test_an_address_that_cannot_be_one(self, run: Run) -> None:
+        assert run("status", "--url", "localhost:8000").code == Exit.USAGE
+
+
+def test_colour_is_for_terminals(run: Run, stage: Stage) -> None:
+    stage.script.views = [faulty()]
+    assert "\x1b" not in run("status").out
+    assert "\x1b" not in run("status", TERM="xterm-256color", COLORTERM="truecolor").out
+
+
+def loaded(module: str, *, prefix: str) -> str:
+    """What a fresh Python has loaded of a package once a module is imported."""
+    code = f"import sys, {module}; print([m for m in sys.modules if m.startswith({prefix!r})])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def test_the_checks_are_loaded_only_when_they_are_asked_for() -> None:
+    assert loaded("alertscale.__main__", prefix="alertscale.check.") == "[]"
+
+
+def test_the_scaler_carries_nothing_of_the_command_line() -> None:
+    assert loaded("scaler.__main__", prefix="alertscale") == "[]"

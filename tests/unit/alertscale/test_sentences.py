@@ -1,0 +1,107 @@
+"""Every decision in one sentence."""
+
+from typing import Any
+
+import pytest
+
+from alertscale import sentences
+from scaler.reasons import DecisionReason
+from tests.unit.alertscale.builders import (
+    HIGH_CPU,
+    LOW_CPU,
+    LOW_MEMORY,
+    faulty_service,
+    raw_replica,
+    raw_service,
+    service,
+    times,
+)
+
+
+def said(**fields: Any) -> str:  # noqa: ANN401 - as raw_service takes them
+    return sentences.headline(service(raw_service(**fields)), times())
+
+
+def test_every_reason_of_the_scaler_has_a_sentence() -> None:
+    assert set(DecisionReason) == sentences.REASONS
+
+
+@pytest.mark.parametrize("reason", DecisionReason)
+def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
+    for fields in ({}, {"until": 4.0}, {"alerts": (HIGH_CPU, LOW_CPU)}):
+        text = said(reason=reason, resources=("cpu",), **fields)
+        assert text.startswith("Holding at 3: ")
+        assert text.endswith(".")
+        assert "?" not in text
+        assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {"reason": "up_cooldown", "until": 4, "alerts": (HIGH_CPU,)},
+            "Holding at 3: HighCPU fires, and the up cooldown ends in 4 s (04:16:55 UTC).",
+        ),
+        (
+            {"reason": "alert_up", "direction": "up", "target": 4, "alerts": (HIGH_CPU,)},
+            "Going up from 3 to 4: HighCPU fires.",
+        ),
+        (
+            {"reason": "alert_down", "direction": "down", "target": 2, "alerts": (LOW_CPU, LOW_MEMORY)},
+            "Going down from 3 to 2: LowCPU and LowMemory fire, and so everything is low.",
+        ),
+        (
+            {"reason": "at_max", "alerts": (HIGH_CPU,)},
+            "Holding at 3: HighCPU fires, but that is alertscale.max.",
+        ),
+        (
+            {"reason": "not_all_low", "resources": ("memory",), "alerts": (LOW_CPU,)},
+            "Holding at 3: LowCPU fires, but no alert says that memory is low too.",
+        ),
+        (
+            {"reason": "manual", "direction": "up", "target": 4, "wanted": 5},
+            "Going up from 3 to 4: a person asked for 5.",
+        ),
+        (
+            {"reason": "paused", "pause": "all"},
+            "Holding at 3: a person holds all steps (alertscale resume web lets them go).",
+        ),
+        (
+            {"reason": "paused", "limits": {"pause": "up"}, "pause": "down"},
+            (
+                "Holding at 3: a person holds steps down (alertscale resume web lets them go)"
+                " and steps up by the label alertscale.pause: up."
+            ),
+        ),
+        (
+            {"reason": "backoff", "until": 8},
+            (
+                "Holding at 3: the last step up failed, or a replica has just gone;"
+                " it tries again in 8 s (04:16:59 UTC)."
+            ),
+        ),
+        ({"reason": "steady"}, "Holding at 3: no alert asks for a step."),
+        # The alert has ended since the decision.
+        (
+            {"reason": "alert_up", "direction": "up", "target": 4, "resources": ("cpu",)},
+            "Going up from 3 to 4: an alert for cpu fired.",
+        ),
+        ({"reason": "a_new_one"}, "Holding at 3: a_new_one."),
+    ],
+)
+def test_it_says_what_why_and_until_when(fields: dict[str, Any], text: str) -> None:
+    assert said(**fields) == text
+
+
+def test_a_service_that_is_left_alone_or_not_decided_on() -> None:
+    assert sentences.headline(service(faulty_service()), times()) == "Left alone: its labels cannot be read."
+    assert said(decision=None) == "Not decided on yet."
+
+
+def test_replicas_are_counted_by_state() -> None:
+    assert sentences.summary(service(raw_service(replicas=2))) == "2"
+    mixed = raw_service() | {
+        "replicas": [raw_replica(1), raw_replica(2, "starting"), raw_replica(3, "failed")]
+    }
+    assert sentences.summary(service(mixed)) == "3 (1 failed, 1 ready, 1 starting)"
