@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from scaler.__main__ import _strings_at_once
 from scaler.alerts import Alert, KnownServices, SignalBook, Verdict, judge, not_json, parse
 from scaler.errors import RequestError
 from scaler.policy import Demand
@@ -362,3 +363,11 @@ def test_a_body_of_another_type_is_told_what_it_claims_to_be() -> None:
 
     assert error.status == 415
     assert "'text/plain' is not application/json" in str(error)
+
+
+def test_maps_of_strings_are_checked_in_one_go_which_halves_the_time_of_a_webhook() -> None:
+    entry = VALIDATOR.schema["properties"]["alerts"]["items"]["properties"]  # type: ignore[index]
+    validator: Any = None  # whoever asks it has left the short way
+    for name in ("labels", "annotations"):
+        wanted = entry[name]["additionalProperties"]
+        assert list(_strings_at_once(validator, wanted, {"a": "b"}, entry[name])) == []

@@ -93,6 +93,43 @@ def test_every_call_and_every_answer_has_an_example_of_its_schema(document: dict
     assert seen > 20
 
 
+def test_every_parameter_has_an_example_of_its_schema(document: dict[str, Any]) -> None:
+    seen = 0
+    for path, node in within(document):
+        for parameter in node.get("parameters", ()):
+            examples = [e["value"] for e in parameter.get("examples", {}).values()] + [
+                parameter[key] for key in ("example",) if key in parameter
+            ]
+            assert examples, (path, parameter["name"])
+            for example in examples:
+                checker(document, parameter["schema"]).validate(example)
+                seen += 1
+    assert seen >= 4
+
+
+def test_the_examples_of_schemas_are_of_them(document: dict[str, Any]) -> None:
+    seen = 0
+    for path, node in within(document):
+        if "properties" in path and isinstance(node.get("examples"), list):
+            for example in node["examples"]:
+                checker(document, node).validate(example)
+                seen += 1
+    assert seen > 5
+
+
+def test_every_field_says_what_it_means(document: dict[str, Any]) -> None:
+    for path, node in within(document):
+        for name, field in node.get("properties", {}).items() if "type" in node else ():
+            assert field.get("description"), (*path, name)
+
+
+def test_every_object_that_answers_has_no_field_beside_those_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        if schema["type"] == "object" and name != "Notification":  # Alertmanager may send more
+            assert schema["additionalProperties"] is False, name
+
+
 def test_every_schema_is_one(document: dict[str, Any]) -> None:
     for path, node in within(document):
         if path and path[-1] == "schema":

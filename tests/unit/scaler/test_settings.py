@@ -126,6 +126,12 @@ def test_a_variable_like_no_other_is_told_all_of_them() -> None:
     assert all(f"ALERTSCALE_{name}" in fault for name in VARIABLES)
 
 
+def test_the_variables_of_the_command_line_are_none_of_ours() -> None:
+    environment = {"ALERTSCALE_URL": "http://elsewhere:8000", "ALERTSCALE_TOKEN": "x"}
+
+    assert read_settings(environment) == read_settings({})
+
+
 @given(st.dictionaries(st.sampled_from([f"ALERTSCALE_{name}" for name in VARIABLES]), st.text()))
 def test_any_environment_is_read_or_refused_with_its_names(environment: dict[str, str]) -> None:
     try:

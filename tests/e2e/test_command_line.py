@@ -1,0 +1,39 @@
+"""The command line inside the scaler's container: no option, no installation, and no cost to the scaler."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.stack import Stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+def alertscale(stack: Stack, *words: str) -> str:
+    return stack.compose("exec", "-T", "scaler", "alertscale", *words)
+
+
+def test_status_and_explain_need_no_option(stack: Stack) -> None:
+    assert "flask-app" in alertscale(stack, "status")
+    shown = json.loads(alertscale(stack, "explain", "flask-app", "--json"))
+    assert [way["direction"] for way in shown["explanation"]["ways"]] == ["up", "down"]
+    assert "the scaler started" in alertscale(stack, "events", "--kind", "started")
+
+
+def test_a_manual_step_is_waited_for_and_a_pause_is_told(one_replica: Stack) -> None:
+    assert "flask-app has 2 replicas." in alertscale(one_replica, "scale", "flask-app", "2")
+    assert "holds all steps" in alertscale(one_replica, "pause", "flask-app")
+    assert one_replica.service()["pause"] == "all"
+    assert "nothing is held" in alertscale(one_replica, "resume", "flask-app")
+
+
+def test_it_works_from_whichever_directory(stack: Stack) -> None:
+    assert "flask-app" in stack.compose("exec", "-T", "--workdir", "/tmp", "scaler", "alertscale", "status")
+
+
+def test_the_scaler_carries_nothing_of_it(stack: Stack) -> None:
+    """Structlog loads rich wherever it finds it: the command line's packages lie apart."""
+    code = "import sys, scaler.__main__; print(sorted({'alertscale', 'rich', 'pygments'} & set(sys.modules)))"
+    assert stack.compose("exec", "-T", "scaler", "python", "-c", code).strip() == "[]"
