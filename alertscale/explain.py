@@ -127,17 +127,28 @@ def _notes(service: Service, health: Health, times: Times) -> tuple[str, ...]:
 
 def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
     firing = sentences.fires(service, "up")
-    target = min(limits.maximum, inputs.replicas + limits.step)
+    former = _set_back_from(limits, inputs)
+    target = min(limits.maximum, former or inputs.replicas + limits.step)
+    # What somebody else has just set back comes back in one step, without a cooldown.
+    cooldown = (
+        () if former else (_over("the up cooldown", limits.cooldown_up, inputs.cooldown_up_until, times),)
+    )
     conditions = (
         *_common(service, limits, inputs, "up"),
         Condition(met=bool(firing), text=f"an alert asks for more{_in_brackets(firing)}"),
         Condition(
             met=inputs.replicas < limits.maximum, text=f"it has fewer than alertscale.max ({limits.maximum})"
         ),
-        _over("the up cooldown", limits.cooldown_up, inputs.cooldown_up_until, times),
+        *cooldown,
         _over_failure(inputs.retry_at, times),
     )
     return _way("up", target if target > inputs.replicas else None, conditions, limits, times)
+
+
+def _set_back_from(limits: Limits, inputs: Inputs) -> int | None:
+    if inputs.former is None or inputs.replicas > limits.minimum or inputs.former <= inputs.replicas:
+        return None
+    return inputs.former
 
 
 def _down(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:

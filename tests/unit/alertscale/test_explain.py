@@ -63,6 +63,13 @@ def test_at_a_bound_it_names_the_label() -> None:
     assert ways(replicas=1)[1] == "It does not go down: alertscale.min is 1."
 
 
+def test_a_count_that_somebody_has_set_back_comes_back_in_one_step_without_a_cooldown() -> None:
+    set_back = COOLING | {"former": 4}
+    assert ways(replicas=1, alerts=(HIGH_CPU,), inputs=set_back)[0] == "It goes up to 4 at its next decision."
+    assert ways(replicas=1, inputs=set_back)[0] == "It goes up to 4 once an alert asks for more."
+    assert "cooldown" in ways(replicas=2, inputs=set_back)[0]
+
+
 def test_a_wider_step_ends_at_the_bound() -> None:
     up, down = of(raw_service(limits={"step": 3}, inputs=OVER)).ways
     assert (up.target, down.target) == (5, 1)
