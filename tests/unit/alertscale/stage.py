@@ -17,7 +17,7 @@ from scaler.metrics import Metrics
 from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
 from scaler.views import Health, Inputs, ReplicaView, ServiceView
-from scaler.web import create_app
+from scaler.web import Autoscaling, create_app
 from tests.recording import VALIDATOR
 
 TOKEN = "the-token"
@@ -166,10 +166,17 @@ class Stage:
 @contextlib.contextmanager
 def staged() -> Iterator[Stage]:
     """Serve a script."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     script = Script()
+    with served(script) as url:
+        yield Stage(script=script, url=url)
+
+
+@contextlib.contextmanager
+def served(autoscaler: Autoscaling) -> Iterator[str]:
+    """Serve the real application around an autoscaler; yields its address."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(
-        autoscaler=script,
+        autoscaler=autoscaler,
         metrics=Metrics(CollectorRegistry()),
         validator=VALIDATOR,
         token=lambda: TOKEN,
@@ -179,7 +186,7 @@ def staged() -> Iterator[Stage]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield Stage(script=script, url=f"http://127.0.0.1:{server.server_port}")
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
