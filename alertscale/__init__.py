@@ -1,1 +1,1 @@
-"""The command line of alertscale, and what checks its configuration."""
+"""The command line of alertscale, and the checks that it runs."""

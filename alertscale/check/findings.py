@@ -1,0 +1,130 @@
+"""What a check finds: a closed list of rules, each with its severity."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How bad it is: an error stops scaling or makes it swing, a warning makes it worse than it could be."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Rule(StrEnum):
+    """Every rule; docs/check.md explains each."""
+
+    UNREADABLE_FILE = "unreadable-file"
+    INVALID_YAML = "invalid-yaml"
+    UNEXPECTED_FORM = "unexpected-form"
+    UNREADABLE_EXPRESSION = "unreadable-expression"
+    MISSING_RULE_FILE = "missing-rule-file"
+    UNREADABLE_LABEL = "unreadable-label"
+    MIN_ABOVE_MAX = "min-above-max"
+    UNKNOWN_LABEL = "unknown-label"
+    NEARLY_OUR_LABEL = "nearly-our-label"
+    FIXED_HOST_PORT = "fixed-host-port"
+    CONTAINER_NAME = "container-name"
+    STATIC_ADDRESS = "static-address"
+    HOST_NETWORK = "host-network"
+    BAD_SCALE = "bad-scale"
+    SCALE_WITHOUT_SERVICE = "scale-without-service"
+    SCALE_WITHOUT_RESOURCE = "scale-without-resource"
+    UNKNOWN_SERVICE = "unknown-service"
+    SERVICE_NOT_ENABLED = "service-not-enabled"
+    UP_WITHOUT_DOWN = "up-without-down"
+    RESOURCE_WITHOUT_RULE = "resource-without-rule"
+    WATCHDOG_MISSING = "watchdog-missing"
+    FLAPPING_THRESHOLDS = "flapping-thresholds"
+    SUM_NOT_AVERAGE = "sum-not-average"
+    SHORT_RATE_WINDOW = "short-rate-window"
+    FOR_EXCEEDS_COOLDOWN = "for-exceeds-cooldown"
+    KEEP_FIRING_EXCEEDS_COOLDOWN = "keep-firing-exceeds-cooldown"
+    UNDELIVERED_ALERT = "undelivered-alert"
+    SCALER_NOT_REACHED = "scaler-not-reached"
+    WEBHOOK_WITHOUT_TOKEN = "webhook-without-token"  # noqa: S105 - a rule, not a secret
+    REPEAT_NOT_BELOW_GROUP = "repeat-not-below-group"
+    TTL_BELOW_REPETITION = "ttl-below-repetition"
+
+
+WARNINGS: Final = frozenset(
+    {
+        Rule.UNREADABLE_EXPRESSION,
+        Rule.MISSING_RULE_FILE,
+        Rule.NEARLY_OUR_LABEL,
+        Rule.SUM_NOT_AVERAGE,
+        Rule.SHORT_RATE_WINDOW,
+        Rule.FOR_EXCEEDS_COOLDOWN,
+        Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
+        Rule.REPEAT_NOT_BELOW_GROUP,
+    }
+)
+"""The rules that warn; the others are errors."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Place:
+    """Where something is written.
+
+    Attributes:
+        file: as it was given.
+        line: from 1; 1 for a file as a whole.
+    """
+
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that would make the loop fail or swing.
+
+    Attributes:
+        rule: which rule found it.
+        severity: how bad it is.
+        file: where; as it was given.
+        line: from 1.
+        text: one sentence with the value.
+        way_out: one sentence: what to do.
+    """
+
+    rule: Rule
+    severity: Severity
+    file: Path
+    line: int
+    text: str
+    way_out: str
+
+
+def severity_of(rule: Rule) -> Severity:
+    """The severity that all findings of a rule have."""
+    return Severity.WARNING if rule in WARNINGS else Severity.ERROR
+
+
+def finding(rule: Rule, place: Place, text: str, way_out: str) -> Finding:
+    """Put a finding together."""
+    return Finding(
+        rule=rule,
+        severity=severity_of(rule),
+        file=place.file,
+        line=place.line,
+        text=text,
+        way_out=way_out,
+    )
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each finding once, by file, line and rule."""
+    return tuple(sorted(dict.fromkeys(findings), key=lambda f: (str(f.file), f.line, f.rule, f.text)))
+
+
+def nearest(word: str, words: Iterable[str] | Mapping[str, object], *, cutoff: float = 0.6) -> str | None:
+    """The word that was probably meant, if one is near."""
+    near = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=cutoff)
+    return near[0] if near else None

@@ -1,0 +1,154 @@
+"""Rules on alerts that belong together: one up, one down, for each resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alertscale.check.compose import Service
+from alertscale.check.expressions import Threshold, thresholds
+from alertscale.check.findings import Finding, Rule, finding, nearest
+from alertscale.check.promrules import Alert
+from alertscale.check.rules.sums import grows_with_replicas
+from alertscale.check.setup import Setup
+from scaler.labels import MAX, MIN, RESOURCES, STEP
+from scaler.reasons import Direction
+
+
+def _asking(setup: Setup, direction: Direction, resource: str) -> tuple[Alert, ...]:
+    """Alerts that may ask for such a step, those with a label that cannot be known included."""
+    return tuple(
+        alert
+        for alert in setup.scaling
+        if (alert.direction is direction or alert.labels["scale"].value is None)
+        and _may_be_on(setup, alert, resource)
+    )
+
+
+def _may_be_on(setup: Setup, alert: Alert, resource: str) -> bool:
+    resources = setup.rules.values(alert, "resource") if setup.rules else None
+    return resources is None or resource in resources
+
+
+def up_without_down(setup: Setup) -> Iterator[Finding]:
+    """What is added on a resource is never removed on it."""
+    if setup.rules is None or setup.rules.partial:
+        return
+    for alert in setup.scaling:
+        resource = alert.resource
+        if alert.direction is not Direction.UP or not resource:
+            continue
+        downs = _asking(setup, Direction.DOWN, resource)
+        services = setup.scaled_by(alert)
+        without = [s.name for s in services if not any(setup.may_concern(down, s) for down in downs)]
+        if without or (not services and not downs):
+            of = f" of {', '.join(without)}" if without else ""
+            yield finding(
+                Rule.UP_WITHOUT_DOWN,
+                alert.place,
+                f"{alert.name} adds replicas{of} on {resource!r}, but no alert with scale: down and "
+                f"resource: {resource} ever speaks for removing them",
+                f"add an alert with scale: down and resource: {resource}, and name {resource} in "
+                "alertscale.resources",
+            )
+
+
+def resource_without_rule(setup: Setup) -> Iterator[Finding]:
+    """A resource that has to be low before a replica is removed, and of which nothing ever says so."""
+    if setup.rules is None or setup.rules.partial or setup.stack is None:
+        return
+    known = sorted({alert.resource for alert in setup.scaling if alert.resource})
+    for service in setup.stack.enabled:
+        for resource in service.value(RESOURCES) or ():
+            asking = [alert for way in Direction for alert in _asking(setup, way, resource)]
+            if any(
+                setup.may_concern(alert, service) for alert in asking if alert.direction != Direction.DOWN
+            ):
+                # Without its down alert that one is up-without-down already.
+                continue
+            if any(setup.may_concern(alert, service) for alert in asking):
+                continue
+            near = nearest(resource, [name for name in known if name != resource])
+            yield finding(
+                Rule.RESOURCE_WITHOUT_RULE,
+                service.place_of(RESOURCES),
+                f"{service.name}: alertscale.resources names {resource!r}, of which no alert with "
+                "scale: down tells, so no replica is ever removed",
+                f"did you mean {near}?"
+                if near
+                else f"add an alert with scale: down and resource: {resource}, or take {resource} out of "
+                "alertscale.resources",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """A step down of a service.
+
+    Attributes:
+        service: its name; empty if no Compose file says.
+        before: replicas.
+        after: replicas.
+    """
+
+    service: str = ""
+    before: int = 2
+    after: int = 1
+
+    @property
+    def factor(self) -> float:
+        """By how much the mean over the replicas grows."""
+        return self.before / self.after
+
+
+def flapping_thresholds(setup: Setup) -> Iterator[Finding]:
+    """A step down that makes the load high, so that a step up follows, and so on."""
+    for down in setup.scaling:
+        if down.direction is not Direction.DOWN or not down.resource:
+            continue
+        for up in _asking(setup, Direction.UP, down.resource):
+            step = _worst_step(setup, up, down)
+            for low, high in _comparable(setup, up, down) if step else ():
+                if step and max(low.number, low.number * step.factor) >= high.number:
+                    yield _flapping(up, down, low, high, step)
+
+
+def _comparable(setup: Setup, up: Alert, down: Alert) -> Iterator[tuple[Threshold, Threshold]]:
+    """Pairs of thresholds, low and high, on the same mean."""
+    if up.expression.tree is None or down.expression.tree is None or setup.rules is None:
+        return
+    for low in thresholds(down.expression.tree):
+        for high in thresholds(up.expression.tree):
+            same = low.measured.prettify() == high.measured.prettify()
+            ways = (low.operator[0], high.operator[0]) == ("<", ">")
+            if same and ways and not grows_with_replicas(low.measured, setup.rules):
+                yield low, high
+
+
+def _worst_step(setup: Setup, up: Alert, down: Alert) -> _Step | None:
+    if setup.stack is None:
+        return _Step()
+    both = [s for s in setup.scaled_by(down) if setup.may_concern(up, s)]
+    steps = [step for s in both if (step := _last_step(s))]
+    return max(steps, key=lambda step: step.factor, default=None)
+
+
+def _last_step(service: Service) -> _Step | None:
+    """The step down to min: the fewer replicas are left, the more of the load each of them gets."""
+    low, high, step = service.value(MIN), service.value(MAX), service.value(STEP)
+    if low is None or high is None or step is None or high <= low:
+        return None
+    return _Step(service=service.name, before=min(high, low + step), after=low)
+
+
+def _flapping(up: Alert, down: Alert, low: Threshold, high: Threshold, step: _Step) -> Finding:
+    of = f" of {step.service}" if step.service else ""
+    return finding(
+        Rule.FLAPPING_THRESHOLDS,
+        down.expression.place,
+        f"{down.name} removes a replica below {low.number:g}, but from {step.before} to {step.after} "
+        f"replicas{of} that becomes {low.number * step.factor:g}, and {up.name} adds one above "
+        f"{high.number:g}",
+        f"lower the number in {down.name} below {high.number / step.factor:g}, or raise the one in {up.name} "
+        f"above {low.number * step.factor:g}",
+    )

@@ -1,0 +1,157 @@
+"""Rules on the way of an alert through Alertmanager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from alertscale.check import durations
+from alertscale.check.compose import Service
+from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.promrules import Alert
+from alertscale.check.routing import Receiver, Route, has_credentials
+from alertscale.check.setup import Setup
+from alertscale.check.tree import Node
+from scaler.labels import parse_duration
+
+DEFAULT_TTL: Final = 15.0
+"""Seconds after which the scaler forgets an alert that it is not told of again, if nobody says otherwise."""
+
+_PATH: Final = "/alerts"
+_THIS_MACHINE: Final = frozenset({"localhost"})
+
+
+def undelivered_alert(setup: Setup) -> Iterator[Finding]:
+    """An alert that reaches nobody."""
+    for alert in setup.alerts:
+        routes = _reached(setup, alert)
+        if routes and not any(_delivers(setup, route) for route in routes):
+            names = ", ".join(dict.fromkeys(repr(route.receiver) for route in routes))
+            yield finding(
+                Rule.UNDELIVERED_ALERT,
+                alert.place,
+                f"{alert.name} is routed to {names}, which tells nobody: not defined, or without integration",
+                "give the receiver an integration (webhook_configs, email_configs, ...), or route the alert "
+                "to one that has",
+            )
+
+
+def scaler_not_reached(setup: Setup) -> Iterator[Finding]:
+    """An alert that the scaler needs and does not get."""
+    for alert in setup.for_the_scaler:
+        routes = _reached(setup, alert)
+        if any(_delivers(setup, route) for route in routes) and not _to_the_scaler(setup, routes):
+            yield finding(
+                Rule.SCALER_NOT_REACHED,
+                alert.place,
+                f"{alert.name} is delivered to {', '.join(sorted({repr(r.receiver) for r in routes}))}, "
+                f"but to no webhook of the scaler's {_PATH}",
+                "route it to a receiver with a webhook such as http://scaler:8000/alerts",
+            )
+
+
+def webhook_without_token(setup: Setup) -> Iterator[Finding]:
+    """A webhook to the scaler that it answers with 401."""
+    for receiver in setup.routing.receivers.values() if setup.routing else ():
+        for webhook in receiver.webhooks:
+            http = webhook.get("http_config")
+            authorized = setup.routing.authorized if http is None and setup.routing else False
+            if _is_the_scaler(setup, webhook) and not authorized and not (http and has_credentials(http)):
+                yield finding(
+                    Rule.WEBHOOK_WITHOUT_TOKEN,
+                    webhook.place,
+                    f"the webhook of the receiver {receiver.name!r} to {webhook.word('url') or 'the scaler'} "
+                    "sends no token, so the scaler refuses what it says",
+                    "add http_config with authorization: credentials_file: /run/alertscale/token",
+                )
+
+
+def repeat_not_below_group(setup: Setup) -> Iterator[Finding]:
+    """A route that misses every other occasion to repeat."""
+
+    def slow(route: Route) -> bool:
+        return route.repeat_interval.seconds >= route.group_interval.seconds
+
+    for route, name in _only_routes(setup, slow):
+        yield finding(
+            Rule.REPEAT_NOT_BELOW_GROUP,
+            route.repeat_interval.place,
+            f"repeat_interval: {route.repeat_interval} is not shorter than group_interval: "
+            f"{route.group_interval} on the route of {name}, so it is repeated only every "
+            f"{durations.show(route.repetition)}",
+            f"make repeat_interval shorter than {route.group_interval}: a group is repeated on a tick of "
+            "group_interval if the last time is longer ago than repeat_interval",
+        )
+
+
+def ttl_below_repetition(setup: Setup) -> Iterator[Finding]:
+    """Alerts that the scaler forgets before it is told of them again."""
+    ttl = _ttl(setup)
+    for route, name in _only_routes(setup, lambda r: r.repetition >= ttl) if ttl is not None else ():
+        yield finding(
+            Rule.TTL_BELOW_REPETITION,
+            route.group_interval.place,
+            f"the scaler forgets an alert after {durations.show(ttl or 0)} of silence, but {name} is "
+            f"repeated only every {durations.show(route.repetition)}",
+            "set group_interval: 5s and repeat_interval: 4s on the route to the scaler, or raise "
+            "ALERTSCALE_SIGNAL_TTL",
+        )
+
+
+def _ttl(setup: Setup) -> float | None:
+    text = setup.stack.signal_ttl if setup.stack else None
+    try:
+        return DEFAULT_TTL if text is None or text.value == "" else parse_duration(text.value or "")
+    except ValueError:
+        # Not known here; the scaler reports it when it starts.
+        return None
+
+
+def _reached(setup: Setup, alert: Alert) -> tuple[Route, ...]:
+    rules, routing = setup.rules, setup.routing
+    if rules is None or routing is None:
+        return ()
+    return routing.reached(lambda label: rules.values(alert, label))
+
+
+def _receiver(setup: Setup, route: Route) -> Receiver | None:
+    return setup.routing.receiver(route) if setup.routing else None
+
+
+def _delivers(setup: Setup, route: Route) -> bool:
+    receiver = _receiver(setup, route)
+    return receiver is not None and receiver.integrations > 0
+
+
+def _to_the_scaler(setup: Setup, routes: tuple[Route, ...]) -> list[Route]:
+    receivers = [(route, _receiver(setup, route)) for route in routes]
+    return [r for r, to in receivers if to and any(_is_the_scaler(setup, w) for w in to.webhooks)]
+
+
+def _only_routes(setup: Setup, is_bad: Callable[[Route], bool]) -> Iterator[tuple[Route, str]]:
+    """Bad routes, each once with an alert, on which the scaler depends: no other brings it the alert."""
+    told: set[Route] = set()
+    for alert in setup.for_the_scaler:
+        routes = _to_the_scaler(setup, _reached(setup, alert))
+        if all(is_bad(route) for route in routes):
+            yield from ((route, alert.name) for route in routes if route not in told)
+            told.update(routes)
+
+
+def _is_the_scaler(setup: Setup, webhook: Node) -> bool:
+    url = webhook.word("url")
+    if url is None:
+        # url_file: what it says is not known here.
+        return webhook.get("url_file") is not None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.path.rstrip("/") == _PATH and _may_be_host(host, setup.stack.scaler if setup.stack else None)
+
+
+def _may_be_host(host: str, scaler: Service | None) -> bool:
+    """Whether a host can be the scaler: by one of its names, or from outside of the Compose network."""
+    return scaler is None or host in scaler.names | _THIS_MACHINE or "." in host or ":" in host

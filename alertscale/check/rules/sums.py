@@ -1,0 +1,89 @@
+"""Sums over replicas where a mean is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import promql_parser as promql
+
+from alertscale.check.expressions import COMPARISONS, bare, children, name_of, number
+from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.promrules import RuleSet
+from alertscale.check.setup import Setup
+
+_REPLICA_LABELS: Final = frozenset(
+    {"name", "instance", "id", "container", "container_name", "container_id", "pod"}
+)
+"""Labels that tell one replica from another: a sum that keeps one of them is not over replicas."""
+_QUOTIENTS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"})
+"""Functions whose value does not grow with the number of their series."""
+
+
+def sum_not_average(setup: Setup) -> Iterator[Finding]:
+    """A measurement that one more replica does not lower."""
+    for alert in setup.scaling:
+        tree = alert.expression.tree
+        if setup.rules and tree is not None and grows_with_replicas(tree, setup.rules):
+            yield finding(
+                Rule.SUM_NOT_AVERAGE,
+                alert.expression.place,
+                f"{alert.name} compares a sum over all replicas, which one more or fewer does not change",
+                "take avg instead of sum, or divide by the number of replicas or by the sum of their limits",
+            )
+
+
+def grows_with_replicas(expr: promql.Expr, rules: RuleSet) -> bool:
+    """Whether what an expression measures is a sum over replicas that nothing divides."""
+    try:
+        return _Sums(rules).holds(expr)
+    except RecursionError:
+        # A very long chain of records: nothing is claimed of it.
+        return False
+
+
+class _Sums:
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._seen: set[str] = set()
+
+    def holds(self, expr: promql.Expr) -> bool:
+        match expr:
+            case promql.VectorSelector():
+                return self._record(name_of(expr))
+            case promql.AggregateExpr():
+                return _is_sum_over_replicas(expr) or self.holds(expr.expr)
+            case promql.Call():
+                return expr.func.name not in _QUOTIENTS and any(self.holds(arg) for arg in expr.args)
+            case promql.BinaryExpr():
+                return self._binary(expr)
+        return any(self.holds(child) for child in children(expr))
+
+    def _record(self, name: str | None) -> bool:
+        if name is None or name in self._seen:
+            return False
+        self._seen.add(name)
+        trees = [record.expression.tree for record in self._rules.records.get(name, ())]
+        return any(self.holds(tree) for tree in trees if tree is not None)
+
+    def _binary(self, expr: promql.BinaryExpr) -> bool:
+        op = str(expr.op).split()[0]
+        if op in {"and", "unless"}:
+            return self.holds(expr.lhs)
+        if op == "/":
+            return number(expr.rhs) is not None and self.holds(expr.lhs)
+        left, right = self.holds(expr.lhs), self.holds(expr.rhs)
+        if op in COMPARISONS and number(bare(expr.lhs)) is None and number(bare(expr.rhs)) is None:
+            # Two sums compared with each other: both grow.
+            return left != right
+        return left or right
+
+
+def _is_sum_over_replicas(expr: promql.AggregateExpr) -> bool:
+    if str(expr.op) != "sum":
+        return False
+    if expr.modifier is None:
+        return True
+    told_apart = _REPLICA_LABELS & set(expr.modifier.labels)
+    is_without: bool = expr.modifier.type == promql.AggModifierType.Without
+    return bool(told_apart) == is_without

@@ -1,0 +1,111 @@
+"""From ``prometheus.yml`` to how often each metric is scraped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import promql_parser as promql
+
+from alertscale.check.expressions import name_of
+from alertscale.check.findings import Finding
+from alertscale.check.matching import Matcher, Operator, Verdict
+from alertscale.check.reading import Duration, duration, tables
+from alertscale.check.tree import Node
+
+_DEFAULT: Final = 60.0
+"""Prometheus' own default of both intervals, in seconds."""
+_SOURCES: Final = (
+    (("container_", "machine_"), frozenset({"exporter", "cadvisor"})),
+    (("alertscale_",), frozenset({"scaler"})),
+)
+"""Which metrics come from which hosts, for selectors that name no job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One scrape job.
+
+    Attributes:
+        name: its ``job_name``.
+        interval: between two scrapes.
+        hosts: of its static targets, without ports.
+    """
+
+    name: str
+    interval: Duration
+    hosts: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scraping:
+    """What Prometheus watches, and how often.
+
+    Attributes:
+        jobs: in the order of the file.
+        evaluation_interval: seconds between two evaluations of a group without an interval of its own.
+        external_labels: what Prometheus adds to every alert.
+    """
+
+    jobs: tuple[Job, ...]
+    evaluation_interval: float = _DEFAULT
+    external_labels: Mapping[str, str] = field(default_factory=dict)
+
+    def quickest(self, selector: promql.VectorSelector) -> Job | None:
+        """The most frequently scraped of the jobs that a selector can read from; None if there is none."""
+        return min(self._jobs_of(selector), key=lambda job: job.interval.seconds, default=None)
+
+    def _jobs_of(self, selector: promql.VectorSelector) -> list[Job]:
+        demands = [
+            Matcher(label="job", operator=Operator(_OPERATORS[str(m.op)]), value=m.value)
+            for m in selector.matchers.matchers
+            if m.name == "job" and str(m.op) in _OPERATORS
+        ]
+        jobs = [j for j in self.jobs if all(d.judge(frozenset({j.name})) is not Verdict.NO for d in demands)]
+        name = name_of(selector) or ""
+        for prefixes, hosts in _SOURCES:
+            if not demands and name.startswith(prefixes):
+                return [j for j in jobs if hosts & (j.hosts | {j.name})] or jobs
+        return jobs
+
+
+_OPERATORS: Final = {
+    "MatchOp.Equal": "=",
+    "MatchOp.NotEqual": "!=",
+    "MatchOp.Re": "=~",
+    "MatchOp.NotRe": "!~",
+}
+
+
+def read_scraping(document: Node, *, findings: list[Finding]) -> Scraping:
+    """Read ``prometheus.yml``.
+
+    Args:
+        document: its tree.
+        findings: what is not of the form of such a file is added here.
+
+    Returns:
+        The jobs that could be read.
+    """
+    everywhere = document.get("global") or Node(place=document.place)
+    default = duration(everywhere, "scrape_interval", findings=findings)
+    evaluation = duration(everywhere, "evaluation_interval", findings=findings)
+    jobs = []
+    for node in tables(document, "scrape_configs", findings=findings):
+        own = duration(node, "scrape_interval", findings=findings)
+        interval = own or default or Duration(seconds=_DEFAULT, place=node.place)
+        jobs.append(Job(name=node.word("job_name") or "", interval=interval, hosts=_hosts(node)))
+    labels = everywhere.get("external_labels")
+    return Scraping(
+        jobs=tuple(jobs),
+        evaluation_interval=evaluation.seconds if evaluation else _DEFAULT,
+        external_labels={k: v.text or "" for k, v in labels.entries.items()} if labels else {},
+    )
+
+
+def _hosts(job: Node) -> frozenset[str]:
+    static = job.get("static_configs")
+    targets = [config.get("targets") for config in (static.items if static else ())]
+    texts = [item.text or "" for node in targets if node for item in node.items]
+    return frozenset(text.rpartition("//")[2].partition(":")[0] for text in texts)
