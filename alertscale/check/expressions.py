@@ -125,7 +125,7 @@ def thresholds(expr: promql.Expr) -> Iterator[Threshold]:
         yield from thresholds(expr.rhs)
     elif str(expr.op) == "unless":
         yield from thresholds(expr.lhs)
-    elif str(expr.op) in _MIRRORED:
+    elif str(expr.op) in _MIRRORED and not (expr.modifier and expr.modifier.return_bool):
         left, right = number(expr.lhs), number(expr.rhs)
         if right is not None and left is None:
             yield Threshold(measured=bare(expr.lhs), operator=str(expr.op), number=right)

@@ -14,7 +14,7 @@ from alertscale.check.labelflow import Values
 
 _MATCHER: Final = re.compile(
     r"""\s*(?P<label>"(?:[^"\\]|\\.)*"|[^\s"=!~{},]+)\s*(?P<operator>=~|!~|!=|=)\s*"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|[^",{}]*?)\s*""",
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|[^",{}]*)\s*""",
     re.DOTALL,
 )
 
@@ -101,7 +101,7 @@ def parse(text: str) -> tuple[Matcher, ...]:
             Matcher(
                 label=_unquoted(found["label"]),
                 operator=Operator(found["operator"]),
-                value=_unquoted(found["value"]),
+                value=_unquoted(found["value"].rstrip()),
             )
         )
         at = end + 1

@@ -76,6 +76,12 @@ class Alert:
         return "scale" in self.labels
 
     @property
+    def is_for_the_scaler(self) -> bool:
+        """Whether the scaler needs it: it asks for steps, or proves that alerts arrive."""
+        asks = self.direction is not None or (self.scales and self.labels["scale"].value is None)
+        return asks or self.name == WATCHDOG
+
+    @property
     def direction(self) -> Direction | None:
         """Which steps it asks for; None if that cannot be known."""
         word = self.labels["scale"].value if self.scales else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alertscale.check.compose import Service, Stack, read_stack
 from alertscale.check.findings import Finding
-from alertscale.check.promrules import WATCHDOG, Alert, RuleSet, read_rules
+from alertscale.check.promrules import Alert, RuleSet, read_rules
 from alertscale.check.routing import Routing, read_routing
 from alertscale.check.scraping import Scraping, read_scraping
 from alertscale.check.tree import Node
@@ -63,12 +63,20 @@ class Setup:
     @property
     def for_the_scaler(self) -> tuple[Alert, ...]:
         """The alerts that the scaler must be told of without a break."""
-        return tuple(alert for alert in self.alerts if alert.scales or alert.name == WATCHDOG)
+        return tuple(alert for alert in self.alerts if alert.is_for_the_scaler)
 
     def may_concern(self, alert: Alert, service: Service) -> bool:
         """Whether an alert can be about a service."""
-        names = self.rules.values(alert, "service") if self.rules else None
-        return names is None or service.name in names
+        if self.rules is None:
+            return True
+        names = self.rules.values(alert, "service")
+        return self.is_ours(alert) and (names is None or service.name in names)
+
+    def is_ours(self, alert: Alert) -> bool:
+        """Whether an alert can be about a service of the project that the Compose files make."""
+        projects = self.rules.values(alert, "project") if self.rules else None
+        ours = self.stack.project if self.stack else None
+        return projects is None or ours is None or not projects.isdisjoint({"", ours})
 
     def scaled_by(self, alert: Alert) -> tuple[Service, ...]:
         """The services that are surely scaled and that an alert can be about."""

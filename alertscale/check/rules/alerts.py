@@ -84,7 +84,7 @@ def _named(setup: Setup) -> Iterator[tuple[Alert, str, Stack]]:
         if setup.stack is None or setup.rules is None:
             return
         projects = setup.rules.values(alert, "project")
-        if projects is not None and not projects & {"", setup.stack.project}:
+        if projects is not None and projects.isdisjoint({"", setup.stack.project}):
             continue
         names = setup.rules.values(alert, "service")
         for name in sorted((names or ABSENT) - ABSENT):

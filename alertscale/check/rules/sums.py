@@ -67,7 +67,7 @@ class _Sums:
         return any(self.holds(tree) for tree in trees if tree is not None)
 
     def _binary(self, expr: promql.BinaryExpr) -> bool:
-        op = str(expr.op).split()[0]
+        op = str(expr.op)
         if op in {"and", "unless"}:
             return self.holds(expr.lhs)
         if op == "/":

@@ -46,7 +46,8 @@ def keep_firing_exceeds_cooldown(setup: Setup) -> Iterator[Finding]:
                     Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
                     alert.keep.place,
                     f"{alert.name}: keep_firing_for: {alert.keep} is not shorter than "
-                    f"alertscale.{label.name} of {who} ({durations.show(seconds)}), so a step is taken for a load that is over",
+                    f"alertscale.{label.name} of {who} ({durations.show(seconds)}), "
+                    "so a step is taken for a load that is over",
                     f"remove keep_firing_for or make it shorter than {durations.show(seconds)}",
                 )
 

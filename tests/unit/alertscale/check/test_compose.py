@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from alertscale.check.compose import Service, Stack, read_stack
+from alertscale.check.findings import Finding
+from alertscale.check.tree import read
+from scaler.labels import COOLDOWN_UP, MAX, MIN
+
+
+def stack(
+    *texts: str, findings: list[Finding] | None = None, variables: Mapping[str, str] | None = None
+) -> Stack:
+    documents = [read(text, file=Path(f"{number}.yml")) for number, text in enumerate(texts)]
+    result = read_stack(
+        documents, variables=variables or {}, partial=False, findings=[] if findings is None else findings
+    )
+    assert result is not None
+    return result
+
+
+def web(*bodies: str, **variables: str) -> Service:
+    texts = (f"services:\n  web: {body}" for body in bodies)
+    return stack(*texts, variables=variables).services["web"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{ labels: { alertscale.max: "3" } }',
+        "{ labels: [alertscale.max=3] }",
+        "{ deploy: { labels: { alertscale.max: 3 } } }",
+        "{ labels: { alertscale.max: '${MOST:-3}' } }",
+    ],
+)
+def test_labels_are_read_wherever_compose_takes_them(body: str) -> None:
+    assert web(body).value(MAX) == 3
+
+
+def test_a_label_that_is_not_there_has_its_default() -> None:
+    assert web("{}").value(COOLDOWN_UP) == COOLDOWN_UP.default
+
+
+def test_a_label_of_an_unknown_variable_is_not_known() -> None:
+    assert web("{ labels: { alertscale.max: $MOST } }").value(MAX) is None
+    assert web("{ labels: { alertscale.max: $MOST } }", MOST="4").value(MAX) == 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "enabled"),
+    [
+        ("{}", False),
+        ('{ alertscale.enable: "true" }', True),
+        ("{ alertscale.enable: $UNKNOWN }", None),
+        ("{ alertscale.enable: perhaps }", None),
+    ],
+)
+def test_a_service_is_enabled_by_its_label(labels: str, enabled: bool | None) -> None:
+    assert web(f"{{ labels: {labels} }}").enabled is enabled
+
+
+def test_a_service_that_extends_another_may_be_enabled_there() -> None:
+    assert web("{ extends: { file: base.yml, service: web } }").enabled is None
+
+
+def test_a_later_file_is_laid_over_an_earlier_one() -> None:
+    service = web(
+        '{ labels: { alertscale.min: "2", alertscale.max: "3" }, ports: ["80:80"], container_name: a }',
+        '{ labels: { alertscale.max: "9" }, ports: ["81:81"] }',
+    )
+
+    assert (service.value(MIN), service.value(MAX)) == (2, 9)
+    assert [port.value for port in service.host_ports] == ["80", "81"]
+    assert service.container_name is not None
+    assert service.labels["alertscale.max"].place.file == Path("1.yml")
+
+
+def test_a_later_file_can_take_away_and_replace() -> None:
+    service = web(
+        '{ labels: { alertscale.min: "2" }, ports: ["80:80"], container_name: a }',
+        '{ labels: !override { alertscale.max: "9" }, ports: !reset [], container_name: !reset null }',
+    )
+
+    assert (service.value(MIN), service.value(MAX)) == (1, 9)
+    assert service.host_ports == ()
+    assert service.container_name is None
+
+
+def test_an_anchor_brings_labels_with_the_line_where_they_are_written() -> None:
+    text = 'x-l: &l\n  alertscale.max: "7"\nservices:\n  web:\n    labels:\n      <<: *l\n'
+    service = stack(text).services["web"]
+
+    assert service.value(MAX) == 7
+    assert service.labels["alertscale.max"].place.line == 2
+
+
+@pytest.mark.parametrize(
+    ("port", "host"),
+    [
+        ('"80"', []),
+        ('"8080:80"', ["8080"]),
+        ('"8080-8090:80"', ["8080-8090"]),
+        ('"127.0.0.1:8080:80/tcp"', ["8080"]),
+        ('"127.0.0.1::80"', [""]),
+        ('"[::1]:8080:80"', ["8080"]),
+        ("22:22", ["22"]),
+        ("{ target: 80 }", []),
+        ('{ target: 80, published: "8080" }', ["8080"]),
+        ('"${PORT}:80"', [None]),
+    ],
+)
+def test_the_hosts_side_of_a_port(port: str, host: list[str | None]) -> None:
+    assert [p.value for p in web(f"{{ ports: [{port}] }}").host_ports] == host
+
+
+def test_the_scaler_is_known_by_its_label_and_reached_by_its_names() -> None:
+    text = (
+        "services:\n  s:\n    labels: [alertscale.component=scaler]\n    hostname: h\n"
+        "    environment: [ALERTSCALE_SIGNAL_TTL=30s]\n    networks: { n: { aliases: [a] } }\n"
+    )
+    read = stack(text)
+
+    assert read.scaler is not None
+    assert read.scaler.names == {"s", "h", "a"}
+    assert read.signal_ttl is not None
+    assert read.signal_ttl.value == "30s"
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "services: 3", "services: { web: 3 }", "services: { web: { labels: x } }"]
+)
+def test_what_is_no_compose_file_is_a_finding(text: str) -> None:
+    findings: list[Finding] = []
+    stack(text, findings=findings)
+
+    assert [f.rule for f in findings] == ["unexpected-form"]
+
+
+def test_a_file_that_includes_others_is_not_the_whole_stack() -> None:
+    assert stack("include: [more.yml]").partial

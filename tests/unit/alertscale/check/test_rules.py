@@ -1,0 +1,460 @@
+"""Each rule, with one change to a good stack that breaks it and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from alertscale.check import Rule, Severity, severity_of
+from alertscale.check.rules import RULES
+from tests.unit.alertscale.check.good import (
+    ALERTMANAGER,
+    ALERTS,
+    COMPOSE,
+    PROMETHEUS,
+    RECORDS,
+    Checkout,
+)
+
+
+@dataclass(frozen=True)
+class Break:
+    """One change to the good stack.
+
+    Attributes:
+        rule: the only one that may then report.
+        file: which is changed.
+        old: what stands there once.
+        new: what stands there instead.
+        at: a text that stands on the line of the finding, and nowhere else in the file.
+        says: what text and way out hold between them.
+        elsewhere: the file of the finding, if it is another one.
+    """
+
+    rule: Rule
+    file: str
+    old: str
+    new: str
+    at: str
+    says: tuple[str, ...]
+    elsewhere: str = ""
+
+
+SCALING_ROUTE = """\
+      receiver: scaler
+      group_interval: 5s
+      repeat_interval: 4s
+    - matchers: [alertname="Watchdog"]
+"""
+
+BREAKS = {
+    "a value that cannot be read": Break(
+        Rule.UNREADABLE_LABEL, COMPOSE, 'max: "5"', "max: five", "max:", ("web", "'five'", "1 to 1000")
+    ),
+    "a word that is nearly right": Break(
+        Rule.UNREADABLE_LABEL,
+        COMPOSE,
+        'alertscale.max: "5"',
+        "alertscale.pause: dwon",
+        "pause",
+        ("'dwon'", "did you mean 'down'?"),
+    ),
+    "yes for true": Break(
+        Rule.UNREADABLE_LABEL,
+        COMPOSE,
+        'enable: "true"',
+        "enable: yes",
+        "enable",
+        ("'yes'", "did you mean 'true'?"),
+    ),
+    "bounds that contradict each other": Break(
+        Rule.MIN_ABOVE_MAX, COMPOSE, 'min: "1"', 'min: "6"', "alertscale.min", ("min: 6", "max: 5")
+    ),
+    "a label of ours misspelt": Break(
+        Rule.UNKNOWN_LABEL,
+        COMPOSE,
+        "alertscale.max",
+        "alertscale.mx",
+        "alertscale.mx",
+        ("alertscale.mx", "did you mean alertscale.max?"),
+    ),
+    "our prefix misspelt": Break(
+        Rule.NEARLY_OUR_LABEL,
+        COMPOSE,
+        "alertscale.max",
+        "alertscal.max",
+        "alertscal.max",
+        ("alertscal.max", "did you mean alertscale.max?"),
+    ),
+    "a label of an alert misspelt": Break(
+        Rule.NEARLY_OUR_LABEL,
+        ALERTS,
+        "{ scale: up, resource: memory }",
+        "{ scale: up, resource: memory, services: web }",
+        "services: web",
+        ("HighMemory", "services", "did you mean service?"),
+    ),
+    "scale misspelt": Break(
+        Rule.NEARLY_OUR_LABEL,
+        ALERTS,
+        "{ severity: critical }",
+        "{ severity: critical, scal: up }",
+        "scal: up",
+        ("Errors", "scal", "did you mean scale?"),
+    ),
+    "a host port": Break(
+        Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', '["8080:80"]', "8080:80", ("web", "8080", "expose its port")
+    ),
+    "a host port on one address": Break(
+        Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', '["127.0.0.1:${PORT:-8080}:80/tcp"]', "PORT", ("8080",)
+    ),
+    "a host port in long form": Break(
+        Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', "[{ target: 80, published: 8080 }]", "published", ("8080",)
+    ),
+    "a container name": Break(
+        Rule.CONTAINER_NAME,
+        COMPOSE,
+        '    ports: ["80"]',
+        "    container_name: the-web",
+        "the-web",
+        ("the-web", "remove container_name"),
+    ),
+    "a static address": Break(
+        Rule.STATIC_ADDRESS,
+        COMPOSE,
+        "{ aliases: [shop] }",
+        "{ ipv4_address: 10.0.0.9 }",
+        "10.0.0.9",
+        ("10.0.0.9", "remove ipv4_address"),
+    ),
+    "the host's network": Break(
+        Rule.HOST_NETWORK,
+        COMPOSE,
+        '    ports: ["80"]',
+        "    network_mode: host",
+        "network_mode",
+        ("network_mode: host", "a network of its own"),
+    ),
+    "a direction that does not exist": Break(
+        Rule.BAD_SCALE,
+        ALERTS,
+        "      - alert: Watchdog",
+        "      - alert: Queue\n        expr: queue > 5\n"
+        "        labels: { scale: upp, service: web, resource: queue }\n      - alert: Watchdog",
+        "upp",
+        ("Queue", "'upp'", "did you mean up?"),
+    ),
+    "an aggregation that loses the service": Break(
+        Rule.SCALE_WITHOUT_SERVICE,
+        ALERTS,
+        "expr: service:memory:ratio > 0.8\n        labels: { scale: up,",
+        "expr: avg(service:memory:ratio) > 0.8\n        labels: { scale: up,",
+        "scale: up, resource: memory",
+        ("HighMemory", "label service"),
+    ),
+    "no resource": Break(
+        Rule.SCALE_WITHOUT_RESOURCE,
+        ALERTS,
+        "      - alert: Watchdog",
+        "      - alert: Queue\n        expr: avg by (service) (queue) > 5\n"
+        "        labels: { scale: up, tier: a }\n      - alert: Watchdog",
+        "tier: a",
+        ("Queue", "resource"),
+    ),
+    "a service that no Compose file has": Break(
+        Rule.UNKNOWN_SERVICE,
+        ALERTS,
+        "      - alert: Watchdog",
+        "      - alert: High\n        expr: cpu > 5\n"
+        "        labels: { scale: up, resource: cpu, service: wep }\n      - alert: Watchdog",
+        "wep",
+        ("'wep'", "did you mean web?"),
+    ),
+    "a service that is named in the expression": Break(
+        Rule.UNKNOWN_SERVICE,
+        ALERTS,
+        "      - alert: Watchdog",
+        '      - alert: High\n        expr: cpu{service="shopping"} > 5\n'
+        "        labels: { scale: up, resource: cpu, tier: a }\n      - alert: Watchdog",
+        "tier: a",
+        ("'shopping'", "name a service"),
+    ),
+    "a service that is not scaled": Break(
+        Rule.SERVICE_NOT_ENABLED,
+        ALERTS,
+        "      - alert: Watchdog",
+        "      - alert: High\n        expr: cpu > 5\n"
+        "        labels: { scale: up, resource: cpu, service: database }\n      - alert: Watchdog",
+        "service: database",
+        ("'database'", 'alertscale.enable: "true"'),
+    ),
+    "up, but never down": Break(
+        Rule.UP_WITHOUT_DOWN,
+        ALERTS,
+        "      - alert: LowMemory\n        expr: service:memory:ratio < 0.2\n"
+        "        labels: { scale: down, resource: memory }\n",
+        "",
+        "alert: HighMemory",
+        ("HighMemory", "web", "scale: down", "resource: memory"),
+    ),
+    "down only for another service": Break(
+        Rule.UP_WITHOUT_DOWN,
+        ALERTS,
+        "expr: service:memory:ratio < 0.2",
+        'expr: service:memory:ratio{project="other", service="api"} < 0.2',
+        "alert: HighMemory",
+        ("HighMemory", "web"),
+    ),
+    "a resource of which nothing tells": Break(
+        Rule.RESOURCE_WITHOUT_RULE,
+        COMPOSE,
+        "cpu,memory",
+        "cpu,memori",
+        "alertscale.resources",
+        ("'memori'", "no replica is ever removed", "did you mean memory?"),
+    ),
+    "no Watchdog": Break(
+        Rule.WATCHDOG_MISSING,
+        ALERTS,
+        "      - alert: Watchdog\n        expr: vector(1)\n",
+        "",
+        "groups:",
+        ("Watchdog", "blind", "vector(1)"),
+        elsewhere=RECORDS,
+    ),
+    "thresholds that swing": Break(
+        Rule.FLAPPING_THRESHOLDS,
+        ALERTS,
+        "service:cpu:ratio < 0.3",
+        "service:cpu:ratio < 0.35",
+        "< 0.35 and",
+        ("LowCPU", "0.35", "from 2 to 1", "web", "becomes 0.7", "HighCPU", "above 0.7"),
+    ),
+    "a step that is too large for the thresholds": Break(
+        Rule.FLAPPING_THRESHOLDS,
+        COMPOSE,
+        "alertscale.cooldown.up: 10s",
+        'alertscale.step: "2"',
+        "< 0.3 and",
+        ("from 3 to 1", "becomes 0.9"),
+        elsewhere=ALERTS,
+    ),
+    "a sum over replicas": Break(
+        Rule.SUM_NOT_AVERAGE,
+        ALERTS,
+        "service:memory:ratio > 0.8",
+        "sum by (project, service) (service:memory:ratio) > 0.8",
+        "> 0.8",
+        ("HighMemory", "sum", "avg"),
+    ),
+    "a rate over two scrapes": Break(
+        Rule.SHORT_RATE_WINDOW,
+        RECORDS,
+        "[4s]",
+        "[2s]",
+        "[2s]",
+        ("replica:cpu:cores", "2s", "containers every 1s", "4s or more"),
+    ),
+    "a job that is scraped more slowly": Break(
+        Rule.SHORT_RATE_WINDOW,
+        PROMETHEUS,
+        "scrape_interval: 1s",
+        "scrape_interval: 2s",
+        "[4s]",
+        ("containers every 2s", "8s or more"),
+        elsewhere=RECORDS,
+    ),
+    "a global interval that is too long": Break(
+        Rule.SHORT_RATE_WINDOW,
+        PROMETHEUS,
+        "scrape_interval: 5s",
+        "scrape_interval: 15s",
+        "[20s]",
+        ("Errors", "web every 15s", "1m or more"),
+        elsewhere=ALERTS,
+    ),
+    "an alert that waits longer than the cooldown": Break(
+        Rule.FOR_EXCEEDS_COOLDOWN,
+        ALERTS,
+        "for: 2s",
+        "for: 5m",
+        "for: 5m",
+        ("HighCPU", "5m", "cooldown.up", "web", "10s"),
+    ),
+    "an alert that fires on when its cause is over": Break(
+        Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
+        ALERTS,
+        "for: 2s",
+        "keep_firing_for: 10s",
+        "keep_firing_for",
+        ("HighCPU", "keep_firing_for: 10s", "cooldown.up"),
+    ),
+    "a receiver without integration": Break(
+        Rule.UNDELIVERED_ALERT,
+        ALERTMANAGER,
+        "    email_configs: [{ to: me@example.org }]\n",
+        "",
+        "alert: Errors",
+        ("Errors", "'operator'", "email_configs"),
+        elsewhere=ALERTS,
+    ),
+    "a receiver that is not defined": Break(
+        Rule.UNDELIVERED_ALERT,
+        ALERTMANAGER,
+        "  receiver: operator\n",
+        "  receiver: operater\n",
+        "alert: Errors",
+        ("'operater'",),
+        elsewhere=ALERTS,
+    ),
+    "an alert that the scaler does not get": Break(
+        Rule.SCALER_NOT_REACHED,
+        ALERTMANAGER,
+        '[alertname="Watchdog"]\n      receiver: scaler',
+        '[alertname="Watchdog"]\n      receiver: operator',
+        "alert: Watchdog",
+        ("Watchdog", "'operator'", "/alerts"),
+        elsewhere=ALERTS,
+    ),
+    "a webhook without a token": Break(
+        Rule.WEBHOOK_WITHOUT_TOKEN,
+        ALERTMANAGER,
+        "{ authorization: { credentials_file: /run/token } }",
+        "{ follow_redirects: false }",
+        "url:",
+        ("'scaler'", "token", "credentials_file"),
+    ),
+    "equal intervals": Break(
+        Rule.REPEAT_NOT_BELOW_GROUP,
+        ALERTMANAGER,
+        SCALING_ROUTE,
+        SCALING_ROUTE.replace("4s", "5s"),
+        "repeat_interval: 5s",
+        ("5s", "HighCPU", "every 10s", "shorter than 5s"),
+    ),
+    "a repetition that the scaler does not wait for": Break(
+        Rule.TTL_BELOW_REPETITION,
+        ALERTMANAGER,
+        SCALING_ROUTE,
+        SCALING_ROUTE.replace("5s", "20s"),
+        "group_interval: 20s",
+        ("15s of silence", "HighCPU", "every 20s", "ALERTSCALE_SIGNAL_TTL"),
+    ),
+    "a scaler that forgets quickly": Break(
+        Rule.TTL_BELOW_REPETITION,
+        COMPOSE,
+        "ALERTSCALE_LOG_LEVEL: info",
+        "ALERTSCALE_SIGNAL_TTL: 5s",
+        "",
+        ("5s of silence", "every 5s"),
+        elsewhere=ALERTMANAGER,
+    ),
+    "a file that is not YAML": Break(
+        Rule.INVALID_YAML,
+        ALERTMANAGER,
+        "  receiver: operator\n",
+        "  receiver: [operator\n",
+        "",
+        ("alertmanager.yml",),
+    ),
+    "a key that is there twice": Break(
+        Rule.INVALID_YAML,
+        COMPOSE,
+        'alertscale.max: "5"',
+        'alertscale.min: "5"',
+        'alertscale.min: "5"',
+        ("'alertscale.min'", "twice"),
+    ),
+    "a duration that is none": Break(
+        Rule.UNEXPECTED_FORM, ALERTS, "for: 30s", "for: 30", "for: 30", ("for", "'30'", "such as")
+    ),
+    "a matcher that is none": Break(
+        Rule.UNEXPECTED_FORM,
+        ALERTMANAGER,
+        """['scale=~"up|down"']""",
+        "['scale']",
+        "['scale']",
+        ("'scale'", "matchers such as"),
+    ),
+    "an expression that is no PromQL": Break(
+        Rule.UNREADABLE_EXPRESSION, ALERTS, "vector(1)", "vector(1", "vector(1", ("Watchdog", "promtool")
+    ),
+    "a rule file that is not there": Break(
+        Rule.MISSING_RULE_FILE,
+        PROMETHEUS,
+        "alert.rules.yml]",
+        "alert.rules.yml, more/*.yml]",
+        "more/",
+        ("more/*.yml", "take the name out"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS.values(), ids=list(BREAKS))
+def test_one_change_breaks_one_rule(checkout: Checkout, case: Break) -> None:
+    checkout.change(case.file, case.old, case.new)
+
+    found = checkout.check()
+
+    assert {f.rule for f in found} == {case.rule}
+    where = case.elsewhere or case.file
+    assert {str(f.file.relative_to(checkout.directory)) for f in found} == {where}
+    if case.at:
+        assert [f.line for f in found] == [checkout.line_of(where, case.at)]
+    for word in case.says:
+        assert word in f"{found[0].text} {found[0].way_out}"
+
+
+def test_the_good_stack_has_no_findings(checkout: Checkout) -> None:
+    assert checkout.check() == ()
+
+
+def test_every_rule_is_broken_above_or_cannot_be_by_a_change_of_text() -> None:
+    assert {case.rule for case in BREAKS.values()} | {Rule.UNREADABLE_FILE} == set(Rule)
+
+
+def test_a_file_that_cannot_be_opened_is_a_finding(checkout: Checkout) -> None:
+    (checkout.directory / ALERTMANAGER).write_bytes(b"route: \xff\xfe")
+
+    found = checkout.only()
+
+    assert (found.rule, found.file.name, found.line) == (Rule.UNREADABLE_FILE, "alertmanager.yml", 1)
+
+
+def test_every_finding_is_a_sentence_with_a_way_out_and_the_severity_of_its_rule(checkout: Checkout) -> None:
+    for case in BREAKS.values():
+        fresh = Checkout(directory=checkout.directory)
+        fresh.change(case.file, case.old, case.new)
+        for found in fresh.check():
+            assert found.text
+            assert found.way_out
+            assert found.severity is severity_of(found.rule)
+
+
+def test_what_stops_the_loop_is_an_error_and_what_worsens_it_a_warning() -> None:
+    assert severity_of(Rule.UNDELIVERED_ALERT) is Severity.ERROR
+    assert severity_of(Rule.SUM_NOT_AVERAGE) is Severity.WARNING
+
+
+def test_every_rule_is_in_the_table_of_rules_or_about_reading_a_file() -> None:
+    reading = {
+        Rule.UNREADABLE_FILE,
+        Rule.INVALID_YAML,
+        Rule.UNEXPECTED_FORM,
+        Rule.UNREADABLE_EXPRESSION,
+        Rule.MISSING_RULE_FILE,
+    }
+
+    assert set(RULES) | reading == set(Rule)
+    assert not set(RULES) & reading
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_every_rule_is_in_the_documentation(rule: Rule) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "check.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(f"| `{rule}` |")]
+
+    assert len(rows) == 1
+    assert f"| {severity_of(rule)} |" in rows[0]
