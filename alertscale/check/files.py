@@ -86,8 +86,12 @@ def _patterns(prometheus: Node) -> tuple[Node, ...]:
     return tuple(node for node in (listed.items if listed else ()) if node.text)
 
 
+def _relative(pattern: Node) -> str:
+    return (pattern.text or "").removeprefix(_IN_CONTAINER)
+
+
 def _matching(pattern: Node, directory: Path) -> list[Path]:
-    text = (pattern.text or "").removeprefix(_IN_CONTAINER)
+    text = _relative(pattern)
     try:
         return [directory / name for name in sorted(glob.glob(text, root_dir=directory))]  # noqa: PTH207 - as Prometheus does, an absolute pattern may stand there
     except (OSError, ValueError):
@@ -130,7 +134,8 @@ def _missing_rule_files(prometheus: Node, directory: Path) -> list[Finding]:
             "put the file there, or take the name out",
         )
         for node in _patterns(prometheus)
-        if not _matching(node, directory)
+        # Another absolute path is one in Prometheus' container, which is not known here.
+        if not (_relative(node).startswith("/") or _matching(node, directory))
     ]
 
 

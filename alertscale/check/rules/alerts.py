@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alertscale.check.compose import Service, Stack
-from alertscale.check.findings import Finding, Rule, finding, nearest
+from alertscale.check.findings import Finding, Place, Rule, finding, nearest
 from alertscale.check.labelflow import ABSENT
 from alertscale.check.promrules import WATCHDOG, Alert
 from alertscale.check.setup import Setup
@@ -59,7 +59,7 @@ def unknown_service(setup: Setup) -> Iterator[Finding]:
             near = nearest(name, stack.services)
             yield finding(
                 Rule.UNKNOWN_SERVICE,
-                alert.labels["scale"].place,
+                _place(alert),
                 f"{alert.name} is about the service {name!r}, which no Compose file has",
                 f"did you mean {near}?" if near else "name a service of the Compose file",
             )
@@ -72,7 +72,7 @@ def service_not_enabled(setup: Setup) -> Iterator[Finding]:
         if service is not None and service.enabled is False:
             yield finding(
                 Rule.SERVICE_NOT_ENABLED,
-                alert.labels["scale"].place,
+                _place(alert),
                 f"{alert.name} is about the service {name!r}, which is not scaled",
                 f'put the label alertscale.enable: "true" on {name}, or take the alert out',
             )
@@ -89,6 +89,10 @@ def _named(setup: Setup) -> Iterator[tuple[Alert, str, Stack]]:
         names = setup.rules.values(alert, "service")
         for name in sorted((names or ABSENT) - ABSENT):
             yield alert, name, setup.stack
+
+
+def _place(alert: Alert) -> Place:
+    return alert.labels.get("service", alert.labels["scale"]).place
 
 
 def watchdog_missing(setup: Setup) -> Iterator[Finding]:

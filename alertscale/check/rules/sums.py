@@ -45,7 +45,7 @@ def grows_with_replicas(expr: promql.Expr, rules: RuleSet) -> bool:
 class _Sums:
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
-        self._seen: set[str] = set()
+        self._known: dict[str, bool] = {}
 
     def holds(self, expr: promql.Expr) -> bool:
         match expr:
@@ -60,11 +60,14 @@ class _Sums:
         return any(self.holds(child) for child in children(expr))
 
     def _record(self, name: str | None) -> bool:
-        if name is None or name in self._seen:
+        if name is None:
             return False
-        self._seen.add(name)
-        trees = [record.expression.tree for record in self._rules.records.get(name, ())]
-        return any(self.holds(tree) for tree in trees if tree is not None)
+        if name not in self._known:
+            # A record that is made from itself ends here.
+            self._known[name] = False
+            trees = [record.expression.tree for record in self._rules.records.get(name, ())]
+            self._known[name] = any(self.holds(tree) for tree in trees if tree is not None)
+        return self._known[name]
 
     def _binary(self, expr: promql.BinaryExpr) -> bool:
         op = str(expr.op)

@@ -7,9 +7,7 @@ import pytest
 from alertscale.check.findings import Finding
 from alertscale.check.labelflow import Values
 from alertscale.check.routing import Routing, read_routing
-from alertscale.check.tree import read
-
-NOBODY: dict[str, Values] = {}
+from alertscale.check.tree import DocumentError, read
 
 
 def routing(text: str) -> Routing:
@@ -91,3 +89,19 @@ def test_a_group_is_repeated_on_the_first_tick_after_the_interval(
     text = f"route: {{receiver: a, group_interval: {group}, repeat_interval: {repeat}}}"
 
     assert routing(text).root.repetition == seconds
+
+
+def test_routes_may_be_nested_as_deep_as_a_document_may() -> None:
+    deep = 0
+    for levels in range(10, 400, 10):
+        text = "route: {receiver: a" + ", routes: [{receiver: a" * levels + "}]" * levels + "}"
+        try:
+            document = read(text, file=Path("alertmanager.yml"))
+        except DocumentError:
+            break
+        deep = levels
+        result = read_routing(document, findings=[])
+        assert result is not None
+        assert len(result.reached(lambda _: None)) == 1
+
+    assert deep >= 20
