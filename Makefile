@@ -35,6 +35,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: mypy" $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
 	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
+	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit

@@ -318,7 +318,7 @@ def check(*, directory: Path, as_json: bool) -> None:
       alertscale check
       alertscale check /srv/shop --json | jq -r '.findings[] | "\\(.file):\\(.line) \\(.text)"'
     """  # noqa: D301
-    found = checking.findings_in(directory, checking.load())
+    found = checking.findings_in(directory, checking.load(), environment=os.environ)
     report = checking.as_json(found)
     if as_json:
         _print_json(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -66,9 +66,15 @@ class Checker(Protocol):
         """Find the files of the installation in a directory."""
 
     def check(
-        self, *, compose: object, rules: object, prometheus: object, alertmanager: object
+        self,
+        *,
+        compose: object,
+        rules: object,
+        prometheus: object,
+        alertmanager: object,
+        environment: Mapping[str, str],
     ) -> Iterable[Finding]:
-        """Check them."""
+        """Check them, with the variables that Compose would fill in."""
 
 
 class UncheckableError(CliError):
@@ -82,8 +88,8 @@ def load() -> Checker:
     return cast("Checker", importlib.import_module("alertscale.check"))
 
 
-def findings_in(directory: Path, checker: Checker) -> tuple[Finding, ...]:
-    """Check an installation.
+def findings_in(directory: Path, checker: Checker, *, environment: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Check an installation; ``environment`` goes before its ``.env``, as in Compose.
 
     Raises:
         UncheckableError: its files are not there or cannot be read.
@@ -96,6 +102,7 @@ def findings_in(directory: Path, checker: Checker) -> tuple[Finding, ...]:
                 rules=files.rules,
                 prometheus=files.prometheus,
                 alertmanager=files.alertmanager,
+                environment=environment,
             )
         )
     except (OSError, ValueError) as error:

@@ -1,5 +1,6 @@
 """What the command hands to the package that checks, and what it makes of the findings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,22 +43,28 @@ class Checker:
         return Sources()
 
     def check(
-        self, *, compose: object, rules: object, prometheus: object, alertmanager: object
+        self,
+        *,
+        compose: object,
+        rules: object,
+        prometheus: object,
+        alertmanager: object,
+        environment: Mapping[str, str],
     ) -> tuple[Found, ...]:
-        self.asked.append((compose, rules, prometheus, alertmanager))
+        self.asked.append((compose, rules, prometheus, alertmanager, dict(environment)))
         return self.findings
 
 
 def test_the_files_that_are_found_are_checked() -> None:
     checker = Checker(findings=(Found(),))
-    assert findings_in(Path("here"), checker) == (Found(),)
-    assert checker.asked == [Path("here"), (Path("c"), (Path("r"),), Path("p"), Path("a"))]
+    assert findings_in(Path("here"), checker, environment={"TAG": "1"}) == (Found(),)
+    assert checker.asked == [Path("here"), (Path("c"), (Path("r"),), Path("p"), Path("a"), {"TAG": "1"})]
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("no docker-compose.yml"), ValueError("line 3: no YAML")])
 def test_files_that_cannot_be_read_are_named_with_the_way_out(error: Exception) -> None:
     with pytest.raises(UncheckableError, match=str(error)) as caught:
-        findings_in(Path("here"), Checker(error=error))
+        findings_in(Path("here"), Checker(error=error), environment={})
     assert "alertscale check DIRECTORY" in caught.value.way_out
     assert caught.value.exit is Exit.REFUSED
 

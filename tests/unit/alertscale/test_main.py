@@ -247,6 +247,18 @@ class TestCheck:
         assert (shown.code, checker.asked[0]) == (0, tmp_path)
         assert "Nothing found" in shown.out
 
+    def test_the_real_one_finds_nothing_in_what_we_ship(self, run: Run) -> None:
+        shown = run("check", str(Path(__file__).parents[3]))
+        assert (shown.code, shown.out) == (0, "Nothing found: the loop should neither fail nor flap.\n")
+
+    def test_the_real_one_names_file_line_and_way_out(self, run: Run, tmp_path: Path) -> None:
+        compose = tmp_path / "docker-compose.yml"
+        compose.write_text('services:\n  web:\n    labels:\n      alertscale.enabel: "true"\n')
+        shown = run("check", str(tmp_path))
+        assert shown.code == Exit.REFUSED
+        assert f"{compose}:4: error: web: alertscale has no label alertscale.enabel" in shown.out
+        assert "did you mean alertscale.enable?" in shown.out
+
     def test_each_finding_with_place_and_way_out(self, run: Run, checker: Checker, tmp_path: Path) -> None:
         checker.findings = (Found(), Found(severity="warning", line=None))
         shown = run("check", str(tmp_path))
