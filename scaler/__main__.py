@@ -80,13 +80,16 @@ def _run(settings: Settings) -> int:
         directory.mkdir(parents=True, exist_ok=True)
     _make_token(settings.token_file)
     stopping = threading.Event()
-    autoscaler, metrics, journal = _wire(settings, stopping)
+    prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
+    autoscaler, metrics, journal = _wire(settings, stopping, prometheus)
     app = create_app(
         autoscaler=autoscaler,
         metrics=metrics,
         validator=_validator(),
         token=settings.token_file.read_text,
         clock=time.time,
+        prometheus=prometheus,
+        signal_ttl=settings.signal_ttl,
     )
     server = create_server(app, host=settings.host, port=settings.port)
     loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
@@ -127,7 +130,9 @@ def _run(settings: Settings) -> int:
     return EXIT_FAILED if replaced.is_set() else 0
 
 
-def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Metrics, Journal]:
+def _wire(
+    settings: Settings, stopping: threading.Event, prometheus: Prometheus
+) -> tuple[Autoscaler, Metrics, Journal]:
     client = _engine()
     project, networks = _own_container(client, settings)
     log.info("alertscale", project=project, networks=sorted(networks) if networks is not None else "host")
@@ -178,7 +183,7 @@ def _wire(settings: Settings, stopping: threading.Event) -> tuple[Autoscaler, Me
         signal_ttl=settings.signal_ttl,
         tick=settings.tick,
         stopping=stopping,
-        source_lives=Prometheus(settings.prometheus, password_file=settings.prometheus_password_file).lives,
+        source_lives=prometheus.lives,
     )
     return autoscaler, metrics, journal
 

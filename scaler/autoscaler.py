@@ -165,9 +165,16 @@ class Autoscaler:
         view = self._world.view
         return tuple(self._service_view(view, service) for service in view.observation.services)
 
-    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
-        """The history, newest first."""
-        return self._journal.events(limit=limit, before=before)
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+    ) -> tuple[Event, ...]:
+        """The history, newest first; of one service or kind only if asked so."""
+        return self._journal.events(limit=limit, before=before, service=service, kind=kind)
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         """Order a count by hand; the loop goes there step by step.

@@ -17,17 +17,21 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, request
 from jsonschema.protocols import Validator
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from scaler.alerts import Alert, Verdict, not_json, parse
+from scaler.alerts import Alert, ServiceKey, Verdict, not_json, parse
+from scaler.arguments import whole_argument
 from scaler.errors import AlertscaleError, RequestError, UnavailableError
 from scaler.journal import Event
 from scaler.labels import Limits
 from scaler.metrics import Metrics
-from scaler.reasons import ErrorReason, Pause
+from scaler.page import HIGHEST_ID, add_page
+from scaler.reasons import ErrorReason, EventKind, Pause
+from scaler.sentences import sentence
+from scaler.source import Source
 from scaler.views import Health, Inputs, ReplicaView, ServiceView
 
 log = structlog.get_logger()
@@ -36,8 +40,10 @@ MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a request body; a notification of 2,000 alerts is about 2 MiB."""
 
 MAX_EVENTS: Final = 1000
-_LONGEST_NUMBER: Final = 16
-"""Digits of a number in a query."""
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 STALLED_AFTER: Final = 60.0
 """Seconds without a pass of the loop after which it counts as dead."""
 
@@ -51,7 +57,14 @@ class Autoscaling(Protocol):
     def services(self) -> tuple[ServiceView, ...]:
         """Read the state."""
 
-    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+    ) -> tuple[Event, ...]:
         """Read the history."""
 
     def scale(self, name: str, replicas: int) -> ServiceView:
@@ -71,6 +84,8 @@ def create_app(
     validator: Validator,
     token: Callable[[], str],
     clock: Callable[[], float],
+    prometheus: Source | None = None,
+    signal_ttl: float = 15.0,
 ) -> Flask:
     """Build the WSGI application.
 
@@ -81,6 +96,8 @@ def create_app(
         token: reads the bearer token, at each request, so that it can be replaced while we run; an
             OSError or UnicodeDecodeError of its, or an empty text, lets nobody change anything.
         clock: seconds since the epoch.
+        prometheus: asked for the chart and the lights of the status page; None if there is none.
+        signal_ttl: seconds without the Watchdog after which alerts count as not arriving.
     """
     here = Path(__file__).parent
     app = Flask("scaler", template_folder=str(here / "templates"), static_folder=None)
@@ -101,21 +118,14 @@ def create_app(
     def openapi() -> Response:
         return Response(document, content_type="application/json")
 
-    @app.get("/")
-    def status_page() -> str:
-        return render_template(
-            "status.html",
-            services=[_service(v) for v in autoscaler.services()],
-            events=[_event(e) for e in autoscaler.events(limit=100)],
-            health=_health(autoscaler.health()),
-            now=_time(clock()),
-        )
+    add_page(app, autoscaler, prometheus=prometheus, signal_ttl=signal_ttl, clock=clock)
 
     @app.after_request
     def harden(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self' 'unsafe-inline'"
-        response.headers["Cache-Control"] = "no-store"
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     return app
@@ -175,8 +185,8 @@ def _add_api(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
 
     @app.get("/api/v1/events")
     def events() -> Response:
-        limit = _whole_argument("limit", default=100, lowest=1, highest=MAX_EVENTS)
-        before = _whole_argument("before", default=0, lowest=0, highest=2**53) or None
+        limit = whole_argument(request.args, "limit", default=100, lowest=1, highest=MAX_EVENTS)
+        before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID) or None
         return jsonify({"events": [_event(e) for e in autoscaler.events(limit=limit, before=before)]})
 
     @app.post("/api/v1/services/<path:name>/scale")
@@ -267,14 +277,6 @@ def _shown(value: object) -> str:
     return repr(value)[:100]
 
 
-def _whole_argument(name: str, *, default: int, lowest: int, highest: int) -> int:
-    text = request.args.get(name, str(default))
-    readable = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
-    if readable and lowest <= int(text) <= highest:
-        return int(text)
-    raise RequestError(f"{name}: {text[:100]!r} is not a whole number from {lowest} to {highest}")
-
-
 def _time(seconds: float | None) -> str | None:
     if seconds is None or not math.isfinite(seconds):
         return None
@@ -302,6 +304,7 @@ def _service(view: ServiceView) -> dict[str, Any]:
             "replicas": decision.replicas,
             "target": decision.target,
             "resources": decision.resources,
+            "sentence": sentence(view),
             "until": _time(decision.until),
             "at": _time(view.decided_at),
         },

@@ -43,9 +43,17 @@ class Recording:
     def services(self) -> tuple[ServiceView, ...]:
         return (_web(), _faulty())
 
-    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+    ) -> tuple[Event, ...]:
         event = Event(at=_NOW, kind=EventKind.STARTED, reason="started", text="the scaler started", id=1)
-        return () if before is not None and before <= 1 else (event,)[:limit]
+        left_out = kind not in {None, event.kind} or service not in {None, event.service}
+        return () if left_out or (before is not None and before <= 1) else (event,)[:limit]
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         view = self._find(name)

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 from tests.recording import TOKEN, Recording, recording_app
 
 EXAMPLES = 80
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 def drive(
@@ -57,8 +57,8 @@ def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode) -> No
         assert len(seen) == len(schema.raw_schema["paths"]) - 1
         assert seen["POST /alerts"] == {202}
     else:
-        assert len(seen) == 4
+        assert len(seen) == 6
         for label, statuses in seen.items():
             assert 400 in statuses, label
             # A query may carry what nobody reads.
-            assert label == "GET /api/v1/events" or not statuses & {200, 202}, (label, statuses)
+            assert label.startswith("GET ") or not statuses & {200, 202}, (label, statuses)

@@ -1,6 +1,7 @@
 """The document at /openapi.json and the app say the same."""
 
 import json
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -50,7 +51,7 @@ def checker(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Vali
 def routes() -> set[tuple[str, str]]:
     app = recording_app(Recording())
     return {
-        (method.lower(), rule.rule.replace("<path:name>", "{name}"))
+        (method.lower(), re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD"}
     }
@@ -197,6 +198,10 @@ def test_the_answers_of_a_running_app_are_of_their_schemas(document: dict[str, A
     for method, path, at, body in (
         ("get", "/api/v1/services", "/api/v1/services", None),
         ("get", "/api/v1/events", "/api/v1/events", None),
+        ("get", "/api/v1/history?service=shop/web", "/api/v1/history", None),
+        ("get", "/api/v1/history?service=shop/nobody", "/api/v1/history", None),
+        ("get", "/api/v1/history?service=shop/web&range=2h", "/api/v1/history", None),
+        ("get", "/api/v1/pipeline", "/api/v1/pipeline", None),
         ("get", "/healthz", "/healthz", None),
         ("get", "/readyz", "/readyz", None),
         ("post", "/alerts", "/alerts", {"version": "4", "alerts": [{"status": "firing", "labels": {}}]}),

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from scaler.alerts import Alert, KnownServices, Signal, Verdict, judge
+from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, Verdict, judge
 from scaler.errors import AlertscaleError, JournalError, RequestError, UnavailableError
 from scaler.journal import Event
 from scaler.labels import Limits
@@ -120,7 +120,14 @@ class Scaler:
         self._note("services")
         return (FAULTY, VIEW)
 
-    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,  # noqa: ARG002 - shown by test_page
+        kind: EventKind | None = None,  # noqa: ARG002 - as above
+    ) -> tuple[Event, ...]:
         self._note("events", limit, before)
         return (
             Event(
@@ -393,6 +400,7 @@ class TestServices:
                 "replicas": 1,
                 "target": 1,
                 "resources": ["cpu"],
+                "sentence": "Holding at 1: HighCPU fires; the up cooldown ends",
                 "until": "2026-01-02T03:00:10.250Z",
                 "at": "2026-01-02T03:00:00.000Z",
             },

@@ -1,0 +1,44 @@
+"""Records the answers that the tests of the status page take for Prometheus'.
+
+    python -m tests.page.record <address of a Prometheus that runs our rules> <project> <service>
+
+The expressions are those that the scaler asks; write-outs go to tests/testdata/prometheus-*.json.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from scaler import history, pipeline
+
+TESTDATA = Path(__file__).parents[1] / "testdata"
+
+
+def main(address: str, project: str, service: str) -> None:
+    step = 5
+    end = int(time.time() / step) * step
+    asked = {
+        "rules": ("/api/v1/rules", {"type": "alert"}),
+        "query": ("/api/v1/query", {"query": pipeline.QUERY}),
+        "query_range": (
+            "/api/v1/query_range",
+            {
+                "query": history.query((project, service), step),
+                "start": str(end - 60),
+                "end": str(end),
+                "step": str(step),
+            },
+        ),
+    }
+    for name, (path, query) in asked.items():
+        answer = requests.get(address + path, params=query, timeout=10)
+        answer.raise_for_status()
+        text = json.dumps(answer.json(), indent=1) + "\n"
+        (TESTDATA / f"prometheus-{name}.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
