@@ -259,7 +259,7 @@ def _moment(seconds: float | None) -> str | None:
 def _clock_time(seconds: float | None) -> str:
     """Show a time to a person without a script: UTC."""
     if seconds is None or not math.isfinite(seconds):
-        return "never"
+        return "not seen yet"
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%H:%M:%S UTC")
 
 

@@ -170,7 +170,7 @@ function light(station) {
   const time = item.querySelector("time");
   time.dateTime = station.proof ?? "";
   time.title = "";
-  if (!station.proof) put(time, "never");
+  if (!station.proof) put(time, "not seen yet");
 }
 
 function every(milliseconds, work) {
