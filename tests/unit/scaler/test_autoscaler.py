@@ -10,7 +10,7 @@ import pytest
 
 from scaler.errors import LabelError, RequestError, TargetError, UnavailableError
 from scaler.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
-from tests.fakes import until
+from tests.fakes import PATIENCE, until
 from tests.unit.scaler.rig import (
     API,
     BLOG,
@@ -785,6 +785,18 @@ class TestSubmit:
             (Direction.DOWN, "memory"),
         }
         assert after == ()
+
+    def test_a_signal_tells_when_it_was_last_heard_of(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(pause="all"))
+        with running(rig):
+            rig.submit(*HIGH)
+            rig.clock.advance(10)
+            (before,) = rig.service().heard
+            rig.submit(*HIGH)
+            (after,) = rig.service().heard
+
+        assert 10 <= after - before < 10 + PATIENCE
+        assert rig.clock.time() - after < PATIENCE
 
 
 class TestRestart:
