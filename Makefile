@@ -7,7 +7,7 @@ RUN    := engine/timed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down clean venv test lint unit integration integration-newest e2e loadtest bench bench-quick soak
+.PHONY: help ready up down clean venv browser test lint unit integration integration-newest e2e loadtest bench bench-quick soak
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ clean: ## Remove all that up and test made: containers, volumes, images, .venv, 
 venv: ## Make .venv with the tools of test and lint
 	@$(PYTHON) -m engine venv
 
+browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
+	@$(PYTHON) -m engine browser
+
 test: lint unit integration e2e ## Run everything, in this order; stop at the first that fails
 
 lint: ready venv ## Check style, types, imports and every configuration file
@@ -40,13 +43,13 @@ lint: ready venv ## Check style, types, imports and every configuration file
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit
 
-integration: ready venv ## Run the tests on a real engine
+integration: ready venv browser ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
 
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
 
-e2e: ready venv ## Run the tests of the whole stack
+e2e: ready venv browser ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
 loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...), report into locust/reports/

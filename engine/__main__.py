@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|check`."""
+"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|browser|check`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import addresses, checks, clean, compose, facts, images, ready, venv
+from engine import addresses, browser, checks, clean, compose, facts, images, ready, venv
 from engine.errors import EngineError
 from engine.shell import streamed
 from engine.state import StateStore
@@ -89,6 +89,14 @@ def make_venv(place: Workplace) -> int:
     return 0
 
 
+def make_browser(place: Workplace) -> int:
+    """Install Chromium for the tests of the status page, where that can be done."""
+    fresh = browser.provide(may_install=facts.observe().may_install, logs=place.logs)
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
 def check(place: Workplace) -> int:
     """Check the configuration files with the programs that will read them."""
     pinned = images.pinned(compose.config(place.checkout))
@@ -102,6 +110,7 @@ COMMANDS: dict[str, Callable[[Workplace], int]] = {
     "down": down,
     "clean": take_back,
     "venv": make_venv,
+    "browser": make_browser,
     "check": check,
 }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from engine.browser import find
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,17 +23,11 @@ ARGUMENTS = (
     # In a container of CI there is often no user namespace to lock it into, and it only sees our own pages.
     "--no-sandbox",
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def chromium() -> str | None:
-    """Where this machine has a Chromium; None if it has none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def why_not() -> str:
     """Why no browser can be used here, with the way out; empty if one can."""
-    if chromium() is None:
+    if find() is None:
         return "this machine has no Chromium; on Debian: apt-get install chromium"
     if find_spec("playwright") is None:
         return "playwright is not installed; `make venv` installs it"
@@ -75,7 +70,7 @@ def running() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the tests are collected without it, too
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
         try:
             yield browser
         finally:
