@@ -117,7 +117,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
         [(status, *_answer(answer)) for status, answer in sorted(call["responses"].items())],
     )
     for status, answer in sorted(call["responses"].items()):
-        if "$ref" not in answer:
+        if "content" in answer:  # a reference has its own place; 304 has no body
             for media in answer["content"].values():
                 yield from _schema(media["schema"], only_fields=True)
             yield f"`{status}`, for example:\n"
@@ -128,7 +128,7 @@ def _answer(answer: Json) -> tuple[str, str]:
     if "$ref" in answer:
         name = _name(answer)
         return _link(name, name, code=False), _link("Error", "Error", code=False)
-    bodies = [f"{kind(media['schema'])} (`{type_}`)" for type_, media in answer["content"].items()]
+    bodies = [f"{kind(media['schema'])} (`{type_}`)" for type_, media in answer.get("content", {}).items()]
     return answer["description"], ", ".join(bodies)
 
 

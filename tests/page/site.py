@@ -146,7 +146,6 @@ class Autoscaler:
             decision=self._decision(key, live),
             decided_at=time.time(),
             signals=(_signal(key),) if key == SHOP else (),
-            heard=(math.floor(time.time() / 5) * 5.0,) if key == SHOP else (),
             pause=self.held if key == SHOP else Pause.NONE,
             wanted=self.wanted if key == SHOP else None,
             faults=(),
@@ -190,8 +189,8 @@ def _signal(key: ServiceKey) -> Signal:
         service=key,
         direction=Direction.UP,
         resource="cpu",
-        first_heard=1.0,
-        last_heard=2.0,
+        first_heard=math.floor(time.time() / 600) * 600.0,
+        last_heard=math.floor(time.time() / 5) * 5.0,
     )
 
 

@@ -124,8 +124,19 @@ class Script:
             self.looks.pop(0)()
         return tuple(self.views)
 
-    def events(self, *, limit: int, before: int | None = None) -> tuple[Event, ...]:
-        newest_first = [e for e in reversed(self.history) if before is None or e.id < before]
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+    ) -> tuple[Event, ...]:
+        newest_first = [
+            e
+            for e in reversed(self.history)
+            if (before is None or e.id < before) and service in {None, e.service} and kind in {None, e.kind}
+        ]
         return tuple(newest_first[:limit])
 
     def scale(self, name: str, replicas: int) -> ServiceView:
