@@ -150,15 +150,12 @@ class Autoscaler:
             raise UnavailableError("the scaler has not listed the engine's services yet; try again")
         known = self._known_services()
         now = self._monotonic()
-        verdicts = []
-        for alert in alerts:
-            verdict = judge(alert, known=known)
-            with self._lock:
-                changed = self._book.note(verdict, now=now)
-            self._recorder.alert(verdict, changed=changed)
-            verdicts.append(verdict)
+        verdicts = tuple(judge(alert, known=known) for alert in alerts)
+        with self._lock:
+            judged = [(verdict, self._book.note(verdict, now=now)) for verdict in verdicts]
+        self._recorder.alerts(judged)
         self._decide_soon()
-        return tuple(verdicts)
+        return verdicts
 
     def services(self) -> tuple[ServiceView, ...]:
         """Everything that asks to be scaled, as it stands."""

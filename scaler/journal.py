@@ -185,15 +185,22 @@ class Journal:
                 self.error = f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
                 raise JournalError(self.error) from error
 
-    def record(self, event: Event) -> None:
-        """Append to the history."""
-        with self._cursor() as db:
-            db.execute(
+    def record(self, *events: Event) -> None:
+        """Append to the history: all of these, or none if that fails."""
+        rows = [
+            (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail))
+            for event in events
+        ]
+        with self._cursor() as db, db:  # the second commits, or rolls back
+            # A commit each would be most of the time of a notification of many new alerts.
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
                 "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
-                (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail)),
+                rows,
             )
-            self._recorded += 1
-            if self._recorded % _PRUNE_EVERY == 0:
+            before = self._recorded
+            self._recorded += len(rows)
+            if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
                 self._prune(db)
 
     def recover(self, event: Event) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -28,6 +28,9 @@ _LONGEST: Final = 500
 """Characters of an alert's name, summary or label that the history keeps."""
 
 _MOST_LABELS: Final = 50
+
+_MOST_LINES: Final = 10
+"""Lines of the log for what is told at once; the history has all of it."""
 
 _HEAL_EVERY: Final = 2.0
 """Seconds between two attempts at a journal that cannot be written."""
@@ -63,20 +66,23 @@ class Recorder:
         detail: Mapping[str, object] | None = None,
     ) -> None:
         """Record one event."""
-        log.info(text, kind=str(kind), reason=str(reason), project=service[0], service=service[1])
-        try:
-            self._journal.record(
-                Event(
-                    at=self._clock(),
-                    kind=kind,
-                    reason=reason,
-                    text=text,
-                    service=service,
-                    detail=detail or {},
-                )
+        event = Event(
+            at=self._clock(), kind=kind, reason=reason, text=text, service=service, detail=detail or {}
+        )
+        self._tell_all((event,))
+
+    def _tell_all(self, events: Sequence[Event]) -> None:
+        for event in events[:_MOST_LINES]:
+            project, service = event.service
+            log.info(
+                event.text, kind=str(event.kind), reason=str(event.reason), project=project, service=service
             )
+        if len(events) > _MOST_LINES:
+            log.info("and more: see the history", kind=str(event.kind), more=len(events) - _MOST_LINES)
+        try:
+            self._journal.record(*events)
         except AlertscaleError as error:
-            self._lost += 1
+            self._lost += len(events)
             self.survived("history", error)
 
     def heal(self, *, now: float) -> bool:
@@ -132,28 +138,21 @@ class Recorder:
             detail={"replicas": decision.replicas, "target": decision.target, "until": decision.until},
         )
 
-    def alert(self, verdict: Verdict, *, changed: bool) -> None:
-        """Count an alert; record it unless it only repeats what is known."""
-        alert = verdict.alert
-        self._metrics.alerts.labels(verdict.result).inc()
-        known = not changed if verdict.direction is not None else self._was_told(verdict)
-        if alert.name == WATCHDOG or known:
-            return
-        state = "firing" if alert.firing else "resolved"
-        summary = alert.annotations.get("summary", "")[:_LONGEST]
-        ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
-        self.tell(
-            EventKind.ALERT,
-            verdict.ignored or AlertResult.ACCEPTED,
-            f"{alert.name[:_LONGEST]} {state}{': ' if summary else ''}{summary}{ignored}",
-            service=verdict.service
-            or (alert.labels.get("project", "")[:_LONGEST], alert.labels.get("service", "")[:_LONGEST]),
-            detail={
-                "labels": {k[:_LONGEST]: v[:_LONGEST] for k, v in islice(alert.labels.items(), _MOST_LABELS)},
-                "state": state,
-                "url": alert.generator_url[: 4 * _LONGEST],
-            },
-        )
+    def alerts(self, judged: Iterable[tuple[Verdict, bool]]) -> None:
+        """Count the alerts of a notification; record at once those that do more than repeat what is known.
+
+        Args:
+            judged: what becomes of each, and whether that changed what fires.
+        """
+        at = self._clock()
+        told = []
+        for verdict, changed in judged:
+            self._metrics.alerts.labels(verdict.result).inc()
+            known = not changed if verdict.direction is not None else self._was_told(verdict)
+            if verdict.alert.name != WATCHDOG and not known:
+                told.append(_alert_event(verdict, at=at))
+        if told:
+            self._tell_all(told)
 
     def _was_told(self, verdict: Verdict) -> bool:
         """Whether the history has that already; an alert is sent again for as long as it fires."""
@@ -213,3 +212,23 @@ class Recorder:
                 self._metrics.forget_bounds(service.key)
             else:
                 self._metrics.set_bounds(service.key, minimum=limits.minimum, maximum=limits.maximum)
+
+
+def _alert_event(verdict: Verdict, *, at: float) -> Event:
+    alert = verdict.alert
+    state = "firing" if alert.firing else "resolved"
+    summary = alert.annotations.get("summary", "")[:_LONGEST]
+    ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
+    return Event(
+        at=at,
+        kind=EventKind.ALERT,
+        reason=verdict.ignored or AlertResult.ACCEPTED,
+        text=f"{alert.name[:_LONGEST]} {state}{': ' if summary else ''}{summary}{ignored}",
+        service=verdict.service
+        or (alert.labels.get("project", "")[:_LONGEST], alert.labels.get("service", "")[:_LONGEST]),
+        detail={
+            "labels": {k[:_LONGEST]: v[:_LONGEST] for k, v in islice(alert.labels.items(), _MOST_LABELS)},
+            "state": state,
+            "url": alert.generator_url[: 4 * _LONGEST],
+        },
+    )

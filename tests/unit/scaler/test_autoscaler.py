@@ -747,6 +747,18 @@ class TestSubmit:
             IgnoredReason.UNKNOWN_SERVICE,
         ]
 
+    def test_a_notification_of_many_alerts_is_one_commit(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        rig.autoscaler.run_once()
+        statements: list[str] = []
+        rig.journal._db.set_trace_callback(statements.append)
+        rig.submit(*HIGH, *(alert("up", service=f"nobody-{n}") for n in range(100)))
+        rig.journal._db.set_trace_callback(None)
+
+        assert statements.count("COMMIT") == 1
+        assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+        assert len(rig.events(EventKind.ALERT)) == 101
+
     def test_repeated_notifications_are_one_event_and_one_step(self, rig: Rig) -> None:
         rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h"})
         with running(rig):

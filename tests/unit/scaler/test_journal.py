@@ -161,12 +161,14 @@ class TestSteps:
         assert journal.failures(WEB) == (1, 40)
 
 
+def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:
+    return Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
+
+
 def tell(
     journal: Journal, text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP
 ) -> None:
-    journal.record(
-        Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
-    )
+    journal.record(event(text, service=service, kind=kind))
 
 
 class TestEvents:
@@ -184,6 +186,15 @@ class TestEvents:
                 detail={"n": [1, None]},
             ),
         )
+
+    def test_several_at_once_are_one_commit(self, journal: Journal) -> None:
+        statements: list[str] = []
+        journal._db.set_trace_callback(statements.append)
+        journal.record(*(event(text) for text in "abc"))
+        journal._db.set_trace_callback(None)
+
+        assert [words.split()[0] for words in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+        assert [e.text for e in journal.events()] == ["c", "b", "a"]
 
     def test_the_newest_come_first(self, journal: Journal) -> None:
         for text in "abc":
@@ -218,6 +229,16 @@ class TestEvents:
         journal.close()
 
         assert texts == [str(number) for number in range(999, 899, -1)]
+
+    def test_many_at_once_do_not_keep_old_events_from_being_forgotten(self, path: Path) -> None:
+        journal = Journal(path=path, keep=100)
+        for number in range(11):
+            journal.record(*(event(f"{number}-{n}") for n in range(90)))
+        texts = [e.text for e in journal.events(limit=5000)]
+        journal.close()
+
+        assert len(texts) < 300
+        assert texts[0] == "10-89"
 
     def test_steps_that_ended_long_ago_are_forgotten_and_those_under_way_never(self, path: Path) -> None:
         journal = Journal(path=path, keep=100)
@@ -349,6 +370,16 @@ class TestFaults:
 
         with pytest.raises(JournalError, match=f"{path}.*full"):
             tell(journal, "x" * 1024 * 1024)
+
+    def test_of_several_at_once_none_is_kept_when_the_disk_is_full_half_way(self, journal: Journal) -> None:
+        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+        journal._db.execute(f"PRAGMA max_page_count = {pages + 20}")
+        with pytest.raises(JournalError, match="full"):
+            journal.record(event("a"), event("x" * 1024 * 1024))
+        assert journal.events() == ()
+
+        journal.recover(EVENT)
+        assert [e.text for e in journal.events()] == ["again"]
 
     def test_a_file_that_is_no_journal_is_named(self, path: Path) -> None:
         path.write_bytes(b"this is no database" * 1000)

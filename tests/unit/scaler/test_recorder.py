@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from scaler.alerts import Alert, Verdict
 from scaler.errors import TargetError
@@ -155,12 +156,16 @@ def verdict(*, firing: bool = True, **fields: object) -> Verdict:
     return Verdict(alert=alert, **fields)  # type: ignore[arg-type]
 
 
+def numbered(number: int) -> Verdict:
+    return Verdict(alert=Alert(firing=True, labels={"alertname": f"alert-{number}"}))
+
+
 class TestAlerts:
     SIGNAL = verdict(service=WEB, direction=Direction.UP, resource="cpu")
 
     def test_a_signal_is_told_when_it_changes_what_fires(self, told: Told) -> None:
-        told.recorder.alert(self.SIGNAL, changed=True)
-        told.recorder.alert(self.SIGNAL, changed=False)
+        told.recorder.alerts([(self.SIGNAL, True)])
+        told.recorder.alerts([(self.SIGNAL, False)])
         (event,) = told.journal.events()
 
         assert (event.text, event.service, event.reason) == ("HighCPU firing: CPU is high", WEB, "accepted")
@@ -170,7 +175,7 @@ class TestAlerts:
 
     def test_an_ignored_one_is_told_with_the_reason(self, told: Told) -> None:
         ignored = verdict(ignored=IgnoredReason.UNKNOWN_SERVICE, detail="there is no service 'web'")
-        told.recorder.alert(ignored, changed=False)
+        told.recorder.alerts([(ignored, False)])
         (event,) = told.journal.events()
 
         assert event.text == (
@@ -180,7 +185,7 @@ class TestAlerts:
         assert told.count("alertscale_alerts_total", result="ignored") == 1
 
     def test_a_notification_is_told(self, told: Told) -> None:
-        told.recorder.alert(verdict(firing=False), changed=False)
+        told.recorder.alerts([(verdict(firing=False), False)])
 
         assert told.texts == ["HighCPU resolved: CPU is high"]
 
@@ -188,7 +193,7 @@ class TestAlerts:
         """Alertmanager repeats what is ignored as well, every few seconds and for days."""
         ignored = verdict(ignored=IgnoredReason.UNKNOWN_SERVICE)
         for _ in range(3):
-            told.recorder.alert(ignored, changed=False)
+            told.recorder.alerts([(ignored, False)])
         assert len(told.texts) == 1
         assert told.count("alertscale_alerts_total", result="ignored") == 3
 
@@ -200,21 +205,70 @@ class TestAlerts:
         ends = replace(later, alert=replace(later.alert, firing=False))
         fate = replace(ends, ignored=IgnoredReason.NOT_ENABLED)
         for one in (first, later, ends, fate, first):
-            told.recorder.alert(one, changed=False)
-            told.recorder.alert(one, changed=False)
+            told.recorder.alerts([(one, False)])
+            told.recorder.alerts([(one, False)])
         assert len(told.texts) == 5
 
     def test_what_is_kept_of_a_huge_alert_is_bounded(self, told: Told) -> None:
         labels = {"alertname": "x" * 10_000} | {f"label-{n}": "y" * 10_000 for n in range(200)}
         alert = Alert(firing=True, labels=labels, annotations={"summary": "z" * 10_000})
-        told.recorder.alert(Verdict(alert=alert), changed=False)
+        told.recorder.alerts([(Verdict(alert=alert), False)])
         (event,) = told.journal.events()
         assert len(event.text) < 1_100
         assert len(json.dumps(event.detail)) < 50_000
 
+    def test_a_notification_is_one_commit_in_the_order_in_which_it_was_sent(self, told: Told) -> None:
+        statements: list[str] = []
+        told.journal._db.set_trace_callback(statements.append)
+        told.recorder.alerts([(numbered(n), False) for n in range(100)])
+        told.journal._db.set_trace_callback(None)
+
+        assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+        assert all(one.startswith("INSERT INTO event") for one in statements[1:-1])
+        assert told.texts == [f"alert-{n} firing" for n in range(100)]
+
+    def test_a_notification_that_only_repeats_what_is_known_writes_nothing(self, told: Told) -> None:
+        told.recorder.alerts([(numbered(n), False) for n in range(3)])
+        statements: list[str] = []
+        told.journal._db.set_trace_callback(statements.append)
+        told.recorder.alerts([(numbered(n), False) for n in range(3)])
+        told.journal._db.set_trace_callback(None)
+
+        assert statements == []
+
+    def test_a_large_notification_has_few_lines_in_the_log_and_says_how_many_more(self, told: Told) -> None:
+        with capture_logs() as lines:
+            told.recorder.alerts([(numbered(n), False) for n in range(100)])
+
+        assert [line["event"] for line in lines] == [
+            *(f"alert-{n} firing" for n in range(10)),
+            "and more: see the history",
+        ]
+        assert lines[-1]["more"] == 90
+
+    def test_a_small_notification_has_a_line_for_each_alert(self, told: Told) -> None:
+        with capture_logs() as lines:
+            told.recorder.alerts([(numbered(n), False) for n in range(10)])
+
+        assert [line["event"] for line in lines] == [f"alert-{n} firing" for n in range(10)]
+
+    def test_a_notification_that_cannot_be_written_is_one_failure_and_all_of_it_is_told_as_lost(
+        self, told: Told
+    ) -> None:
+        told.journal._db.execute("PRAGMA query_only = ON")
+        told.recorder.alerts([(numbered(n), False) for n in range(3)])
+        assert told.journal.error
+        assert told.count("alertscale_errors_total", reason="journal") == 1
+        told.journal._db.execute("PRAGMA query_only = OFF")
+
+        assert told.recorder.heal(now=10)
+        assert told.texts == [
+            "the journal could not be written and can be again; 3 entries of the history are lost"
+        ]
+
     def test_the_watchdog_is_counted_and_never_told(self, told: Told) -> None:
         watchdog = Verdict(alert=Alert(firing=True, labels={"alertname": "Watchdog"}))
-        told.recorder.alert(watchdog, changed=False)
+        told.recorder.alerts([(watchdog, False)])
 
         assert told.texts == []
         assert told.count("alertscale_alerts_total", result="accepted") == 1
