@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bench.benchmark import Benchmark
 from bench.errors import BenchError
-from bench.members import footprint, kills, lost_requests, reaction, soak
+from bench.members import footprint, kills, lost_requests, reaction, service, soak
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     reaction.BENCHMARK,
     footprint.BENCHMARK,
+    service.BENCHMARK,
     lost_requests.BENCHMARK,
     kills.BENCHMARK,
     soak.BENCHMARK,

@@ -2,26 +2,42 @@
 
 CPU is what such a job has: scraped every 15 s, averaged over a minute. It looks at the same threshold as
 the HighCPU alert as shipped.
+
+A run takes minutes, nearly all of them spent waiting, so several jobs run side by side: each looks after a
+service of its own, which nobody else scales and no other job's load reaches, and all of them fit on the
+machine at once (six replicas of a fifth of a core at the end). Beside that they share Prometheus, which is
+asked once a minute by each, and nginx: a reload for one job loads the names of the others too, which
+changes nothing for a service that was not scaled a moment ago, and two jobs never look at the same moment.
+How long a job takes is decided by where its load step falls between two scrapes and between two looks.
+Both are spread evenly over their whole range (see :func:`plan`), the range itself begins by chance, so a
+few jobs show all of the spread, which as many runs one after the other at random moments need not.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from bench import sites
 from bench.baselines import scale_then_reload
 from bench.errors import BenchError
+from bench.sites import Site
 from tests.e2e.load import Load
 from tests.e2e.stack import Stack, wait_until
 
 EVERY: Final = 60.0
 """Seconds between two looks."""
-_SCRAPE: Final = "15s"
+SERVICES: Final = ("cron-1", "cron-2", "cron-3")
+"""Of the Compose file below."""
+_COMPOSE: Final = "bench/baselines/docker-compose.crons.yml"
+_SCRAPES: Final = 15.0
 _THRESHOLD: Final = 0.70
 _LONGEST: Final = 3 * EVERY
 
@@ -29,18 +45,82 @@ _USED: Final = "sum by (name) (rate(container_cpu_usage_seconds_total{%s}[1m]))"
 _LIMIT: Final = "max by (name) (container_spec_cpu_quota{%s} / container_spec_cpu_period{%s})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A cron job and when it meets its load.
+
+    Attributes:
+        service: that it looks after.
+        load: seconds from the common start to the step of load.
+        look: seconds from the step of load to the job's first look.
+    """
+
+    service: str
+    load: float
+    look: float
+
+
+def plan(services: Sequence[str], chance: random.Random) -> tuple[Job, ...]:
+    """Spread load steps over the time between two scrapes, and first looks over that between two looks."""
+    first = chance.uniform(0, EVERY)
+    share = 1 / len(services)
+    looks = [(first + n * share * EVERY) % EVERY for n in range(len(services))]
+    chance.shuffle(looks)
+    return tuple(
+        Job(service=service, load=n * share * _SCRAPES, look=look)
+        for n, (service, look) in enumerate(zip(services, looks, strict=True))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The services of the cron jobs, one replica each.
+
+    Attributes:
+        stack: with their Compose file.
+        nginx: its address.
+    """
+
+    stack: Stack
+    nginx: str
+
+    def load(self, service: str) -> Load:
+        """The load for one of them, not begun."""
+        return Load(host=self.nginx, port=sites.port(SERVICES.index(service)))
+
+
+@contextlib.contextmanager
+def served(stack: Stack) -> Iterator[Served]:
+    """Start the services of the cron jobs, and have Prometheus scrape every 15 s; undo both at the end."""
+    more = replace(stack, files=(*stack.files, _COMPOSE))
+    behind = [Site(upstream=service, servers=(f"{service}:5000",)) for service in SERVICES]
+    try:
+        more.compose("up", "--detach", "--no-deps", "--no-recreate", *SERVICES)
+        with _scraped_less(stack), sites.opened(stack, behind) as nginx:
+            yield Served(stack=more, nginx=nginx)
+    finally:
+        more.compose("rm", "--stop", "--force", *SERVICES)
+
+
 @contextlib.contextmanager
 def in_charge(stack: Stack) -> Iterator[None]:
-    """Hand over to the cron job: no scaler, and scrapes every 15 s; undo both at the end."""
-    file = stack.directory / "prometheus" / "prometheus.yml"
-    before = file.read_text(encoding="utf-8")
-    with scale_then_reload.in_charge(stack):
+    """Hand flask-app over to a cron job: no scaler, and scrapes every 15 s; undo both at the end."""
+    with scale_then_reload.in_charge(stack), _scraped_less(stack):
         try:
-            _scraped_every(stack, file, slowed(before), _SCRAPE)
             yield
         finally:
             scale_then_reload.scale(stack, 1)
-            _scraped_every(stack, file, before, "1s")
+
+
+@contextlib.contextmanager
+def _scraped_less(stack: Stack) -> Iterator[None]:
+    file = stack.directory / "prometheus" / "prometheus.yml"
+    before = file.read_text(encoding="utf-8")
+    try:
+        _scraped_every(stack, file, slowed(before), f"{_SCRAPES:g}s")
+        yield
+    finally:
+        _scraped_every(stack, file, before, "1s")
 
 
 def slowed(text: str) -> str:
@@ -48,47 +128,74 @@ def slowed(text: str) -> str:
     config = yaml.safe_load(text)
     for job in config["scrape_configs"]:
         if job["job_name"] == "exporter":
-            job["scrape_interval"] = _SCRAPE
+            job["scrape_interval"] = f"{_SCRAPES:g}s"
     return str(yaml.safe_dump(config, sort_keys=False))
 
 
-def run(stack: Stack, load: Load, *, phase: float) -> float:
-    """Look once a minute until CPU is high, then scale and reload; wait for the new replica's answer.
+def run(on: Served, jobs: Sequence[Job], *, told: Callable[[float, str], None]) -> list[float]:
+    """Load each service at its moment, let each job look once a minute, and scale as it finds.
 
     Args:
-        stack: in charge of, with one replica.
-        load: just begun.
-        phase: seconds from the load's start to the first look.
+        on: services with one replica each, idle for a minute.
+        jobs: one for each service at most.
+        told: how many have scaled, and what was seen last.
 
     Returns:
-        Seconds from the load's start to the first answer of the new replica through nginx.
+        Of each job, seconds from its load's start to the first answer of its new replica through nginx.
 
     Raises:
         BenchError: CPU does not become high.
     """
-    replicas = len(stack.containers())
-    look = load.started + phase
-    while True:
-        time.sleep(max(0.0, look - time.monotonic()))
-        busy = utilization(stack)
+    loads = {job.service: on.load(job.service) for job in jobs}
+    with contextlib.ExitStack() as running:
+        _take_turns(on, jobs, loads, begin=running.enter_context, told=told)
+        wait_until(
+            lambda: all(len(load.first_answer) > 1 for load in loads.values()),
+            within=60,
+            what="an answer of each new replica",
+        )
+    return [max(load.first_answer.values()) for load in loads.values()]
+
+
+def _take_turns(
+    on: Served,
+    jobs: Sequence[Job],
+    loads: dict[str, Load],
+    *,
+    begin: Callable[[Load], Load],
+    told: Callable[[float, str], None],
+) -> None:
+    """Begin loads and let jobs look, each at its moment, until all jobs have scaled."""
+    start = time.monotonic()
+    due = [(job.load, job, False) for job in jobs]
+    scaled = 0
+    while due:
+        due.sort(key=lambda turn: turn[0])
+        at, job, looks = due.pop(0)
+        time.sleep(max(0.0, start + at - time.monotonic()))
+        if not looks:
+            begin(loads[job.service])
+            due.append((at + job.look, job, True))
+            continue
+        busy = utilization(on.stack, job.service)
         if busy > _THRESHOLD:
-            break
-        look += EVERY
-        if look > load.started + _LONGEST:
+            scale_then_reload.scale(on.stack, 2, service=job.service)
+            scaled += 1
+        elif at + EVERY > job.load + _LONGEST:
             raise BenchError(
                 f"after {_LONGEST:g} s of load the cron job sees {busy:.0%} of the CPU limit in use, not over"
                 f" {_THRESHOLD:.0%}. Way out: leave the machine alone meanwhile, and run it again"
             )
-    scale_then_reload.scale(stack, replicas + 1)
-    wait_until(lambda: len(load.first_answer) > replicas, within=60, what="an answer of the new replica")
-    return max(load.first_answer.values())
+        else:
+            due.append((at + EVERY, job, True))
+        told(scaled, f"{job.service} at {busy:.0%} after {at - job.load:.0f} s")
 
 
-def utilization(stack: Stack) -> float:
+def utilization(stack: Stack, service: str = "flask-app") -> float:
     """CPU over its limit, mean over the replicas and the last minute; 0 where there are no samples."""
     chosen = (
         f'container_label_com_docker_compose_project="{stack.project}",'
-        'container_label_com_docker_compose_service="flask-app"'
+        f'container_label_com_docker_compose_service="{service}"'
     )
     query = f"avg({_USED % chosen} / {_LIMIT % (chosen, chosen)})"
     found = ask(stack, query)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import requests
 
+from bench import sites
 from tests.e2e.stack import Stack, wait_until
 
 _UPSTREAM = "upstream flask-app { server flask-app:5000; keepalive 32; }"
@@ -26,7 +27,7 @@ def in_charge(stack: Stack) -> Iterator[None]:
     stack.compose("stop", "scaler")
     try:
         stack.compose("exec", "-T", "nginx", "sh", "-c", f"printf '%s\\n' '{_UPSTREAM}' > {_FILE}")
-        _reload(stack)
+        sites.reload(stack)
         yield
     finally:
         stack.compose("up", "--detach", "--wait", "--no-deps", "scaler")
@@ -43,15 +44,15 @@ def deaf(stack: Stack) -> Iterator[Stack]:
         _recreate(stack)
 
 
-def scale(stack: Stack, count: int) -> None:
+def scale(stack: Stack, count: int, *, service: str = "flask-app") -> None:
     """Scale, then reload."""
-    _up(stack, count, "--no-recreate")
-    _reload(stack)
+    _up(stack, count, "--no-recreate", service=service)
+    sites.reload(stack)
 
 
 def _recreate(stack: Stack) -> None:
     _up(stack, 1, "--wait")
-    _reload(stack)
+    sites.reload(stack)
     # A reload is over some time after the command: no drill may begin on the replica that is gone.
     wait_until(lambda: _serves(stack), within=60, what="nginx to serve the recreated service")
 
@@ -61,9 +62,5 @@ def _serves(stack: Stack) -> bool:
     return all(requests.get(url, timeout=10).ok for _ in range(_IN_A_ROW))
 
 
-def _up(stack: Stack, count: int, *words: str) -> None:
-    stack.compose("up", "--detach", "--no-deps", *words, "--scale", f"flask-app={count}", "flask-app")
-
-
-def _reload(stack: Stack) -> None:
-    stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+def _up(stack: Stack, count: int, *words: str, service: str = "flask-app") -> None:
+    stack.compose("up", "--detach", "--no-deps", *words, "--scale", f"{service}={count}", service)

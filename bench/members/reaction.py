@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bench import plots
-from bench.baselines import bare, cron_poller, scale_then_reload
+from bench.baselines import bare, cron_poller
 from bench.baselines.bare import Floor
 from bench.benchmark import SHIPPED, Benchmark, Context
 from bench.errors import BenchError
@@ -35,15 +35,15 @@ _FIRING: Final = f'ALERTS{{alertname="{_ALERT}",alertstate="firing",service="fla
 
 @dataclass(frozen=True, kw_only=True)
 class Length:
-    """How many runs of each."""
+    """How many runs of each, and whether cron jobs run too."""
 
     runs: int
     floors: int
-    crons: int
+    crons: bool
 
 
-_QUICK: Final = Length(runs=2, floors=2, crons=0)
-_FULL: Final = Length(runs=10, floors=5, crons=3)
+_QUICK: Final = Length(runs=2, floors=2, crons=False)
+_FULL: Final = Length(runs=10, floors=5, crons=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def run(context: Context) -> Outcome:
     chance = random.Random(context.seed)  # noqa: S311 - a drill that can be repeated, not a secret
     reactions = _reactions(context, length.runs, chance)
     floors = _floors(context, length.floors)
-    crons = _crons(context, length.crons, chance) if length.crons else []
+    crons = _crons(context, chance) if length.crons else []
     context.progress.stage("Back to the scaler and one replica")
     _settle(context.stack)
     return outcome(reactions, floors=floors, crons=crons, wanted=length.runs)
@@ -221,19 +221,13 @@ def _floors(context: Context, wanted: int) -> list[Floor]:
     return found
 
 
-def _crons(context: Context, wanted: int, chance: random.Random) -> list[float]:
-    stack = context.stack
-    context.progress.stage("A cron job in the scaler's place (two to three minutes a run)", total=wanted)
-    found: list[float] = []
-    with cron_poller.in_charge(stack):
-        while len(found) < wanted:
-            context.progress.at(len(found), "waiting for its window of one minute to be idle")
-            time.sleep(_IDLE)
-            with Load(port=stack.ports["NGINX_PORT"]) as load:
-                found.append(cron_poller.run(stack, load, phase=chance.uniform(0, cron_poller.EVERY)))
-            scale_then_reload.scale(stack, 1)
-            context.progress.at(len(found), f"last {found[-1]:.0f} s")
-    return found
+def _crons(context: Context, chance: random.Random) -> list[float]:
+    services = cron_poller.SERVICES
+    context.progress.stage("Cron jobs side by side, on services of their own", total=len(services))
+    with cron_poller.served(context.stack) as on:
+        context.progress.at(0, "waiting for their window of one minute to be idle")
+        time.sleep(_IDLE)
+        return cron_poller.run(on, cron_poller.plan(services, chance), told=context.progress.at)
 
 
 def durations(moments: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
@@ -357,12 +351,14 @@ BENCHMARK = Benchmark(
         "scaler's history, all on this machine's clock. The floor is what the engine, the service and nginx "
         "need by themselves under the same load: create, start, first answer of `/ready`, reload, first "
         "answer through nginx, over the Engine API with the scaler stopped. The cron job is one that runs: "
-        "once a minute, from a random phase on, it asks Prometheus, which scrapes every 15 s, for the mean "
-        "CPU of the last minute, and above 70 % runs `docker compose up --scale` and reloads nginx. Its "
-        "window is idle for a minute before each run."
+        "once a minute it asks Prometheus, which scrapes every 15 s, for the mean CPU of the last minute, "
+        "and above 70 % runs `docker compose up --scale` and reloads nginx. Three of them run side by side, "
+        "each on a service of its own with a fifth of a core, idle for a minute before, under the same "
+        "twelve clients. What decides how long one takes is spread evenly: the load steps a third of the "
+        "time between two scrapes apart, the first looks a third of a minute apart, from a random one on."
     ),
     quick=60,
-    full=800,
+    full=470,
     needs=SHIPPED,
     run=run,
     plots={"": plot},

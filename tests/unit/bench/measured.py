@@ -1,13 +1,14 @@
-"""What the benchmarks of reaction and footprint might have measured."""
+"""What the benchmarks of reaction, footprint and service might have measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.baselines.bare import Floor
-from bench.members import footprint, reaction
+from bench.members import footprint, reaction, service
 from bench.members.footprint import Held, Webhook
 from bench.members.reaction import Reaction
+from bench.members.service import Round
 from bench.model import Outcome
 
 FLOOR = Floor(created=0.05, started=0.4, ready=0.8, reloaded=0.9, answered=1.0)
@@ -55,3 +56,11 @@ def footprint_of(
     *sizes: Held, hooks: Sequence[Webhook] = (hook(1), hook(100), hook(100, fresh=True))
 ) -> Outcome:
     return footprint.outcome(sizes or (held(1), held(10), held(100)), hooks=hooks, scrapes=50)
+
+
+def a_round(*, bare: float = 400.0, through: Sequence[float] = (380.0, 750.0, 1100.0, 1400.0)) -> Round:
+    return Round(bare=bare, through=tuple(through), directly=1.0, by_nginx=1.4, clients=40.0)
+
+
+def served(*rounds: Round, proxy_ms: float = 0.15) -> Outcome:
+    return service.outcome(rounds or (a_round(), a_round(bare=420), a_round()), proxy_ms=proxy_ms)

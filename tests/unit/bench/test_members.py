@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from bench import plots
-from bench.members import footprint, kills, lost_requests, reaction, soak
+from bench.members import footprint, kills, lost_requests, reaction, service, soak
 from bench.model import Figure, Outcome, Verdict
 from tests.unit.bench.builders import a_result
-from tests.unit.bench.measured import footprint_of, reacted
+from tests.unit.bench.measured import footprint_of, reacted, served
 
 ROOT = Path(__file__).parents[3]
 
@@ -176,6 +176,7 @@ RAW: list[tuple[Any, Outcome]] = [
     (soak.BENCHMARK, soaked(samples())),
     (reaction.BENCHMARK, reacted()),
     (footprint.BENCHMARK, footprint_of()),
+    (service.BENCHMARK, served()),
 ]
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.baselines.bare import sibling
-from bench.baselines.cron_poller import slowed
 from bench.errors import BenchError
 from bench.members.reaction import Reaction, durations, reaction
 from bench.model import Figure, Outcome, Verdict
@@ -113,11 +111,3 @@ def test_a_bare_copy_is_counted_by_nobody_and_has_a_name_of_its_own() -> None:
         "HostConfig": {"NanoCpus": 5},
     }
     assert sibling(model) == {"Image": "flask-app", "HostConfig": {"NanoCpus": 5}}
-
-
-def test_for_the_cron_job_only_the_exporter_is_scraped_less_often() -> None:
-    text = (ROOT / "prometheus" / "prometheus.yml").read_text()
-    expected = yaml.safe_load(text)
-    (exporter,) = [job for job in expected["scrape_configs"] if job["job_name"] == "exporter"]
-    exporter["scrape_interval"] = "15s"
-    assert yaml.safe_load(slowed(text)) == expected
