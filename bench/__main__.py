@@ -46,7 +46,12 @@ def list_all() -> None:
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "everything", is_flag=True, help="Every benchmark, in the order of `list`.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every benchmark that is not run only by name, in the order of `list`.",
+)
 @click.option("--quick", is_flag=True, help="Short forms: shows that they work; figures are rough.")
 @click.option("--keep", is_flag=True, help="Leave the last stack up, to look at it; says how to remove it.")
 @click.option("--minutes", type=click.FloatRange(min=0.5), help="How long, for those that just go on (soak).")
@@ -82,7 +87,7 @@ def run(
     console = _console()
     try:
         order = runner.Order(
-            benchmarks=registry.BENCHMARKS if everything else registry.chosen(names),
+            benchmarks=registry.together() if everything else registry.chosen(names),
             quick=quick,
             seed=seed,
             minutes=minutes,

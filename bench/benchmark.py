@@ -92,6 +92,7 @@ class Benchmark:
         run: measures. Raises BenchError if it cannot.
         plots: file name endings to functions that draw from raw data; "" is the only or first one.
         timed: whether its length can be chosen (``--minutes``).
+        alone: whether it is run only by its name, and is not one of all (``--all``).
     """
 
     name: str
@@ -103,6 +104,7 @@ class Benchmark:
     run: Callable[[Context], Outcome]
     plots: Mapping[str, Callable[[Drawing, Mapping[str, Any]], None]] = field(default_factory=dict)
     timed: bool = False
+    alone: bool = False
 
     def expected(self, *, quick: bool, minutes: float | None = None) -> float:
         """Seconds that it will take."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.benchmark import Benchmark
 from bench.model import Result
-from bench.words import HEADINGS, cells, duration
+from bench.words import HEADINGS, cells, duration, purpose
 
 _HEAD = """# Benchmarks
 
@@ -21,7 +21,7 @@ Nothing on this page is typed by hand.
 ```
 make bench          # all of them at full length, into docs/benchmarks/
 make bench-quick    # the short forms, to see that they work, into build/benchmarks/
-make soak           # one hour of endurance
+make soak           # one hour of endurance; not one of all
 .venv/bin/python -m bench --help
 ```
 
@@ -31,9 +31,9 @@ shares its cores with what it loads: leave the machine alone meanwhile, and take
 machine can do and not for what alertscale can. Compare the two columns of one run, not figures of two
 machines.
 
-A missed target is shown as `missed` and is not an error; a lost request, an inconsistent state after a kill
-or a figure of the soak that grows ends the run with exit code 1, and so does a benchmark that cannot be
-run.
+A missed target is shown as `missed` and is not an error; a lost request (but for elasticity, where overload
+loses them), an inconsistent state after a kill, or memory, open files, threads or a journal that grow end
+the run with exit code 1, and so does a benchmark that cannot be run.
 """
 
 
@@ -57,7 +57,7 @@ def render(results: Sequence[Result], benchmarks: Sequence[Benchmark]) -> str:
 
 
 def _summary(benchmarks: Iterable[Benchmark]) -> str:
-    rows = [(f"[{b.name}](#{b.name})", b.purpose, duration(b.quick), duration(b.full)) for b in benchmarks]
+    rows = [(f"[{b.name}](#{b.name})", purpose(b), duration(b.quick), duration(b.full)) for b in benchmarks]
     return table(("benchmark", "what it shows", "quick", "full"), rows)
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from bench.benchmark import Benchmark
 from bench.errors import BenchError
-from bench.members import footprint, kills, lost_requests, reaction, service, soak
+from bench.members import elasticity, footprint, kills, lost_requests, reaction, service, soak
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     reaction.BENCHMARK,
     footprint.BENCHMARK,
     service.BENCHMARK,
+    elasticity.BENCHMARK,
     lost_requests.BENCHMARK,
     kills.BENCHMARK,
     soak.BENCHMARK,
 )
+
+
+def together() -> tuple[Benchmark, ...]:
+    """Return the benchmarks that ``--all`` runs: every one but those that are run alone."""
+    return tuple(benchmark for benchmark in BENCHMARKS if not benchmark.alone)
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Benchmark, ...]:

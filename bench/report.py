@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bench.benchmark import Benchmark
 from bench.model import Result, Verdict
-from bench.words import HEADINGS, cells, duration
+from bench.words import HEADINGS, cells, duration, purpose
 
 _SPREAD = HEADINGS.index("median")
 _STYLES = {Verdict.OK: "green", Verdict.MISSED: "bold red", Verdict.NONE: ""}
@@ -43,8 +43,10 @@ def show_all(benchmarks: Sequence[Benchmark], *, on: Console) -> None:
     for heading in ("benchmark", "what it shows", "quick", "full"):
         table.add_column(heading, justify="right" if heading in {"quick", "full"} else "left")
     for benchmark in benchmarks:
-        table.add_row(benchmark.name, benchmark.purpose, duration(benchmark.quick), duration(benchmark.full))
-    total = [sum(getattr(b, form) for b in benchmarks) for form in ("quick", "full")]
+        lengths = (duration(benchmark.quick), duration(benchmark.full))
+        table.add_row(benchmark.name, purpose(benchmark), *lengths)
+    together = [benchmark for benchmark in benchmarks if not benchmark.alone]
+    total = [sum(getattr(b, form) for b in together) for form in ("quick", "full")]
     table.add_section()
     table.add_row("all", "", *(duration(seconds) for seconds in total))
     on.print(table)

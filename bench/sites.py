@@ -66,9 +66,9 @@ def opened(stack: Stack, sites: Sequence[Site]) -> Iterator[str]:
         reload(stack)
 
 
-def reload(stack: Stack) -> None:
-    """Have nginx load its configuration anew."""
-    stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+def reload(stack: Stack, *, proxy: str = "nginx") -> None:
+    """Have an nginx, by its service's name, load its configuration anew."""
+    stack.compose("exec", "-T", proxy, "nginx", "-s", "reload")
 
 
 def _listens(address: str, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.benchmark import Benchmark
 from bench.model import Compared, Figure, Target
 
 HEADINGS = ("figure", "measured", "target", "", "compared with", "median", "p95", "min", "max", "runs")
@@ -30,6 +31,11 @@ def duration(seconds: float) -> str:
     if seconds < 1.5 * _MINUTE:
         return f"{seconds:.0f} s"
     return f"{seconds / _MINUTE:.0f} min"
+
+
+def purpose(benchmark: Benchmark) -> str:
+    """What a benchmark shows, and whether it is one of all."""
+    return f"{benchmark.purpose} (only by name)" if benchmark.alone else benchmark.purpose
 
 
 def cells(figure: Figure) -> tuple[str, ...]:

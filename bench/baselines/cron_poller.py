@@ -1,7 +1,7 @@
 """What people run from cron: once a minute look at CPU, scale by Compose, reload nginx.
 
-CPU is what such a job has: scraped every 15 s, averaged over a minute. It looks at the same threshold as
-the HighCPU alert as shipped.
+CPU is what such a job has: scraped every 15 s, averaged over a minute. It looks at the same
+thresholds as the alerts HighCPU and LowCPU as shipped.
 
 A run takes minutes, nearly all of them spent waiting, so several jobs run side by side: each looks after a
 service of its own, which nobody else scales and no other job's load reaches, and all of them fit on the
@@ -38,10 +38,13 @@ SERVICES: Final = ("cron-1", "cron-2", "cron-3")
 """Of the Compose file below."""
 _COMPOSE: Final = "bench/baselines/docker-compose.crons.yml"
 _SCRAPES: Final = 15.0
+WINDOW: Final = f"1m:{_SCRAPES:g}s"
+"""Its window over samples that are scraped more often: of these, one every 15 s."""
 _THRESHOLD: Final = 0.70
+_LOW: Final = 0.30
 _LONGEST: Final = 3 * EVERY
 
-_USED: Final = "sum by (name) (rate(container_cpu_usage_seconds_total{%s}[1m]))"
+_USED: Final = "sum by (name) (rate(container_cpu_usage_seconds_total{%s}[%s]))"
 _LIMIT: Final = "max by (name) (container_spec_cpu_quota{%s} / container_spec_cpu_period{%s})"
 
 
@@ -191,15 +194,39 @@ def _take_turns(
         told(scaled, f"{job.service} at {busy:.0%} after {at - job.load:.0f} s")
 
 
+def wanted(replicas: int, busy: float, *, most: int) -> int:
+    """Replicas that the job sets: one more where CPU is high, one fewer where it is low. Pure.
+
+    Args:
+        replicas: that there are.
+        busy: CPU over its limit, mean over them.
+        most: replicas that there can be.
+    """
+    change = (busy > _THRESHOLD) - (busy < _LOW)
+    return min(max(replicas + change, 1), most)
+
+
 def utilization(stack: Stack, service: str = "flask-app") -> float:
     """CPU over its limit, mean over the replicas and the last minute; 0 where there are no samples."""
+    found = by_replica(stack, service=service, project=stack.project, window="1m")
+    return sum(found.values()) / len(found) if found else 0.0
+
+
+def by_replica(stack: Stack, *, service: str, project: str, window: str) -> dict[str, float]:
+    """CPU over its limit by a replica's name, of those that have samples.
+
+    Args:
+        stack: whose Prometheus is asked.
+        service: of whose replicas.
+        project: the Compose project of the service.
+        window: of the mean, as PromQL has it between brackets.
+    """
     chosen = (
-        f'container_label_com_docker_compose_project="{stack.project}",'
+        f'container_label_com_docker_compose_project="{project}",'
         f'container_label_com_docker_compose_service="{service}"'
     )
-    query = f"avg({_USED % chosen} / {_LIMIT % (chosen, chosen)})"
-    found = ask(stack, query)
-    return float(found[0]["value"][1]) if found else 0.0
+    found = ask(stack, f"{_USED % (chosen, window)} / {_LIMIT % (chosen, chosen)}")
+    return {str(row["metric"]["name"]): float(row["value"][1]) for row in found}
 
 
 def ask(stack: Stack, query: str) -> list[dict[str, Any]]:

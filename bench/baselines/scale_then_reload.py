@@ -44,10 +44,10 @@ def deaf(stack: Stack) -> Iterator[Stack]:
         _recreate(stack)
 
 
-def scale(stack: Stack, count: int, *, service: str = "flask-app") -> None:
+def scale(stack: Stack, count: int, *, service: str = "flask-app", proxy: str = "nginx") -> None:
     """Scale, then reload."""
     _up(stack, count, "--no-recreate", service=service)
-    sites.reload(stack)
+    sites.reload(stack, proxy=proxy)
 
 
 def _recreate(stack: Stack) -> None:

@@ -6,27 +6,21 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from bench import plots
+from bench import growth, plots
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Figure, Outcome, at_least, at_most
-from bench.sampling import WATCHED, Sampler, column
-from bench.stats import growth, spread
+from bench.sampling import Sampler, column
 from bench.words import duration
 from tests.e2e.load import Load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-_MIB: Final = 1024**2
-_KEPT: Final = 10_000
-"""Entries of the history that the scaler keeps as shipped (docs/scaler.md)."""
-_PRUNED_EVERY: Final = 200
 _LOW_FOR: Final = "3s"
 _BUSY: Final = 20.0
 _CYCLE: Final = 40.0
@@ -35,40 +29,6 @@ _QUICK_MINUTES: Final = 1.0
 _LEAST_BETWEEN: Final = 2.0
 _MOST_BETWEEN: Final = 10.0
 _SAMPLES: Final = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """Something that must not grow.
-
-    Attributes:
-        column: in the samples.
-        shown: its name in the table.
-        unit: of the figure.
-        scale: sample values in one unit.
-        may_grow: over the last two thirds of the time, in the unit.
-    """
-
-    column: str
-    shown: str
-    unit: str
-    scale: float
-    may_grow: float
-
-
-WATCHES: Final = (
-    Watched(column="scaler resident", shown="scaler: memory", unit="MiB", scale=_MIB, may_grow=2),
-    Watched(column="exporter resident", shown="exporter: memory", unit="MiB", scale=_MIB, may_grow=2),
-    Watched(column="scaler files", shown="scaler: open files", unit="", scale=1, may_grow=5),
-    Watched(column="exporter files", shown="exporter: open files", unit="", scale=1, may_grow=5),
-    Watched(column="scaler threads", shown="scaler: threads", unit="", scale=1, may_grow=3),
-    Watched(column="exporter threads", shown="exporter: threads", unit="", scale=1, may_grow=3),
-    Watched(column="journal", shown="journal on disk", unit="MiB", scale=_MIB, may_grow=0.25),
-    # It is pruned every so many entries, and grows by as many in between.
-    Watched(column="events", shown="events kept", unit="", scale=1, may_grow=_PRUNED_EVERY),
-)
-_TARGETS: Final = {"scaler": 64, "exporter": 48}
-"""Memory in MiB, DESIGN.md section 8."""
 
 
 @contextlib.contextmanager
@@ -100,7 +60,7 @@ def run(context: Context) -> Outcome:
     """Load and quiet in turns, looking every few seconds."""
     minutes = context.minutes or (_QUICK_MINUTES if context.quick else _FULL_MINUTES)
     sampler = Sampler(context.stack)
-    sampler.fill_history(_KEPT)
+    sampler.fill_history(growth.KEPT)
     before = sampler.steps()
     with low_alerts_shortened(context.stack.directory):
         samples, answers = _soak(context, sampler, seconds=minutes * 60)
@@ -142,7 +102,7 @@ def _soak(
 
 
 def _note(sample: Mapping[str, float]) -> str:
-    return f"{sample['replicas']:.0f} replicas, scaler {sample['scaler resident'] / _MIB:.0f} MiB"
+    return f"{sample['replicas']:.0f} replicas, scaler {sample['scaler resident'] / growth.MIB:.0f} MiB"
 
 
 def outcome(
@@ -157,8 +117,8 @@ def outcome(
     lost = {answer: count for answer, count in answers.items() if answer != "200"}
     cycles = int(minutes * 60 // _CYCLE)
     figures = (
-        *(_grown(samples, watched) for watched in WATCHES),
-        *_greatest(samples),
+        *growth.grown(samples, gate=True),
+        *growth.greatest(samples),
         Figure(name="steps kept in the journal, at the end", value=column(samples, "steps")[-1][1]),
         *(Figure(name=f"steps {way}", value=n, target=at_least(cycles)) for way, n in steps.items()),
         Figure(name="lost requests", value=sum(lost.values()), target=at_most(0), gate=True),
@@ -167,44 +127,10 @@ def outcome(
     )
     notes = (
         f"Growth is the trend over the last two thirds of {duration(minutes * 60)}, times their length.",
-        f"The history was filled to its limit of {_KEPT:,} events first, so that it is pruned on the way.",
+        f"The history was first filled to its limit of {growth.KEPT:,} events, so that it is pruned.",
         *(f"lost: {count} times {what}" for what, count in lost.items()),
     )
-    return Outcome(figures=figures, raw=_columns(samples), notes=notes)
-
-
-def _grown(samples: list[Mapping[str, float]], watched: Watched) -> Figure:
-    grown = growth(column(samples, watched.column)) / watched.scale
-    return Figure(
-        name=f"{watched.shown}: growth",
-        # Held flat is what is shown: that something became less is no merit.
-        value=round(max(0.0, grown), 3),
-        unit=watched.unit,
-        target=at_most(watched.may_grow),
-        gate=True,
-    )
-
-
-def _greatest(samples: list[Mapping[str, float]]) -> list[Figure]:
-    figures = []
-    for service in WATCHED:
-        values = [value / _MIB for _, value in column(samples, f"{service} working set")]
-        if values:
-            target = at_most(_TARGETS[service]) if service in _TARGETS else None
-            lie = spread(values)
-            name = f"{service}: working set, greatest"
-            figures.append(Figure(name=name, value=lie.high, unit="MiB", target=target, spread=lie))
-    for watched in WATCHES:
-        values = [value / watched.scale for _, value in column(samples, watched.column)]
-        lie = spread(values)
-        name = f"{watched.shown}, greatest"
-        figures.append(Figure(name=name, value=lie.high, unit=watched.unit, spread=lie))
-    return figures
-
-
-def _columns(samples: list[Mapping[str, float]]) -> dict[str, list[float | None]]:
-    names = sorted({name for sample in samples for name in sample})
-    return {name: [sample.get(name) for sample in samples] for name in names}
+    return Outcome(figures=figures, raw=growth.columns(samples), notes=notes)
 
 
 def plot(drawing: Drawing, raw: Mapping[str, Any]) -> None:
@@ -213,12 +139,12 @@ def plot(drawing: Drawing, raw: Mapping[str, Any]) -> None:
     minutes = [at / 60 for at in raw["at"]]
     plots.staircase(replicas, minutes, raw["replicas"], label="ready replicas", color=plots.OURS)
     for service, color in (("scaler", plots.OURS), ("exporter", plots.THEIRS)):
-        memory.plot(minutes, [v / _MIB for v in raw[f"{service} resident"]], label=service, color=color)
+        memory.plot(minutes, [v / growth.MIB for v in raw[f"{service} resident"]], label=service, color=color)
         counts.plot(minutes, raw[f"{service} files"], label=f"{service}: open files", color=color)
         counts.plot(
             minutes, raw[f"{service} threads"], label=f"{service}: threads", color=color, linestyle=":"
         )
-    journal.plot(minutes, [v / _MIB for v in raw["journal"]], label="journal, MiB", color=plots.OURS)
+    journal.plot(minutes, [v / growth.MIB for v in raw["journal"]], label="journal, MiB", color=plots.OURS)
     journal.plot(minutes, [v / 1000 for v in raw["events"]], label="events, thousands", color=plots.THEIRS)
     replicas.set_yticks(range(int(max(raw["replicas"])) + 1))
     memory.set_ylabel("resident memory, MiB")
@@ -244,4 +170,5 @@ BENCHMARK = Benchmark(
     run=run,
     plots={"": plot},
     timed=True,
+    alone=True,
 )

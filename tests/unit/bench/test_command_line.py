@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.__main__ import main
-from bench.registry import BENCHMARKS
+from bench.registry import BENCHMARKS, chosen, together
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,8 +59,19 @@ def test_names_are_unique_and_each_has_a_plot_and_two_lengths() -> None:
 
 def test_all_of_them_stay_within_what_is_promised() -> None:
     """``make bench`` under 45 minutes, ``make bench-quick`` under 6, stacks included."""
-    assert sum(b.full for b in BENCHMARKS) < 45 * 60
-    assert sum(b.quick for b in BENCHMARKS) < 6 * 60
+    assert sum(b.full for b in together()) < 45 * 60
+    assert sum(b.quick for b in together()) < 6 * 60
+
+
+def test_all_of_them_leave_out_only_those_that_are_run_alone() -> None:
+    assert [b.name for b in BENCHMARKS if b not in together()] == ["soak"]
+    assert "Up and down all the time, and nothing grows (only by name)" in " ".join(
+        typed("list").output.split()
+    )
+
+
+def test_one_that_is_run_alone_can_be_run_by_its_name() -> None:
+    assert [b.name for b in chosen(("soak",))] == ["soak"]
 
 
 def test_make_names_the_targets_with_what_they_do() -> None:

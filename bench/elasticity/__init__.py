@@ -1,0 +1,1 @@
+"""The parts of the elasticity benchmark: trace, load, variants, supply, metrics, figures."""

@@ -1,0 +1,86 @@
+"""The beat of those who look once in a while, and what the HPA is shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from bench.elasticity.run import measured, or_missed, repeat
+from bench.elasticity.supply import Replica
+
+
+class Clock:
+    """Time that passes by waiting and by working."""
+
+    def __init__(self, *, until: float) -> None:
+        self.now = 1000.0
+        self.end = 1000.0 + until
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now > self.end
+
+
+def beats(*, until: float, first: float, takes: float = 0.0) -> list[float]:
+    clock = Clock(until=until)
+    done: list[float] = []
+
+    def do() -> None:
+        done.append(clock.now - 1000)
+        clock.now += takes
+
+    repeat(do, every=15, first=first, wait=clock.wait, clock=lambda: clock.now)
+    return done
+
+
+def test_it_is_done_at_a_fixed_beat_from_the_first_on() -> None:
+    assert beats(until=50, first=3) == [3, 18, 33, 48]
+
+
+def test_what_takes_long_does_not_shift_the_beat() -> None:
+    assert beats(until=50, first=0, takes=4) == [0, 15, 30, 45]
+
+
+def test_beats_that_are_missed_are_left_out() -> None:
+    assert beats(until=70, first=0, takes=20) == [0, 30, 60]
+
+
+def test_told_to_stop_before_the_first_beat_it_does_nothing() -> None:
+    assert beats(until=2, first=3) == []
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def look() -> None:
+        raise error
+
+    return look
+
+
+def test_a_look_that_nobody_answers_is_left_out_and_counted() -> None:
+    missed: Counter[str] = Counter()
+    once = or_missed(raising(requests.ReadTimeout()), who="the HPA", missed=missed)
+    once()
+    once()
+    assert missed == {"the HPA: ReadTimeout": 2}
+
+
+def test_any_other_failure_of_a_look_is_not_hidden() -> None:
+    missed: Counter[str] = Counter()
+    with pytest.raises(KeyError):
+        or_missed(raising(KeyError("metric")), who="the HPA", missed=missed)()
+    assert not missed
+
+
+def test_the_hpa_sees_only_replicas_that_have_been_ready_for_a_whole_window() -> None:
+    replicas = [
+        Replica(name="old", ready_since=10.0),
+        Replica(name="young", ready_since=30.0),
+        Replica(name="starting", ready_since=None),
+        Replica(name="unmeasured", ready_since=10.0),
+    ]
+    used = {"old": 0.9, "young": 0.8, "starting": 1.0, "gone": 0.5}
+    assert measured(used, replicas, at=44.0) == {"old": 0.9}
+    assert measured(used, replicas, at=45.0) == {"old": 0.9, "young": 0.8}
