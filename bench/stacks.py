@@ -21,8 +21,6 @@ from tests.e2e.stack import Stack, copy_repository, free_port
 
 PROJECT: Final = "alertscale-bench"
 _PORTS: Final = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
-# Of all services, and without running any: those of profiles may have been started by a benchmark.
-_DOWN: Final = ("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
 @contextlib.contextmanager
@@ -68,7 +66,7 @@ class Stacks:
             self._clones.pop_all()
             return
         with uninterrupted():
-            self._take_down("--rmi", "local")
+            self._take_down(images=True)
             self._clones.close()
 
     def get(self, needs: StackNeeds) -> Stack:
@@ -105,14 +103,16 @@ class Stacks:
             return tempfile.mkdtemp(prefix="alertscale-bench-")
         return self._clones.enter_context(tempfile.TemporaryDirectory(prefix="alertscale-bench-"))
 
-    def _take_down(self, *more: str) -> None:
+    def _take_down(self, *, images: bool = False) -> None:
         if not self._up:
             return
         self._progress.stage("Taking the stack down")
         _needs, stack = self._up
         self._up = None
         # On the way out of a failure, which must stay what is told.
-        stack.compose(*_DOWN, *more, check=False)
+        stack.take_down(check=False)
+        if images:
+            stack.remove_images(check=False)
         stack.session.close()
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from engine import daemon, stand_ins
+from engine import built, compose, daemon, stand_ins
 from engine.errors import EngineError
 from engine.shell import announced, capture, streamed
 from engine.state import State
@@ -34,16 +34,18 @@ def stack(checkout: Path, *, project: str) -> None:
     Raises:
         EngineError: Compose failed, or something is left.
     """
+    images = built.names(compose.config(checkout))
     down = ["docker", "compose", "--profile", "*", "down"]
-    code = streamed([*down, "--volumes", "--remove-orphans", "--rmi", "local"], cwd=checkout)
+    code = streamed([*down, "--volumes", "--remove-orphans"], cwd=checkout)
     if code != 0:
         raise EngineError(
             f"docker compose down: ended with exit code {code}. Way out: put right what it names "
             f"above, then run make clean again."
         )
     with announced("Removing the images that were built and made here"):
+        left = [f"image {name}" for name in built.remove(images)]
         _remove_images(project)
-        left = leftovers(project)
+        left += leftovers(project)
     if left:
         raise EngineError(
             f"still there after make clean: {', '.join(left)}. Way out: remove what uses them, then "

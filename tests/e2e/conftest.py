@@ -23,7 +23,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
     finally:
         if os.environ.get("CI") or not os.environ.get("KEEP_STACK"):
-            running.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", "--rmi", "local")
+            running.take_down()
+            running.remove_images()
         running.session.close()
 
 

@@ -17,8 +17,12 @@ from typing import Any, TypeVar
 import pytest
 import requests
 
+from engine import built
+
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "alertscale-e2e"
+# Services of profiles too: they may have been started.
+_ALL = ("--profile", "*")
 T = TypeVar("T")
 
 
@@ -80,6 +84,17 @@ class Stack:
                 f"docker compose {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+    def take_down(self, *, check: bool = True) -> None:
+        """Remove containers and networks of every profile, and volumes."""
+        self.compose(*_ALL, "down", "--volumes", "--remove-orphans", "--timeout", "5", check=check)
+
+    def remove_images(self, *, check: bool = True) -> None:
+        """Remove what was built for it."""
+        config = self.compose(*_ALL, "config", "--format", "json", check=check)
+        left = built.remove(built.names(json.loads(config))) if config else []
+        if check and left:
+            pytest.fail(f"images that cannot be removed: {', '.join(left)}")
 
     def url(self, variable: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[variable]}{path}"
