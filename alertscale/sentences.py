@@ -71,6 +71,7 @@ def _of_versions(service: Service, _: Decision) -> str:
 _Say = Callable[[Service, Decision], str]
 _REASONS: Final[dict[str, _Say]] = {
     "paused": lambda s, _: pauses(s) or "a person held its steps",
+    "retire": lambda *_: "a deploy takes away the replicas of another version",
     "deploying": _of_versions,
     "stopped": lambda *_: "no replica runs, somebody has stopped the service",
     "stepping": lambda *_: "a step is under way",

@@ -1,8 +1,8 @@
 """The loop: observe, ask, put nginx right, decide, act, record.
 
 One thread runs the passes; each step of a service runs in a thread of its own, so that a slow replica
-of one service never holds up another. What others may call are five methods: submit, services, events,
-scale, pause.
+of one service never holds up another. What others may call are six methods: submit, services, events,
+scale, retire, pause.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from scaler.readiness import Check, Prober, plan_check
 from scaler.reasons import DecisionReason, ErrorReason, EventKind, Pause, ReplicaState
 from scaler.recorder import Recorder
 from scaler.steps import Stepper
-from scaler.targets.base import GONE, STOPPING, Observation, Service, Target
+from scaler.targets.base import GONE, STOPPING, Observation, Replica, Service, Target
 from scaler.traffic import Traffic
 from scaler.views import Health, Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.world import View, World
@@ -58,6 +58,7 @@ DEAD_FOR: Final = 10.0
 BACKOFF_FIRST: Final = 10.0
 BACKOFF_LONGEST: Final = 300.0
 _SOON: Final = 0.05
+_SHORT_ID: Final = 12
 
 
 class Autoscaler:
@@ -126,6 +127,7 @@ class Autoscaler:
         self._book = SignalBook(ttl=signal_ttl)
         self._signal_ttl = signal_ttl
         self._decisions: dict[ServiceKey, tuple[Decision, float, Inputs]] = {}
+        self._retiring: frozenset[str] = frozenset()
         self._dirty = threading.Event()
         self._dirty.set()
         self._listed = -math.inf
@@ -192,6 +194,34 @@ class Autoscaler:
             )
         self._journal.set_wanted(key, replicas)
         return self._manual(key, f"asked for {replicas} replicas", "scale")
+
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        """Take away certain replicas, all at once, as a step down takes one: for a deploy.
+
+        Not kept over a restart of the scaler, other than the steps that have begun: whoever deploys asks
+        again.
+
+        Args:
+            name: ``service`` or ``project/service``.
+            replicas: their ids, or the beginnings of these, or their names.
+
+        Raises:
+            RequestError: no such service or replica, unreadable labels, or no other replica is ready.
+        """
+        key, _ = self._find(name)
+        view = self._world.view
+        service = view.service(key)
+        found = _named(service.replicas if service else (), replicas, key)
+        with self._lock:
+            retiring = self._retiring | {r.id for r in found}
+            others = [r for r in (service.replicas if service else ()) if r.id not in retiring]
+            if not any(view.is_ready(r) for r in others):
+                raise RequestError(
+                    f"no other replica of {key[1]} is ready; wait until one is, or name fewer",
+                    reason=ErrorReason.OUT_OF_BOUNDS,
+                )
+            self._retiring = retiring
+        return self._manual(key, f"asked to take away {', '.join(r.name for r in found)}", "retire")
 
     def pause(self, name: str, pause: Pause) -> ServiceView:
         """Hold steps by hand, or let them go.
@@ -379,8 +409,10 @@ class Autoscaler:
         if hold.wanted is not None and reached and not self._crew.stepping(service.key):
             self._journal.clear_wanted(service.key, hold.wanted)
             hold = replace(hold, wanted=None)
+        retiring = self._leaving(counted)
         state = State(
             replicas=len(counted),
+            retiring=len(retiring),
             versions=len({r.version for r in counted}) or 1,
             last_change=self._anchors.monotonic(service.key, self._journal.last_change(service.key)),
             retry_at=self._retry_at(service),
@@ -403,7 +435,15 @@ class Autoscaler:
         self._recorder.decision(service.key, decision)
         # A step that was cut short by the end of the scaler must not be followed by another.
         if decision.direction is not None and not self._stopping.is_set():
-            self._crew.act(service, counted, decision, limits)
+            self._crew.act(service, counted, decision, limits, retiring=retiring)
+            if decision.reason is DecisionReason.RETIRE:
+                # Ordered once: a step that fails is not begun again until somebody asks for it.
+                with self._lock:
+                    self._retiring -= {r.id for r in retiring}
+
+    def _leaving(self, counted: tuple[Replica, ...]) -> tuple[Replica, ...]:
+        with self._lock:
+            return tuple(r for r in counted if r.id in self._retiring)
 
     def _retry_at(self, service: Service) -> float | None:
         """When the next step up may be tried, seconds, monotonic; None for at once."""
@@ -492,6 +532,20 @@ class Autoscaler:
             signals=tuple(on_the_wall(s, self._anchors.wall) for s in signals),
             inputs=inputs,
         )
+
+
+def _named(known: tuple[Replica, ...], wanted: tuple[str, ...], key: ServiceKey) -> tuple[Replica, ...]:
+    """Find replicas by id, by the beginning of an id as ``docker ps`` shows it, or by name."""
+    found: dict[str, Replica] = {}
+    for name in wanted:
+        match = [r for r in known if r.name == name or (len(name) >= _SHORT_ID and r.id.startswith(name))]
+        if not match:
+            names = ", ".join(r.name for r in known)
+            raise RequestError(
+                f"no replica of {key[1]} is called {name!r}; known: {names}", reason=ErrorReason.NOT_FOUND
+            )
+        found |= {r.id: r for r in match}
+    return tuple(found.values())
 
 
 def _read_all(observation: Observation) -> tuple[dict[ServiceKey, Limits], dict[ServiceKey, tuple[str, ...]]]:

@@ -13,7 +13,7 @@ from scaler.errors import AlertscaleError
 from scaler.journal import Step
 from scaler.labels import Limits
 from scaler.policy import Decision
-from scaler.reasons import Direction
+from scaler.reasons import DecisionReason, Direction
 from scaler.recorder import Recorder
 from scaler.steps import Order, Stepper
 from scaler.targets.base import Replica, Service
@@ -48,11 +48,28 @@ class Crew:
         with self._lock:
             return bool(self._threads.get(key))
 
-    def act(self, service: Service, counted: tuple[Replica, ...], decision: Decision, limits: Limits) -> None:
-        """Start the steps that lead from the counted replicas to the decision's target."""
+    def act(
+        self,
+        service: Service,
+        counted: tuple[Replica, ...],
+        decision: Decision,
+        limits: Limits,
+        *,
+        retiring: tuple[Replica, ...] = (),
+    ) -> None:
+        """Start the steps that lead from the counted replicas to the decision's target.
+
+        Args:
+            service: whose.
+            counted: those that the decision counted.
+            decision: the step.
+            limits: of the service.
+            retiring: those that a retirement takes; otherwise the highest numbers go.
+        """
         difference = decision.target - decision.replicas
+        leaving = retiring if decision.reason is DecisionReason.RETIRE else counted
         for number, replica in (
-            _additions(service, counted, difference) if difference > 0 else _removals(counted, -difference)
+            _additions(service, counted, difference) if difference > 0 else _removals(leaving, -difference)
         ):
             order = Order(
                 service=service.key,

@@ -2,7 +2,8 @@
 
 The order of the rules is that of section 5 of the design:
 
-1. paused, or being deployed: hold
+1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
+   paused, or being deployed: hold
 2. fewer than min: up, at once; more than max: down, at once
 3. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
    somebody else has set back to its minimum returns to its former count at once, in one step
@@ -42,6 +43,7 @@ class State:
         stepping: a step is under way.
         former: the count before somebody else set it back lately; None if nobody did.
         writable: the journal can be written, so a step can be.
+        retiring: how many of ``replicas`` a deploy asked to take away, by name.
     """
 
     replicas: int
@@ -53,6 +55,7 @@ class State:
     stepping: bool = False
     former: int | None = None
     writable: bool = True
+    retiring: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,12 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
 
     Returns:
         A step of at most ``limits.step`` replicas, or back to the former count, that never leaves the
-        bounds once inside; or a hold.
+        bounds once inside; all that are retiring at once; or a hold.
     """
+    if 0 < state.retiring < state.replicas and not state.stepping:
+        # Whoever deploys has put as many others beside them: the count is not what this changes.
+        leave = _step(state, state.replicas - state.retiring, DecisionReason.RETIRE)
+        return _postponed(state, leave, now) or leave
     held = held_directions(state.pause, limits.pause)
     if held == _HELD[Pause.ALL]:
         return _hold(state, DecisionReason.PAUSED)

@@ -55,6 +55,7 @@ class DecisionReason(StrEnum):
     """Why the policy steps or holds; also the ``reason`` label of ``alertscale_decisions_total``."""
 
     PAUSED = "paused"
+    RETIRE = "retire"
     DEPLOYING = "deploying"
     STOPPED = "stopped"
     STEPPING = "stepping"

@@ -11,6 +11,7 @@ from scaler.views import ServiceView
 
 _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.PAUSED: "steps are paused",
+    DecisionReason.RETIRE: "a deploy takes away the replicas of another version",
     DecisionReason.DEPLOYING: "a new version is being deployed",
     DecisionReason.STOPPED: "somebody stopped the service",
     DecisionReason.STEPPING: "a step is under way",

@@ -1,6 +1,6 @@
 """HTTP: Alertmanager's webhook, the API, metrics and the status page.
 
-It sees the autoscaler through five calls and two health figures, so that the process that listens to
+It sees the autoscaler through six calls and two health figures, so that the process that listens to
 the network can one day run apart from the one that holds the Docker socket.
 """
 
@@ -70,6 +70,9 @@ class Autoscaling(Protocol):
     def scale(self, name: str, replicas: int) -> ServiceView:
         """Order a count."""
 
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        """Take away certain replicas."""
+
     def pause(self, name: str, pause: Pause) -> ServiceView:
         """Hold steps."""
 
@@ -109,7 +112,8 @@ def create_app(
     guard = _Guard(token)
     _add_errors(app)
     _add_webhook(app, autoscaler, metrics, validator, guard)
-    _add_api(app, autoscaler, guard)
+    _add_api(app, autoscaler)
+    _add_orders(app, autoscaler, guard)
     _add_health(app, autoscaler, metrics)
 
     document = (here / "openapi.json").read_bytes()
@@ -178,7 +182,7 @@ def _add_webhook(
         return response
 
 
-def _add_api(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
+def _add_api(app: Flask, autoscaler: Autoscaling) -> None:
     @app.get("/api/v1/services")
     def services() -> Response:
         return jsonify({"services": [_service(v) for v in autoscaler.services()]})
@@ -189,6 +193,8 @@ def _add_api(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
         before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID) or None
         return jsonify({"events": [_event(e) for e in autoscaler.events(limit=limit, before=before)]})
 
+
+def _add_orders(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
     @app.post("/api/v1/services/<path:name>/scale")
     def scale(name: str) -> tuple[Response, int]:
         guard.check()
@@ -196,6 +202,14 @@ def _add_api(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
         if not isinstance(replicas, int) or isinstance(replicas, bool):
             raise RequestError(f"replicas: {_shown(replicas)} is not a whole number")
         return jsonify(_service(autoscaler.scale(name, replicas))), HTTPStatus.ACCEPTED
+
+    @app.post("/api/v1/services/<path:name>/retire")
+    def retire(name: str) -> tuple[Response, int]:
+        guard.check()
+        named = _field("replicas")
+        if not isinstance(named, list) or not named or not all(isinstance(one, str) for one in named):
+            raise RequestError("replicas: not a list of ids or names of replicas")
+        return jsonify(_service(autoscaler.retire(name, tuple(named)))), HTTPStatus.ACCEPTED
 
     @app.post("/api/v1/services/<path:name>/pause")
     def pause(name: str) -> Response:

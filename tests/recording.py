@@ -62,6 +62,13 @@ class Recording:
         self.changes.append(("scale", name, replicas))
         return view
 
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        view = self._find(name)
+        if not all(one.startswith("shop-web-") for one in replicas):
+            raise RequestError(f"no replica is called {replicas!r}", reason=ErrorReason.NOT_FOUND)
+        self.changes.append(("retire", name, replicas))
+        return view
+
     def pause(self, name: str, pause: Pause) -> ServiceView:
         view = self._find(name)
         self.changes.append(("pause", name, pause))

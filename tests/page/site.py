@@ -97,6 +97,11 @@ class Autoscaler:
         threading.Timer(0.6, self._reach, (replicas,)).start()
         return self._view(SHOP)
 
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        self._known(name)
+        self.tell(EventKind.MANUAL, "retire", f"asked to take away {', '.join(replicas)}")
+        return self._view(SHOP)
+
     def pause(self, name: str, pause: Pause) -> ServiceView:
         self._known(name)
         self.tell(EventKind.MANUAL, "pause", f"paused: {pause}")

@@ -148,6 +148,11 @@ class Script:
         self.becomes(replace(found, wanted=replicas))
         return self.views[0]
 
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        found = self._find(name)
+        self.asked.append(("retire", name, *replicas))
+        return found
+
     def pause(self, name: str, pause: Pause) -> ServiceView:
         found = self._find(name)
         self.asked.append(("pause", name, str(pause)))

@@ -362,6 +362,47 @@ class TestFailures:
             until(lambda: rig.reason() == "deploying")
             never(lambda: rig.target.calls, rig=rig)
 
+    def test_what_a_deploy_names_leaves_at_once_beyond_max_and_pause_and_the_new_ones_stay(
+        self, rig: Rig
+    ) -> None:
+        """The old ones carry the lower numbers: a step down would take the new ones."""
+        limits = labels(max="2") | {"alertscale.pause": "all"}
+        old = [rig.target.add(number=n, labels=limits) for n in (1, 2)]
+        for number in (3, 4):
+            rig.target.add(number=number, version="v2", labels=limits)
+        with running(rig):
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
+            rig.autoscaler.retire("web", (old[0], "shop-web-2"))
+            rig.settle(["shop-web-3", "shop-web-4"])
+            assert {event.detail["why"] for event in rig.steps(2)} == {"retire"}
+
+    def test_what_a_deploy_names_leaves_only_while_another_is_ready(self, rig: Rig) -> None:
+        old = rig.target.add(labels=labels())
+        rig.target.unready = {2}
+        rig.target.add(number=2, version="v2", labels=labels())
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+            with pytest.raises(RequestError, match="no other replica of web is ready"):
+                rig.autoscaler.retire("web", (old,))
+            with pytest.raises(RequestError, match="no replica of web is called 'shop-web-9'; known: shop"):
+                rig.autoscaler.retire("web", ("shop-web-9",))
+            rig.autoscaler.retire("web", ("shop-web-2",))
+            rig.settle(["shop-web-1"])
+
+    def test_a_retirement_that_fails_is_not_begun_again_by_itself(self, rig: Rig) -> None:
+        old = rig.target.add(labels=labels())
+        rig.target.add(number=2, version="v2", labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.broken["stop"] = TargetError("the engine refused")
+            rig.autoscaler.retire("web", (old,))
+            (event,) = rig.steps(1)
+            assert event.reason == "failed"
+            never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig)
+            del rig.target.broken["stop"]
+            rig.autoscaler.retire("web", (old,))
+            rig.settle(["shop-web-2"])
+
     def test_an_engine_that_is_away_is_waited_for(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
         rig.target.down = True

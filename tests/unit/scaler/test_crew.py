@@ -110,6 +110,19 @@ def test_down_takes_the_highest_numbers(made: Made) -> None:
     assert {o.direction for o in made.steps.orders} == {Direction.DOWN}
 
 
+def test_a_retirement_takes_the_replicas_that_were_named(made: Made) -> None:
+    replicas = tuple(replica(n) for n in (1, 2, 3, 4))
+    decision = Decision(direction=Direction.DOWN, replicas=4, target=2, reason=DecisionReason.RETIRE)
+    made.crew.act(Service(key=WEB, replicas=replicas), replicas, decision, LIMITS, retiring=replicas[:2])
+    until(lambda: len(made.steps.orders) == 2)
+    made.finish()
+
+    assert sorted((o.number, o.replica, o.why) for o in made.steps.orders) == [
+        (1, "id1", "retire"),
+        (2, "id2", "retire"),
+    ]
+
+
 def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made) -> None:
     made.act(replica(1), target=3)
 

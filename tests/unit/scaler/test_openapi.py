@@ -209,6 +209,14 @@ def test_the_answers_of_a_running_app_are_of_their_schemas(document: dict[str, A
         ("post", "/api/v1/services/web/scale", "/api/v1/services/{name}/scale", {"replicas": 9}),
         ("post", "/api/v1/services/web/scale", "/api/v1/services/{name}/scale", {"replicas": "x"}),
         ("post", "/api/v1/services/faulty/scale", "/api/v1/services/{name}/scale", {"replicas": 2}),
+        (
+            "post",
+            "/api/v1/services/web/retire",
+            "/api/v1/services/{name}/retire",
+            {"replicas": ["shop-web-1"]},
+        ),
+        ("post", "/api/v1/services/web/retire", "/api/v1/services/{name}/retire", {"replicas": ["nobody"]}),
+        ("post", "/api/v1/services/web/retire", "/api/v1/services/{name}/retire", {"replicas": []}),
         ("post", "/api/v1/services/nobody/pause", "/api/v1/services/{name}/pause", {"pause": "up"}),
         ("post", "/api/v1/services/web/pause", "/api/v1/services/{name}/pause", {"pause": "up"}),
     ):

@@ -40,6 +40,7 @@ class Row:
     stepping: bool = False
     former: int | None = None
     writable: bool = True
+    retiring: int = 0
     limits: Limits = LIMITS
     target: int
     reason: DecisionReason
@@ -57,6 +58,7 @@ class Row:
             stepping=self.stepping,
             former=self.former,
             writable=self.writable,
+            retiring=self.retiring,
         )
         return decide(state=state, demand=self.demand, limits=self.limits, now=NOW)
 
@@ -98,6 +100,14 @@ RULE_1 = {
     "nothing down that cannot be journalled": Row(n=6, writable=False, target=6, reason=R.JOURNAL),
     "nothing to journal": Row(writable=False, target=3, reason=R.STEADY),
     "stopped by hand: nothing is started": Row(n=0, demand=HIGH_CPU, target=0, reason=R.STOPPED),
+    "retiring while others stay: all of them at once": Row(
+        n=8, versions=2, retiring=4, target=4, reason=R.RETIRE
+    ),
+    "retiring: past max, whatever the step is": Row(n=6, retiring=3, target=3, reason=R.RETIRE),
+    "retiring beats a pause": Row(n=4, versions=2, retiring=2, pause=Pause.ALL, target=2, reason=R.RETIRE),
+    "retiring waits for a step under way": Row(n=4, retiring=2, stepping=True, target=4, reason=R.STEPPING),
+    "retiring cannot be journalled": Row(n=4, retiring=2, writable=False, target=4, reason=R.JOURNAL),
+    "retiring never takes the last": Row(n=2, versions=2, retiring=2, target=2, reason=R.DEPLOYING),
     "being deployed: hold": Row(demand=HIGH_CPU, versions=2, target=3, reason=R.DEPLOYING),
     "being deployed beats the bounds": Row(n=1, versions=2, target=1, reason=R.DEPLOYING),
 }
@@ -310,6 +320,7 @@ states = st.builds(
     wanted=st.none() | st.integers(0, 20),
     stepping=st.booleans(),
     former=st.none() | st.integers(1, 20),
+    retiring=st.just(0) | st.integers(0, 16),
 )
 
 
@@ -319,7 +330,7 @@ def test_a_count_within_the_bounds_stays_within(
 ) -> None:
     target = decide(state=state, demand=demand, limits=limits, now=now).target
 
-    if limits.minimum <= state.replicas <= limits.maximum:
+    if limits.minimum <= state.replicas <= limits.maximum and not state.retiring:
         assert limits.minimum <= target <= limits.maximum
 
 
@@ -327,7 +338,7 @@ def test_a_count_within_the_bounds_stays_within(
 def test_a_count_outside_the_bounds_goes_toward_them_or_stays(
     state: State, demand: Demand, limits: Limits, now: float
 ) -> None:
-    target = decide(state=state, demand=demand, limits=limits, now=now).target
+    target = decide(state=replace(state, retiring=0), demand=demand, limits=limits, now=now).target
 
     if state.replicas < limits.minimum:
         assert state.replicas <= target <= limits.minimum
@@ -345,6 +356,8 @@ def test_a_step_is_at_most_as_wide_as_the_label_says(
     if decision.reason is DecisionReason.RESTORE:
         assert state.former is not None
         assert state.replicas < decision.target <= state.former
+    elif decision.reason is DecisionReason.RETIRE:
+        assert 1 <= decision.target == state.replicas - state.retiring
     else:
         assert abs(decision.target - state.replicas) <= limits.step
 
@@ -372,6 +385,7 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
         DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
         DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
         DecisionReason.MANUAL: state.wanted is not None,
+        DecisionReason.RETIRE: state.retiring > 0,
     }
     if decision.direction is not None:
         assert grounds[decision.reason]
@@ -381,7 +395,8 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
 def test_a_held_direction_is_never_taken(state: State, demand: Demand, limits: Limits, now: float) -> None:
     decision = decide(state=state, demand=demand, limits=limits, now=now)
 
-    assert decision.direction not in held_directions(state.pause, limits.pause)
+    if decision.reason is not DecisionReason.RETIRE:
+        assert decision.direction not in held_directions(state.pause, limits.pause)
 
 
 @given(states, demands, limits_of(), st.floats(0, 2000))

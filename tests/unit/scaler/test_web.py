@@ -145,6 +145,10 @@ class Scaler:
         self._note("scale", name, replicas)
         return VIEW
 
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        self._note("retire", name, replicas)
+        return VIEW
+
     def pause(self, name: str, pause: Pause) -> ServiceView:
         self._note("pause", name, pause)
         return VIEW
@@ -204,10 +208,12 @@ def notification(*labels: dict[str, str]) -> dict[str, Any]:
 
 
 SCALE = "/api/v1/services/web/scale"
+RETIRE = "/api/v1/services/web/retire"
 PAUSE = "/api/v1/services/web/pause"
 CHANGES: dict[str, object] = {
     "/alerts": notification(dict(ALERT.labels)),
     SCALE: {"replicas": 3},
+    RETIRE: {"replicas": ["shop-web-1"]},
     PAUSE: {"pause": "all"},
 }
 
@@ -461,6 +467,19 @@ class TestServices:
         assert answer.get_json()["service"] == "web"
         assert site.scaler.asked == [("scale", name, 3)]
 
+    def test_replicas_are_taken_away_by_name(self, site: Site) -> None:
+        answer = site.post(RETIRE, {"replicas": ["shop-web-1", "0f3c5a7be1d2"]})
+
+        assert answer.status_code == 202
+        assert site.scaler.asked == [("retire", "web", ("shop-web-1", "0f3c5a7be1d2"))]
+
+    @pytest.mark.parametrize("value", [[], "shop-web-1", [1], {}, None, 3])
+    def test_replicas_that_are_no_list_of_names_are_refused(self, site: Site, value: object) -> None:
+        answer = site.post(RETIRE, {"replicas": value})
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] == "replicas: not a list of ids or names of replicas"
+
     @pytest.mark.parametrize("pause", Pause)
     def test_steps_are_held(self, site: Site, pause: Pause) -> None:
         answer = site.post(PAUSE, {"pause": pause})
@@ -485,7 +504,7 @@ class TestServices:
     @pytest.mark.parametrize(
         "raw", [b"", b"{", b"[]", b"3", b"{}", b'{"replica": 3}', b"\xff", b"[" * 100_000]
     )
-    @pytest.mark.parametrize(("path", "name"), [(SCALE, "replicas"), (PAUSE, "pause")])
+    @pytest.mark.parametrize(("path", "name"), [(SCALE, "replicas"), (RETIRE, "replicas"), (PAUSE, "pause")])
     def test_another_body_is_refused(self, site: Site, path: str, name: str, raw: bytes) -> None:
         answer = site.post(path, raw=raw)
 
@@ -493,7 +512,7 @@ class TestServices:
         assert answer.get_json()["error"] == f'the body is not a JSON object with the field "{name}"'
         assert site.scaler.asked == []
 
-    @pytest.mark.parametrize("path", [SCALE, PAUSE])
+    @pytest.mark.parametrize("path", [SCALE, RETIRE, PAUSE])
     def test_another_type_is_refused(self, site: Site, path: str) -> None:
         assert site.post(path, CHANGES[path], content_type="text/plain").status_code == 415
 

@@ -43,7 +43,9 @@ HEADER_NAMES = st.text(string.ascii_letters + string.digits + "-", min_size=1, m
 )
 # What can stand in a header: no line breaks, which the client library refuses to send.
 HEADER_VALUES = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60)
-POSTS = st.sampled_from(["/alerts", "/api/v1/services/web/scale", "/api/v1/services/web/pause"])
+POSTS = st.sampled_from(
+    ["/alerts", "/api/v1/services/web/scale", "/api/v1/services/web/retire", "/api/v1/services/web/pause"]
+)
 
 
 def send(path: str, **more: Any) -> tuple[TestResponse, list[tuple[object, ...]]]:  # noqa: ANN401 - as the client takes them
@@ -124,6 +126,17 @@ def test_any_name_and_count(name: str, body: dict[str, Any]) -> None:
 
 
 @BOUNDED
+@given(name=NAMES, body=st.fixed_dictionaries({"replicas": st.lists(st.just("shop-web-1")) | JSON}))
+def test_any_name_and_replicas_to_take_away(name: str, body: dict[str, Any]) -> None:
+    answer, changes = send(f"/api/v1/services/{name}/retire", method="POST", json=body, headers=AUTHORIZED)
+    assert answer.status_code in {202, 400, 404, 405, 409}
+    named = body["replicas"]
+    good = isinstance(named, list) and bool(named) and all(one == "shop-web-1" for one in named)
+    asked = name in {"web", "shop/web"} and good
+    assert changes == ([("retire", name, tuple(named))] if asked else [])
+
+
+@BOUNDED
 @given(name=NAMES, body=st.fixed_dictionaries({"pause": st.sampled_from(["none", "up", "UP"]) | JSON}))
 def test_any_name_and_pause(name: str, body: dict[str, Any]) -> None:
     answer, changes = send(f"/api/v1/services/{name}/pause", method="POST", json=body, headers=AUTHORIZED)
@@ -168,7 +181,10 @@ def test_any_query(limit: str, before: str) -> None:
     assert answer.status_code in {200, 400}
 
 
-@pytest.mark.parametrize("path", ["/alerts", "/api/v1/services/web/scale", "/api/v1/services/web/pause"])
+@pytest.mark.parametrize(
+    "path",
+    ["/alerts", "/api/v1/services/web/scale", "/api/v1/services/web/retire", "/api/v1/services/web/pause"],
+)
 @pytest.mark.parametrize(
     "body",
     [
