@@ -7,7 +7,7 @@ RUN    := engine/timed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down clean venv browser test lint unit integration integration-newest e2e loadtest bench bench-quick soak
+.PHONY: help ready up down clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ integration: ready venv browser ## Run the tests on a real engine
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
 
-e2e: ready venv browser ## Run the tests of the whole stack
+deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deploy (else they are skipped)
+	@$(PYTHON) -m engine deploying
+
+e2e: ready venv browser deploying ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
 loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...), report into locust/reports/

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|browser|check`."""
+"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|browser|deploying|check`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import addresses, browser, checks, clean, compose, facts, images, ready, venv
+from engine import addresses, browser, checks, clean, compose, deploying, facts, images, ready, venv
 from engine.errors import EngineError
 from engine.shell import streamed
 from engine.state import StateStore
@@ -97,6 +97,19 @@ def make_browser(place: Workplace) -> int:
     return 0
 
 
+def make_deploying(place: Workplace) -> int:
+    """Fetch an SSH server and gitlab-ci-local for the tests of the deploy, where that can be done."""
+    fresh = deploying.provide(
+        checkout=place.checkout,
+        state=place.checkout / STATE_FOLDER,
+        may_install=facts.observe().may_install,
+        logs=place.logs,
+    )
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
 def check(place: Workplace) -> int:
     """Check the configuration files with the programs that will read them."""
     pinned = images.pinned(compose.config(place.checkout))
@@ -111,6 +124,7 @@ COMMANDS: dict[str, Callable[[Workplace], int]] = {
     "clean": take_back,
     "venv": make_venv,
     "browser": make_browser,
+    "deploying": make_deploying,
     "check": check,
 }
 

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Deploys a commit of this repository to a server, without a lost request. docs/deployment.md explains it.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+Deploy a commit to a server with Docker: new replicas of what changed come up beside the old ones, the old
+ones finish their requests and leave. If anything fails, the old version goes on serving.
+
+  deploy/deploy.sh user@host                 the commit that is checked out
+  deploy/deploy.sh --commit v1.2 user@host   another one
+  deploy/deploy.sh                           the server of the variables, as the pipeline does
+
+  --commit REV   a commit, tag or branch (HEAD)
+  --dir DIR      the directory there: absolute, or in that user's home (alertscale; DEPLOY_DIR)
+  -h, --help
+
+Variables, needed when no user@host is given: SSH_PRIVATE_KEY, SERVER_HOST, SERVER_USER, SSH_KNOWN_HOSTS;
+SERVER_PORT if it is not 22. With user@host, ssh's own keys and known hosts serve.
+
+  DEPLOY_READY_TIMEOUT   seconds in which new replicas must be ready (120)
+  DEPLOY_DRAIN_TIMEOUT   seconds in which old ones must be gone (300)
+  DEPLOY_LOCK_WAIT       seconds to wait for another deploy (600)
+  DEPLOY_MIN_FREE_MB     free space that the server must have (1000)
+  DEPLOY_KEEP            releases that are kept there for a rollback (5)
+
+Exit codes: 0 deployed; 1 not deployed, and the reason is the last thing that it says.
+EOF
+}
+
+commit=HEAD
+directory=${DEPLOY_DIR:-alertscale}
+given=
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help) usage; exit 0 ;;
+        --commit) commit=${2:?--commit needs a commit}; shift 2 ;;
+        --dir) directory=${2:?--dir needs a directory}; shift 2 ;;
+        -*) usage >&2; echo "deploy.sh: unknown option $1" >&2; exit 2 ;;
+        *) given=$1; shift ;;
+    esac
+done
+
+# shellcheck source=deploy/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$here/.."
+
+choose_server "$given"
+commit=$(git rev-parse --verify --quiet "$commit^{commit}") ||
+    die "'$commit' is no commit of this repository" "git log shows them; in a shallow clone, fetch it first"
+secrets=$(git ls-tree -r --name-only "$commit" | 
+    grep -E '(^|/)\.env$|^secrets/|\.(key|pem)$' | grep -vE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' || true)
+if [ -n "$secrets" ]; then
+    die "the commit holds what looks like secrets: ${secrets//$'\n'/ }" \
+        "take them out of the repository (git rm --cached); a server keeps its own .env and secrets/"
+fi
+if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+    say "What is not committed is not deployed: git status shows it."
+fi
+prepare_ssh
+check_server
+
+say "Copying ${commit:0:12} ($(git log -1 --format=%s "$commit")) ..."
+git archive --format=tar.gz --output="$scratch/copy/archive.tar.gz" "$commit"
+copy_to_server
+work_on_server deploy "$commit" "$(git log -1 --format=%s "$commit")"
