@@ -58,7 +58,7 @@ def await_ready(name: str, seconds: float, wanted: list[str]) -> int:
         if time.monotonic() > deadline:
             for one in late:
                 replica = seen.get(one, {"name": one, "state": "gone", "detail": ""})
-                print(f"{replica['name']} is {replica['state']}: {replica['detail'] or 'no answer yet'}")  # noqa: T201
+                print(f"{replica['name']} is {replica['state']}: {replica['detail'] or 'no answer yet'}")
             return NOT_IN_TIME
         time.sleep(0.3)
 
@@ -72,7 +72,7 @@ def retire(name: str, seconds: float, leaving: list[str]) -> int:
         if not left:
             return 0
         if time.monotonic() > deadline:
-            print("still there: " + ", ".join(f"{seen[one]['name']} ({seen[one]['state']})" for one in left))  # noqa: T201
+            print("still there: " + ", ".join(f"{seen[one]['name']} ({seen[one]['state']})" for one in left))
             return NOT_IN_TIME
         serving = [one for one in left if seen[one]["state"] in {"ready", "starting"}]
         if serving and time.monotonic() > ask_at:
@@ -88,14 +88,14 @@ def main(words: list[str]) -> int:
         if command == "list":
             for service, found in services(name).items():
                 for one in found.values():
-                    print(service, one["id"], one["state"], one["detail"])  # noqa: T201
+                    print(service, one["id"], one["state"], one["detail"])
             return 0
         work = {"await": await_ready, "retire": retire}[command]
         return work(name, float(more[0]), more[1:])
     except urllib.error.HTTPError as error:
-        print(f"the scaler answers {error.code}: {error.read().decode(errors='replace')[:300]}")  # noqa: T201
+        print(f"the scaler answers {error.code}: {error.read().decode(errors='replace')[:300]}")
     except OSError as error:
-        print(f"the scaler does not answer: {error}")  # noqa: T201
+        print(f"the scaler does not answer: {error}")
     return NO_ANSWER
 
 

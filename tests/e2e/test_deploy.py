@@ -1,0 +1,337 @@
+"""deploy/ against a real sshd and a real engine: whatever fails, what served goes on serving."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e import server as servers
+from tests.e2e.load import Load
+from tests.e2e.server import Server
+from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
+
+_WHY_NOT = servers.why_not()
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT)),
+]
+PROJECT = "alertscale-e2e-deploy"
+# Waits instead of burning CPU: an alert of its own would move the count.
+LIGHT = "/sleep?seconds=0.05"
+UNTOUCHED = ("nginx", "nginx-exporter", "exporter", "prometheus", "alertmanager", "scaler")
+
+
+@dataclass(kw_only=True)
+class Site:
+    """A repository with a history, the server, and the stack that runs there.
+
+    Attributes:
+        clone: the operator's checkout.
+        commits: by name: ``v1``, ``v2`` (another answer, threshold and header), ``broken`` (never ready),
+            ``unread`` (rules that Prometheus refuses).
+        server: where it goes.
+        stack: what runs there.
+    """
+
+    clone: Path
+    commits: dict[str, str]
+    server: Server
+    stack: Stack
+
+    def deploy(self, name: str, *, code: int = 0, **more: str) -> str:
+        return self.server.run(
+            self.clone, "deploy.sh", "--commit", self.commits[name], code=code, settings=more
+        )
+
+    def page(self) -> str:
+        answer = requests.get(self.stack.url("NGINX_PORT", "/"), timeout=10)
+        return f"{answer.status_code} {answer.headers.get('X-Release', '')} {answer.text}"
+
+    def load(self) -> Load:
+        return Load(port=self.stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST")
+
+    def file(self, name: str) -> str:
+        return (self.server.directory / name).read_text()
+
+    def ids(self, *services: str) -> dict[str, list[str]]:
+        return {name: [c["Id"] for c in self.stack.containers(name)] for name in services}
+
+
+def git(clone: Path, *words: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    done = subprocess.run(["git", *identity, *words], cwd=clone, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def edit(clone: Path, name: str, old: str, new: str) -> None:
+    file = clone / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def commit(clone: Path, message: str) -> str:
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", message)
+    return git(clone, "rev-parse", "HEAD")
+
+
+def history(clone: Path) -> dict[str, str]:
+    """Make a repository with four commits."""
+    copy_repository(clone)
+    git(clone, "init", "--quiet", "--initial-branch", "main")
+    edit(clone, "service/app.py", "<h1>flask-app</h1>", "<h1>flask-app, release 1</h1>")
+    commits = {"v1": commit(clone, "Release 1")}
+    edit(clone, "service/app.py", "release 1", "release 2")
+    edit(clone, "prometheus/alert.rules.yml", "> 0.70", "> 0.71")
+    edit(clone, "nginx/conf.d/default.conf", "listen 80 ", "add_header X-Release two;\n    listen 80 ")
+    edit(clone, "alertmanager/alertmanager.yml", "\nroute:", "\n# Release 2.\nroute:")
+    commits["v2"] = commit(clone, "Release 2")
+    edit(clone, "service/app.py", 'return jsonify(status="ready")', 'return jsonify(status="never"), 503')
+    edit(clone, "prometheus/alert.rules.yml", "> 0.71", "> 0.72")
+    commits["broken"] = commit(clone, "Never ready")
+    git(clone, "checkout", "--quiet", commits["v2"])
+    edit(clone, "prometheus/alert.rules.yml", "> 0.71", "> > 0.71")
+    commits["unread"] = commit(clone, "Rules that nobody can read")
+    git(clone, "checkout", "--quiet", "main")
+    return commits
+
+
+@pytest.fixture(scope="module")
+def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An empty server but for its .env, and a repository. The other stack's images spare the building."""
+    clone = tmp_path_factory.mktemp("operator")
+    commits = history(clone)
+    scratch = tmp_path_factory.mktemp("keys")
+    settings = {"DEPLOY_READY_TIMEOUT": "15", "DEPLOY_MIN_FREE_MB": "200"}
+    names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
+    ports = {name: free_port() for name in names}
+    with servers.serving(scratch, settings) as server:
+        server.directory.mkdir()
+        fast = "docker-compose.yml:tests/e2e/docker-compose.fast.yml"
+        lines = [f"{name}={port}" for name, port in ports.items()]
+        lines += ["NGINX_BIND=127.0.0.1", "LOCUST_REPLICAS=0", f"COMPOSE_PROJECT_NAME={PROJECT}"]
+        (server.directory / ".env").write_text("\n".join([*lines, f"COMPOSE_FILE={fast}"]) + "\n")
+        subprocess.run(["chown", "-R", servers.USER, str(server.directory)], check=True)
+        there = Stack(directory=server.directory, ports=ports, project=PROJECT)
+        try:
+            yield Site(clone=clone, commits=commits, server=server, stack=there)
+        finally:
+            wait_until(server.idle, within=120, what="the end of the last run")
+            if os.environ.get("CI") or not os.environ.get("KEEP_STACK"):
+                remove(there)
+            there.session.close()
+
+
+def remove(stack: Stack) -> None:
+    """Take away the stack with the images of every release."""
+    if (stack.directory / "docker-compose.yml").is_file():
+        stack.take_down()
+    listed = subprocess.run(
+        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{PROJECT}-*"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for image in listed.stdout.split():
+        subprocess.run(["docker", "image", "rm", image], capture_output=True, check=False)
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Print a figure that is part of what these tests show."""
+    with capsys.disabled():
+        print(f"\n  {text}")  # noqa: T201
+
+
+def lost(load: Load) -> str:
+    return f"{sum(load.answers.values())} requests, {sum(load.failures.values())} lost"
+
+
+def seconds(said: str) -> str:
+    found = re.search(r"(?:deploy|rollback) in (\d+) s", said)
+    assert found, said
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ["SSH_PRIVATE_KEY", "SERVER_HOST", "SERVER_USER", "SSH_KNOWN_HOSTS"])
+def test_a_missing_variable_is_named(site: Site, name: str) -> None:
+    said = site.deploy("v1", code=1, **{name: ""})
+    assert f"not set: {name}\n" in said
+
+
+def test_a_wrong_key_a_wrong_host_key_and_a_closed_port_are_told_apart(site: Site) -> None:
+    scratch = site.server.scratch
+    said = site.deploy("v1", code=1, SSH_PRIVATE_KEY=(scratch / "other_key").read_text())
+    assert "the server does not take this key" in said
+    said = site.deploy("v1", code=1, SSH_KNOWN_HOSTS=site.server.known_hosts("other_host_key"))
+    assert "its host key is not the one that is known" in said
+    said = site.deploy("v1", code=1, SSH_PRIVATE_KEY="a password, perhaps")
+    assert "SSH_PRIVATE_KEY: not a private key without a passphrase" in said
+    closed = free_port()
+    known = site.server.known_hosts("host_key").replace(f":{site.server.port} ", f":{closed} ")
+    said = site.deploy("v1", code=1, SERVER_PORT=str(closed), SSH_KNOWN_HOSTS=known)
+    assert "cannot be reached" in said
+    assert "Connection refused" in said
+    assert not (site.server.directory / ".deploy").exists()
+
+
+def test_the_first_deploy_brings_everything_up_on_an_empty_directory(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = site.file(".env")
+    said = site.deploy("v1")
+    tell(capsys, f"first deploy: {seconds(said)} s")
+    assert "200  " in site.page()
+    assert "release 1" in site.page()
+    assert site.file(".env") == env
+    assert not (site.server.directory / ".git").exists()
+    site.stack.await_replicas(1, within=30)
+
+
+def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = site.stack
+    stack.pause("down")
+    stack.scale(4)
+    before = site.ids(*UNTOUCHED)
+    with site.load() as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        said = site.deploy("v2")
+        served = load.answers["200"]
+        wait_until(lambda: load.answers["200"] > served + 100, within=30, what="traffic afterwards")
+    tell(capsys, f"deploy under load: {seconds(said)} s, {lost(load)}, 4 replicas before and after")
+    assert load.failures == {}
+    stack.await_replicas(4, within=5)
+    assert "release 2" in site.page()
+    # Reloaded, not restarted.
+    assert site.ids(*UNTOUCHED) == before
+    assert "200 two" in site.page()
+    rules = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/rules"), timeout=10).text
+    assert "\\u003e 0.71" in rules or "> 0.71" in rules
+    status = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/status"), timeout=10).json()
+    assert "# Release 2." in status["config"]["original"]
+    # The scaler goes on.
+    wait_until(
+        lambda: stack.service()["decision"]["reason"] not in {"deploying", "retire", "stepping"},
+        within=10,
+        what="the scaler's next decision",
+    )
+
+
+def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = site.stack
+    rules = site.server.directory / "prometheus/alert.rules.yml"
+    # Somebody has changed a threshold on the server.
+    rules.write_text(rules.read_text().replace("> 0.71", "> 0.715"))
+    before = site.ids("flask-app", *UNTOUCHED)
+    with site.load() as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        said = site.deploy("broken", code=1)
+    tell(capsys, f"broken release: {lost(load)}")
+    assert load.failures == {}
+    assert "new replicas are not ready after 15 s" in said
+    assert "answers 503, not 2xx" in said
+    assert "the version before serves as it did" in said
+    assert "prometheus/alert.rules.yml was changed on the server" in said
+    assert site.ids("flask-app", *UNTOUCHED) == before
+    stack.await_replicas(4, within=5)
+    assert "> 0.715" in rules.read_text()
+    assert "release 2" in site.page()
+
+
+def test_a_configuration_that_cannot_be_read_changes_nothing(site: Site) -> None:
+    before = site.ids("flask-app", *UNTOUCHED)
+    said = site.deploy("unread", code=1)
+    assert "prometheus/: promtool refuses it" in said
+    assert "nothing was changed on the server" in said
+    assert site.ids("flask-app", *UNTOUCHED) == before
+
+
+def test_a_full_disk_stops_a_deploy_before_it_changes_anything(site: Site) -> None:
+    said = site.deploy("v1", code=1, DEPLOY_MIN_FREE_MB="99999999")
+    assert re.search(r"missing: space: \d+ MiB free at .*, 99999999 needed", said)
+    upload = site.server.directory / ".deploy/upload"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", str(upload)], check=True)
+    try:
+        said = site.deploy("v1", code=1)
+    finally:
+        subprocess.run(["umount", str(upload)], check=True)
+    assert "No space left on device" in said
+    assert "nothing was changed on the server" in said
+    assert "release 2" in site.page()
+
+
+def test_a_rollback_goes_to_the_commit_before_without_a_lost_request(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with site.load() as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        said = site.server.run(site.clone, "rollback.sh")
+    tell(capsys, f"rollback: {seconds(said)} s, {lost(load)}, 4 replicas before and after")
+    assert load.failures == {}
+    assert "release 1" in site.page()
+    assert "> 0.70" in site.file("prometheus/alert.rules.yml")
+    site.stack.await_replicas(4, within=5)
+    listed = site.server.run(site.clone, "rollback.sh", "--list")
+    assert re.search(r"^\* .*\(Release 1\)$", listed, re.MULTILINE)
+    said = site.server.run(site.clone, "rollback.sh", code=1)
+    assert "there is no release before this one on the server" in said
+
+
+def test_a_deploy_goes_on_when_its_connection_is_cut_and_the_next_one_waits_for_it(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with site.load() as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        cut = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v2"])
+        assert cut.stdout is not None
+        for line in cut.stdout:
+            if "rolling 4 replicas" in line:
+                break
+        # sshd's process for this connection and the client end at once, as when a line breaks.
+        os.killpg(cut.pid, 9)
+        cut.wait()
+        cut.stdout.close()
+        said = site.deploy("v2")
+    tell(capsys, f"cut connection: {lost(load)}")
+    assert "Another deploy is at work: deploy" in said
+    assert "flask-app: unchanged, 4 replicas" in said
+    assert load.failures == {}
+    assert "release 2" in site.page()
+    site.stack.await_replicas(4, within=5)
+
+
+def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed while old and new replicas stand side by side: what comes next neither doubles nor loses any."""
+    with site.load() as load:
+        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        killed = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v1"])
+        assert killed.stdout is not None
+        for line in killed.stdout:
+            if "waiting until they are ready" in line:
+                break
+        for group in servers.groups_of("server.sh run"):
+            os.killpg(group, 9)
+        killed.communicate(timeout=60)
+        assert killed.returncode != 0
+        said = site.deploy("v2")
+    tell(capsys, f"killed and repaired: {lost(load)}")
+    assert "An earlier deploy was cut off" in said
+    assert load.failures == {}
+    assert "release 2" in site.page()
+    site.stack.await_replicas(4, within=5)
+    kinds = {c["Image"] for c in site.stack.containers()}
+    assert len(kinds) == 1
