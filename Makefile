@@ -37,6 +37,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
 	@$(RUN) "lint: mypy" $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
+	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 

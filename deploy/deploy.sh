@@ -46,9 +46,10 @@ done
 cd "$here/.."
 
 choose_server "$given"
-commit=$(git rev-parse --verify --quiet "$commit^{commit}") ||
-    die "'$commit' is no commit of this repository" "git log shows them; in a shallow clone, fetch it first"
-secrets=$(git ls-tree -r --name-only "$commit" | 
+wanted=$commit
+commit=$(git rev-parse --verify --quiet "$wanted^{commit}") ||
+    die "'$wanted' is no commit of this repository" "git log shows them; in a shallow clone, fetch it first"
+secrets=$(git ls-tree -r --name-only "$commit" |
     grep -E '(^|/)\.env$|^secrets/|\.(key|pem)$' | grep -vE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' || true)
 if [ -n "$secrets" ]; then
     die "the commit holds what looks like secrets: ${secrets//$'\n'/ }" \

@@ -60,10 +60,12 @@ prepare_ssh() {
     fi
 }
 
-# Run a command on the server, each word quoted for the shell there.
+# Run a command on the server, each word quoted for the shell there, whichever it is.
 remote() {
-    local words
-    words=$(printf '%q ' "$@")
+    local word words=
+    for word in "$@"; do
+        words+="'${word//\'/\'\\\'\'}' "
+    done
     "${ssh[@]}" "$server" "$words"
 }
 
@@ -91,7 +93,9 @@ copy_to_server() {
     sums=$(cd "$scratch/copy" && sha256sum ./*)
     # shellcheck disable=SC2016 # expanded there
     tar -C "$scratch/copy" -c . | remote bash -c \
-        'set -e; cd "$HOME"; mkdir -p "$1/.deploy/upload/$2"; cd "$1/.deploy/upload/$2"; tar -x; sha256sum ./*' - \
+        'set -e; cd "$HOME"; mkdir -p "$1/.deploy/upload/$2"; cd "$1/.deploy/upload/$2"
+        tar -x || { echo "free space there: $(df -Pk . | awk "NR == 2 { print \$4 }") KiB" >&2; exit 1; }
+        sha256sum ./*' - \
         "$directory" "$upload" >"$scratch/sums" 2>"$scratch/said" || code=$?
     if [ "$code" != 0 ] || [ "$(cat "$scratch/sums")" != "$sums" ]; then
         remote rm -rf "$directory/.deploy/upload/$upload" 2>/dev/null || true

@@ -67,7 +67,7 @@ free_mb() { df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }'; }
 # ---- what a server must have
 
 check() { # directory
-    local missing=0 tool root free where
+    local missing=0 tool root free where said
     need() { # what, way out
         printf '  missing: %s\n    Way out: %s\n' "$1" "$2" >&2
         missing=1
@@ -78,16 +78,15 @@ check() { # directory
     done
     if ! command -v docker >/dev/null; then
         need "Docker" "install Docker Engine and its Compose plugin on the server"
-    elif ! docker version --format '{{.Server.Version}}' >/tmp/.deploy-check-$$ 2>&1; then
-        if grep -qi 'permission denied' /tmp/.deploy-check-$$; then
-            need "leave to use Docker: $(tail -n 1 /tmp/.deploy-check-$$)" "on the server, as root: usermod -aG docker $(id -un), then log in again"
+    elif ! said=$(docker version --format '{{.Server.Version}}' 2>&1); then
+        if grep -qi 'permission denied' <<<"$said"; then
+            need "leave to use Docker: $(tail -n 1 <<<"$said")" "on the server, as root: usermod -aG docker $(id -un), then log in again"
         else
-            need "a Docker Engine that answers: $(tail -n 1 /tmp/.deploy-check-$$)" "on the server, as root: systemctl start docker"
+            need "a Docker Engine that answers: $(tail -n 1 <<<"$said")" "on the server, as root: systemctl start docker"
         fi
     elif ! docker compose version >/dev/null 2>&1; then
         need "Docker Compose: 'docker compose' does not work" "install the Compose plugin (Debian: docker-compose-plugin or docker-compose)"
     fi
-    rm -f /tmp/.deploy-check-$$
     mkdir -p "$1/.deploy/upload" "$1/.deploy/log" "$1/.deploy/releases" 2>/dev/null ||
         need "leave to write to $1" "as root there: mkdir -p '$1' && chown $(id -un) '$1'; or choose another directory with --dir or DEPLOY_DIR; a full disk does this too"
     root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || true)
@@ -402,7 +401,7 @@ converge() { # release, release whose files lie here or nothing
     # on without it.
     before=$(containers)
     timed "scaler: seeing to it that it is the release's and well" \
-        docker compose --progress plain up --detach --no-deps --no-build --wait --wait-timeout "$ready_timeout" scaler ||
+        docker compose --progress plain up --detach --no-deps --no-build --wait --wait-timeout 120 scaler ||
         { unwell; give_up "the scaler does not become healthy" "its last lines are above; without it no replica can leave without losing requests"; }
     scaled=$(settled_services)
     for service in $scaled; do roll "$service"; done
@@ -509,7 +508,7 @@ validate() { # tree
 test_nginx() { # tree
     # shellcheck disable=SC2016 # expanded there
     tar -C "$1/nginx" -c . | docker compose exec -T nginx sh -c '
-        rm -rf /tmp/deploy && mkdir /tmp/deploy && trap "rm -rf /tmp/deploy" EXIT && tar -C /tmp/deploy -x &&
+        rm -rf /tmp/deploy && mkdir /tmp/deploy && trap "rm -rf /tmp/deploy" EXIT && tar -C /tmp/deploy -o -x &&
         for site in /etc/nginx/conf.d/*; do [ -e "/tmp/deploy/conf.d/${site##*/}" ] || cp "$site" /tmp/deploy/conf.d/; done &&
         sed "s#/etc/nginx/conf.d/#/tmp/deploy/conf.d/#" /tmp/deploy/nginx.conf >/tmp/deploy/test.conf &&
         nginx -t -q -c /tmp/deploy/test.conf'
@@ -526,8 +525,8 @@ take_lock() {
     printf '%s, since %s\n' "$1" "$(date '+%F %T')" >"$state/at-work"
 }
 
-# In a process of its own, so that its first failure ends it, whoever asks what became of it.
-converged() { "$BASH" "$tools/server.sh" converge "$dir" "$tools" "$@" 9>&-; }
+# In a process of its own, so that its first failure ends it, whoever asks what became of it. It holds the lock too.
+converged() { "$BASH" "$tools/server.sh" converge "$dir" "$tools" "$@"; }
 
 current() { cat "$state/current" 2>/dev/null || true; }
 
@@ -598,7 +597,7 @@ run() { # deploy COMMIT SUBJECT | rollback [COMMIT]
     last=$(current)
     if [ "$what" = deploy ]; then
         release=$(date +%Y%m%d-%H%M%S)-${1:0:12}
-        "$BASH" "$tools/server.sh" prepare "$dir" "$tools" "$release" "$1" "$2" 9>&- ||
+        "$BASH" "$tools/server.sh" prepare "$dir" "$tools" "$release" "$1" "$2" ||
             { put_names_back "$last"; forget "$release"; rm -rf "$state/underway"; end_badly "nothing was changed on the server"; }
         origin "$last" "${1}" >"$state/releases/$release/before"
     else
@@ -612,7 +611,8 @@ run() { # deploy COMMIT SUBJECT | rollback [COMMIT]
             rm -rf "$state/underway"
             if [ "$what" = deploy ]; then forget "$release"; fi
             say "FAILED: $reason"
-            end_badly "${last:+the version before serves as it did}${last:-nothing runs}"
+            if [ -n "$last" ]; then end_badly "the version before serves as it did"; fi
+            end_badly "nothing runs"
         fi
         say "FAILED: $reason"
         end_badly "and going back failed too (above); what is there goes on serving, and the next deploy or rollback repairs it"

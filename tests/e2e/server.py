@@ -16,6 +16,8 @@ from engine import deploying, facts
 from tests.e2e.stack import REPOSITORY, free_port, wait_until
 
 USER = "alertscale-deploy-test"
+UID = 47113
+"""One that no image uses: containers' processes show among the machine's, and are not the user's."""
 SOCKET = Path("/var/run/docker.sock")
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 
@@ -98,7 +100,7 @@ class Server:
 
 def groups_of(word: str) -> list[int]:
     """Process groups of the user's processes whose command line holds a word."""
-    found = subprocess.run(["pgrep", "-u", USER, "-f", word], capture_output=True, text=True, check=False)
+    found = subprocess.run(["pgrep", "-u", str(UID), "-f", word], capture_output=True, text=True, check=False)
     groups = set()
     for pid in found.stdout.split():
         with contextlib.suppress(ProcessLookupError):
@@ -185,7 +187,7 @@ def _user() -> Iterator[Path]:
     _remove_user()
     groups = grp.getgrgid(SOCKET.stat().st_gid).gr_name
     subprocess.run(
-        ["useradd", "--create-home", "--password", "*", "--shell", "/bin/bash", "--groups", groups, USER],
+        ["useradd", "--create-home", "--uid", str(UID), "--password", "*", "--groups", groups, USER],
         check=True,
         capture_output=True,
     )

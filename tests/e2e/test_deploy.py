@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +17,14 @@ from pathlib import Path
 import pytest
 import requests
 
+from engine import deploying
 from tests.e2e import server as servers
 from tests.e2e.load import Load
 from tests.e2e.server import Server
-from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
+from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
 
 _WHY_NOT = servers.why_not()
+RUNNER = deploying.runner(REPOSITORY / ".alertscale")
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.timeout(300),
@@ -26,7 +33,7 @@ pytestmark = [
 PROJECT = "alertscale-e2e-deploy"
 # Waits instead of burning CPU: an alert of its own would move the count.
 LIGHT = "/sleep?seconds=0.05"
-UNTOUCHED = ("nginx", "nginx-exporter", "exporter", "prometheus", "alertmanager", "scaler")
+UNTOUCHED = ("nginx", "nginx-exporter", "exporter", "prometheus", "alertmanager")
 
 
 @dataclass(kw_only=True)
@@ -35,7 +42,7 @@ class Site:
 
     Attributes:
         clone: the operator's checkout.
-        commits: by name: ``v1``, ``v2`` (another answer, threshold and header), ``broken`` (never ready),
+        commits: by name: ``v1``, ``v2`` (another answer, threshold, header, scaler), ``broken`` (never ready),
             ``unread`` (rules that Prometheus refuses).
         server: where it goes.
         stack: what runs there.
@@ -93,12 +100,15 @@ def history(clone: Path) -> dict[str, str]:
     edit(clone, "service/app.py", "release 1", "release 2")
     edit(clone, "prometheus/alert.rules.yml", "> 0.70", "> 0.71")
     edit(clone, "nginx/conf.d/default.conf", "listen 80 ", "add_header X-Release two;\n    listen 80 ")
-    edit(clone, "alertmanager/alertmanager.yml", "\nroute:", "\n# Release 2.\nroute:")
+    edit(clone, "alertmanager/alertmanager.yml", "timeout: 4s", "timeout: 3s")
+    edit(clone, "scaler/reasons.py", '"""Every closed list', '"""Release 2: every closed list')
     commits["v2"] = commit(clone, "Release 2")
+    git(clone, "checkout", "--quiet", "--detach")
     edit(clone, "service/app.py", 'return jsonify(status="ready")', 'return jsonify(status="never"), 503')
     edit(clone, "prometheus/alert.rules.yml", "> 0.71", "> 0.72")
     commits["broken"] = commit(clone, "Never ready")
-    git(clone, "checkout", "--quiet", commits["v2"])
+    git(clone, "checkout", "--quiet", "main")
+    git(clone, "checkout", "--quiet", "--detach")
     edit(clone, "prometheus/alert.rules.yml", "> 0.71", "> > 0.71")
     commits["unread"] = commit(clone, "Rules that nobody can read")
     git(clone, "checkout", "--quiet", "main")
@@ -111,7 +121,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     clone = tmp_path_factory.mktemp("operator")
     commits = history(clone)
     scratch = tmp_path_factory.mktemp("keys")
-    settings = {"DEPLOY_READY_TIMEOUT": "15", "DEPLOY_MIN_FREE_MB": "200"}
+    settings = {"DEPLOY_READY_TIMEOUT": "60", "DEPLOY_MIN_FREE_MB": "200"}
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     ports = {name: free_port() for name in names}
     with servers.serving(scratch, settings) as server:
@@ -136,7 +146,14 @@ def remove(stack: Stack) -> None:
     if (stack.directory / "docker-compose.yml").is_file():
         stack.take_down()
     listed = subprocess.run(
-        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{PROJECT}-*"],
+        [
+            "docker",
+            "image",
+            "ls",
+            "--format",
+            "{{.Repository}}:{{.Tag}}",
+            f"{PROJECT}-*",
+        ],  # the pipeline's too
         capture_output=True,
         text=True,
         check=True,
@@ -161,26 +178,29 @@ def seconds(said: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["SSH_PRIVATE_KEY", "SERVER_HOST", "SERVER_USER", "SSH_KNOWN_HOSTS"])
-def test_a_missing_variable_is_named(site: Site, name: str) -> None:
-    said = site.deploy("v1", code=1, **{name: ""})
-    assert f"not set: {name}\n" in said
-
-
 def test_a_wrong_key_a_wrong_host_key_and_a_closed_port_are_told_apart(site: Site) -> None:
     scratch = site.server.scratch
     said = site.deploy("v1", code=1, SSH_PRIVATE_KEY=(scratch / "other_key").read_text())
     assert "the server does not take this key" in said
     said = site.deploy("v1", code=1, SSH_KNOWN_HOSTS=site.server.known_hosts("other_host_key"))
     assert "its host key is not the one that is known" in said
-    said = site.deploy("v1", code=1, SSH_PRIVATE_KEY="a password, perhaps")
-    assert "SSH_PRIVATE_KEY: not a private key without a passphrase" in said
     closed = free_port()
     known = site.server.known_hosts("host_key").replace(f":{site.server.port} ", f":{closed} ")
     said = site.deploy("v1", code=1, SERVER_PORT=str(closed), SSH_KNOWN_HOSTS=known)
     assert "cannot be reached" in said
     assert "Connection refused" in said
     assert not (site.server.directory / ".deploy").exists()
+
+
+def test_a_port_that_another_program_has_is_named_before_anything_is_started(site: Site) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", site.stack.ports["SCALER_PORT"]))
+        other.listen()
+        said = site.deploy("v1", code=1)
+    assert f"taken on the server by another program: port {site.stack.ports['SCALER_PORT']}" in said
+    assert "nothing was changed on the server" in said
+    assert sorted(p.name for p in site.server.directory.iterdir()) == [".deploy", ".env"]
+    assert site.stack.containers("nginx") == []
 
 
 def test_the_first_deploy_brings_everything_up_on_an_empty_directory(
@@ -218,7 +238,7 @@ def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
     rules = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/rules"), timeout=10).text
     assert "\\u003e 0.71" in rules or "> 0.71" in rules
     status = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/status"), timeout=10).json()
-    assert "# Release 2." in status["config"]["original"]
+    assert "timeout: 3s" in status["config"]["original"]
     # The scaler goes on.
     wait_until(
         lambda: stack.service()["decision"]["reason"] not in {"deploying", "retire", "stepping"},
@@ -234,28 +254,28 @@ def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving(
     rules = site.server.directory / "prometheus/alert.rules.yml"
     # Somebody has changed a threshold on the server.
     rules.write_text(rules.read_text().replace("> 0.71", "> 0.715"))
-    before = site.ids("flask-app", *UNTOUCHED)
+    before = site.ids("flask-app", "scaler", *UNTOUCHED)
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
-        said = site.deploy("broken", code=1)
+        said = site.deploy("broken", code=1, DEPLOY_READY_TIMEOUT="8")
     tell(capsys, f"broken release: {lost(load)}")
     assert load.failures == {}
-    assert "new replicas are not ready after 15 s" in said
+    assert "new replicas are not ready after 8 s" in said
     assert "answers 503, not 2xx" in said
     assert "the version before serves as it did" in said
     assert "prometheus/alert.rules.yml was changed on the server" in said
-    assert site.ids("flask-app", *UNTOUCHED) == before
+    assert site.ids("flask-app", "scaler", *UNTOUCHED) == before
     stack.await_replicas(4, within=5)
     assert "> 0.715" in rules.read_text()
     assert "release 2" in site.page()
 
 
 def test_a_configuration_that_cannot_be_read_changes_nothing(site: Site) -> None:
-    before = site.ids("flask-app", *UNTOUCHED)
+    before = site.ids("flask-app", "scaler", *UNTOUCHED)
     said = site.deploy("unread", code=1)
     assert "prometheus/: promtool refuses it" in said
     assert "nothing was changed on the server" in said
-    assert site.ids("flask-app", *UNTOUCHED) == before
+    assert site.ids("flask-app", "scaler", *UNTOUCHED) == before
 
 
 def test_a_full_disk_stops_a_deploy_before_it_changes_anything(site: Site) -> None:
@@ -267,18 +287,35 @@ def test_a_full_disk_stops_a_deploy_before_it_changes_anything(site: Site) -> No
         said = site.deploy("v1", code=1)
     finally:
         subprocess.run(["umount", str(upload)], check=True)
-    assert "No space left on device" in said
+    assert re.search(r"free space there: \d KiB", said)
     assert "nothing was changed on the server" in said
     assert "release 2" in site.page()
 
 
-def test_a_rollback_goes_to_the_commit_before_without_a_lost_request(
+def until_line(process: subprocess.Popen[str], what: str) -> None:
+    """Read what a deploy says until a line holds these words."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if what in line:
+            return
+    pytest.fail(f"it never said: {what}")
+
+
+def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_deploy_waits_for_it(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
-        said = site.server.run(site.clone, "rollback.sh")
-    tell(capsys, f"rollback: {seconds(said)} s, {lost(load)}, 4 replicas before and after")
+        cut = site.server.start(site.clone, "rollback.sh")
+        until_line(cut, "rolling 4 replicas")
+        # The operator's machine is gone from one moment to the next.
+        os.killpg(cut.pid, 9)
+        cut.communicate()
+        said = site.deploy("v1")
+    (log,) = (site.server.directory / ".deploy/log").glob("*-rollback-*.log")
+    tell(capsys, f"rollback: {seconds(log.read_text())} s, {lost(load)}, 4 replicas before and after")
+    assert "Another deploy is at work: rollback" in said
+    assert "flask-app: unchanged, 4 replicas" in said
     assert load.failures == {}
     assert "release 1" in site.page()
     assert "> 0.70" in site.file("prometheus/alert.rules.yml")
@@ -289,40 +326,14 @@ def test_a_rollback_goes_to_the_commit_before_without_a_lost_request(
     assert "there is no release before this one on the server" in said
 
 
-def test_a_deploy_goes_on_when_its_connection_is_cut_and_the_next_one_waits_for_it(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with site.load() as load:
-        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
-        cut = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v2"])
-        assert cut.stdout is not None
-        for line in cut.stdout:
-            if "rolling 4 replicas" in line:
-                break
-        # sshd's process for this connection and the client end at once, as when a line breaks.
-        os.killpg(cut.pid, 9)
-        cut.wait()
-        cut.stdout.close()
-        said = site.deploy("v2")
-    tell(capsys, f"cut connection: {lost(load)}")
-    assert "Another deploy is at work: deploy" in said
-    assert "flask-app: unchanged, 4 replicas" in said
-    assert load.failures == {}
-    assert "release 2" in site.page()
-    site.stack.await_replicas(4, within=5)
-
-
 def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Killed while old and new replicas stand side by side: what comes next neither doubles nor loses any."""
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
-        killed = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v1"])
-        assert killed.stdout is not None
-        for line in killed.stdout:
-            if "waiting until they are ready" in line:
-                break
+        killed = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v2"])
+        until_line(killed, "waiting until they are ready")
         for group in servers.groups_of("server.sh run"):
             os.killpg(group, 9)
         killed.communicate(timeout=60)
@@ -335,3 +346,87 @@ def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
     site.stack.await_replicas(4, within=5)
     kinds = {c["Image"] for c in site.stack.containers()}
     assert len(kinds) == 1
+
+
+needs_runner = pytest.mark.skipif(
+    RUNNER is None or shutil.which("node") is None, reason="no gitlab-ci-local; way out: make deploying"
+)
+
+
+@pytest.fixture
+def pipeline(site: Site) -> Iterator[Site]:
+    """A checkout as GitLab would have it, and its variables. What make is asked for is little here."""
+    variables = {
+        **site.server.variables,
+        **site.server.settings,
+        "LINT": "ready",
+        # These very tools, whatever made them.
+        "TESTS": f"-o venv unit VENV={Path(sys.executable).parent}",
+        "PYTEST_ADDOPTS": "-q -k test_policy -p no:cacheprovider",
+        "STACK_TESTS": "ready",
+        "COMPOSE_PROJECT_NAME": f"{PROJECT}-pipeline",
+    }
+    file = site.clone / ".gitlab-ci-local-variables.yml"
+    file.write_text(json.dumps(variables))
+    git(site.clone, "remote", "add", "origin", "git@gitlab.example.org:group/alertscale.git")
+    yield site
+    git(site.clone, "remote", "remove", "origin")
+    file.unlink()
+
+
+def run_pipeline(site: Site, *words: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [str(RUNNER), "--force-shell-executor", *words],
+        cwd=site.clone,
+        env={**os.environ, "HOME": str(site.server.scratch)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    return said
+
+
+def on_the_server(site: Site) -> str:
+    """The commit that runs there."""
+    release = site.file(".deploy/current").strip()
+    return site.file(f".deploy/releases/{release}/commit").strip()
+
+
+@needs_runner
+def test_the_pipeline_deploys_what_is_pushed_to_the_main_branch_and_takes_it_back(
+    pipeline: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = pipeline
+    before = on_the_server(site)
+    (site.clone / "README.md").write_text("Release 3\n")
+    commit(site.clone, "Release 3")
+    begun = time.monotonic()
+    said = run_pipeline(site)
+    took = time.monotonic() - begun
+    assert "json schema validated" in said
+    finished = re.findall(r"^(\w+) +finished", said, re.MULTILINE)
+    assert [job for job in finished if job not in {"unit", "stack"}] == ["lint", "build", "deploy"]
+    assert set(finished[1:3]) == {"unit", "stack"}
+    assert on_the_server(site) == git(site.clone, "rev-parse", "HEAD")
+    assert site.file("README.md") == "Release 3\n"
+    run_pipeline(site, "rollback")
+    assert on_the_server(site) == before
+    tell(capsys, f"pipeline: {took:.0f} s, with little to test")
+
+
+@needs_runner
+def test_nothing_is_deployed_when_a_test_fails_or_from_another_branch(pipeline: Site) -> None:
+    site = pipeline
+    before = on_the_server(site)
+    said = run_pipeline(site, "--variable", "TESTS=no-such-target", code=1)
+    assert "deploy starting" not in said
+    git(site.clone, "checkout", "--quiet", "-b", "feature")
+    listed = run_pipeline(site, "--list")
+    git(site.clone, "checkout", "--quiet", "main")
+    assert re.search(r"^build ", listed, re.MULTILINE)
+    assert not re.search(r"^(deploy|rollback) ", listed, re.MULTILINE)
+    assert on_the_server(site) == before

@@ -1,0 +1,100 @@
+"""What deploy.sh and rollback.sh say before they reach for a server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[3] / "deploy"
+SCRIPTS = ("deploy.sh", "rollback.sh")
+VARIABLES = {
+    "SSH_PRIVATE_KEY": "a key",
+    "SERVER_HOST": "server.invalid",
+    "SERVER_USER": "deploy",
+    "SSH_KNOWN_HOSTS": "server.invalid ssh-ed25519 AAAA",
+}
+
+
+def run(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    others = {name: value for name, value in os.environ.items() if name not in {*VARIABLES, "SERVER_PORT"}}
+    return subprocess.run(
+        [FOLDER / script, *words],
+        env=others | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, "server.sh", "lib.sh"])
+def test_bash_can_read_it(script: str) -> None:
+    done = subprocess.run(["bash", "-n", FOLDER / script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck; Debian has it as shellcheck")
+def test_shellcheck_finds_no_fault() -> None:
+    scripts = [FOLDER / script for script in (*SCRIPTS, "server.sh")] + [FOLDER.parent / ".ci/tools"]
+    done = subprocess.run(
+        ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", "--severity=warning", *scripts],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_teaches(script: str) -> None:
+    done = run(script, "--help")
+    assert done.returncode == 0
+    for part in (f"deploy/{script} user@host", "--dir", "Exit codes"):
+        assert part in done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_unknown_option_is_named(script: str) -> None:
+    done = run(script, "--fast", "user@host")
+    assert done.returncode == 2
+    assert f"{script}: unknown option --fast" in done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_missing_variable_is_named(script: str) -> None:
+    done = run(script, SERVER_HOST="server.invalid")
+    assert done.returncode == 1
+    assert f"{script}: not set: SSH_PRIVATE_KEY SERVER_USER SSH_KNOWN_HOSTS\n" in done.stderr
+
+
+@pytest.mark.parametrize("missing", VARIABLES)
+def test_the_one_that_is_missing_is_named(missing: str) -> None:
+    done = run("deploy.sh", **(VARIABLES | {missing: ""}))
+    assert done.returncode == 1
+    assert f"not set: {missing}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"SERVER_PORT": "ssh"}, "SERVER_PORT: 'ssh' is not a port"),
+        ({"DEPLOY_LOCK_WAIT": "10 min"}, "DEPLOY_LOCK_WAIT: '10 min' is not a whole number"),
+        ({"SSH_PRIVATE_KEY": "password"}, "SSH_PRIVATE_KEY: not a private key without a passphrase"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(variables: dict[str, str], told: str) -> None:
+    done = run("deploy.sh", **(VARIABLES | variables))
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Way out: " in done.stderr
+
+
+def test_a_commit_that_is_not_there_is_named() -> None:
+    done = run("deploy.sh", "--commit", "no-such-tag", "user@host")
+    assert done.returncode == 1
+    assert "'no-such-tag' is no commit of this repository" in done.stderr
