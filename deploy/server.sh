@@ -33,7 +33,8 @@ say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 give_up() { # reason, way out
     say "FAILED: $1"
     say "  Way out: $2"
-    if [ -d "${state:-}/underway" ]; then printf '%s\n' "$1" >"$state/underway/reason"; fi
+    # Another run's reason is not ours to write.
+    if [ -n "${DEPLOY_HOLDS_LOCK:-}" ] && [ -d "${state:-}/underway" ]; then printf '%s\n' "$1" >"$state/underway/reason"; fi
     exit 1
 }
 
@@ -347,8 +348,8 @@ runs() { [ -n "$(of_project --quiet --filter "label=com.docker.compose.service=$
 
 reload_nginx() {
     if ! runs nginx; then return 0; fi
-    # Replaced by something other than a deploy (git pull, an editor), the file in the container is an old one.
-    if ! docker compose exec -T nginx cat /etc/nginx/nginx.conf </dev/null 2>>"$details" | cmp -s - nginx/nginx.conf; then
+    # Replaced by something other than a deploy (git pull, an editor), a mounted file is an old one in there.
+    if [ -n "$(stale_mounts nginx)" ]; then
         timed "nginx: its mounted configuration is not this file any more; starting it anew (requests of that second are lost)" \
             docker compose --progress plain up --detach --no-deps --no-build --force-recreate --wait nginx
     elif changed_under '^nginx/'; then
@@ -356,6 +357,16 @@ reload_nginx() {
             give_up "nginx refuses the new configuration" "put right what it names above"
         timed "nginx: reloading" docker compose exec -T nginx nginx -s reload
     fi
+}
+
+# Files that are mounted into a service by themselves, and are not the ones that lie here any more.
+stale_mounts() { # service
+    local id source inside
+    id=$(of_project --quiet --filter "label=com.docker.compose.service=$1" | head -n 1)
+    while read -r source inside; do
+        if [ ! -f "$source" ]; then continue; fi
+        docker exec "$id" cat "$inside" </dev/null 2>>"$details" | cmp -s - "$source" || printf '%s\n' "$source"
+    done < <(docker inspect --format '{{range .Mounts}}{{if eq .Type "bind"}}{{.Source}} {{.Destination}}{{println}}{{end}}{{end}}' "$id")
 }
 
 reload_prometheus() { # seconds since the epoch, of before the files were changed
@@ -467,7 +478,9 @@ prepare() { # commit, subject
     cd "$tree"
     project=$(project_name) || give_up "docker-compose.yml or .env cannot be used" "put right what Compose names above (.env is in $dir)"
     check_ports
-    timed "Building images" docker compose --progress plain -p "$project" build || give_up "an image cannot be built" "put right what the build names above"
+    # One after another: two services that are built from the same files side by side get two images, of which the
+    # next build takes one for both, and a service that has not changed would be replaced.
+    timed "Building images" env COMPOSE_PARALLEL_LIMIT=1 docker compose --progress plain -p "$project" build || give_up "an image cannot be built" "put right what the build names above"
     : >"$folder/images"
     while read -r service image; do
         if [ -z "$(image_id "$image")" ]; then
@@ -499,10 +512,19 @@ validate() { # tree
             give_up "alertmanager/: amtool refuses it" "put right what it names above"
     fi
     # In the nginx that runs: it has the upstreams, the certificates and your own sites, and resolves every name.
-    if runs nginx; then
+    # One whose definition changes may lack what the new configuration names; its health check decides then.
+    if runs nginx && [ "$(definition "$dir" nginx)" != "$(definition "$1" nginx)" ]; then
+        say "nginx: it is replaced, since its definition changes, and so its configuration is tested when it starts"
+    elif runs nginx; then
         timed "nginx: checking its configuration" test_nginx "$1" ||
             give_up "nginx/: nginx refuses it" "put right what it names above"
     fi
+}
+
+# What Compose makes of a service in a directory, with the paths that it has in its place.
+definition() { # directory, service
+    (cd "$1" && docker compose config 2>/dev/null) | sed "s#$1/#$dir/#g" |
+        awk -v name="$2:" '/^[^ ]/ { inside = ($1 == "services:") } inside && /^  [^ ].*:$/ { on = ($1 == name) } inside && on'
 }
 
 test_nginx() { # tree
@@ -522,6 +544,7 @@ take_lock() {
         say "Another deploy is at work: $(cat "$state/at-work" 2>/dev/null || echo 'just begun'). Waiting for it, at most $lock_wait s"
         flock -w "$lock_wait" 9 || give_up "another deploy is still at work after $lock_wait s" "see $state/log; when it has ended, run this again"
     fi
+    export DEPLOY_HOLDS_LOCK=1
     printf '%s, since %s\n' "$1" "$(date '+%F %T')" >"$state/at-work"
 }
 
@@ -560,8 +583,10 @@ repair() {
         say "An earlier deploy was cut off: $(describe "$left"). Undoing it first"
         rm -f "$state/underway/reason"
         undo "$left" || give_up "the earlier deploy cannot be undone" "see above; put that right and deploy again"
-        rm -rf "$state/underway"
+    elif [ -d "$state/underway" ]; then
+        put_names_back "$(current)"
     fi
+    rm -rf "$state/underway"
     find "$state/upload" -mindepth 1 -maxdepth 1 ! -path "$tools" -mmin +60 -exec rm -rf {} +
     for left in "$state"/releases/*/; do
         left=$(basename "$left")

@@ -320,7 +320,7 @@ def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_d
     assert "release 1" in site.page()
     assert "> 0.70" in site.file("prometheus/alert.rules.yml")
     site.stack.await_replicas(4, within=5)
-    listed = site.server.run(site.clone, "rollback.sh", "--list")
+    listed = site.server.run(site.clone, "rollback.sh", "--list", f"{servers.USER}@127.0.0.1")
     assert re.search(r"^\* .*\(Release 1\)$", listed, re.MULTILINE)
     said = site.server.run(site.clone, "rollback.sh", code=1)
     assert "there is no release before this one on the server" in said
@@ -367,6 +367,8 @@ def pipeline(site: Site) -> Iterator[Site]:
         "STACK_TESTS": "ready",
         "COMPOSE_PROJECT_NAME": f"{PROJECT}-pipeline",
     }
+    # On what runs there, so that only what is pushed changes.
+    git(site.clone, "checkout", "--quiet", "-B", "main", on_the_server(site))
     file = site.clone / ".gitlab-ci-local-variables.yml"
     file.write_text(json.dumps(variables))
     git(site.clone, "remote", "add", "origin", "git@gitlab.example.org:group/alertscale.git")
