@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -290,6 +291,14 @@ def test_a_full_disk_stops_a_deploy_before_it_changes_anything(site: Site) -> No
     assert re.search(r"free space there: \d KiB", said)
     assert "nothing was changed on the server" in said
     assert "release 2" in site.page()
+
+
+def test_a_deploy_waits_for_another_no_longer_than_it_may(site: Site) -> None:
+    with (site.server.directory / ".deploy/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = site.deploy("v1", code=1, DEPLOY_LOCK_WAIT="1")
+    assert "Another deploy is at work" in said
+    assert "another deploy is still at work after 1 s" in said
 
 
 def until_line(process: subprocess.Popen[str], what: str) -> None:
