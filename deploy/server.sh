@@ -248,6 +248,7 @@ outdated_or_current() { # service: prints "current id" or "outdated id" of each 
 }
 
 pick() { awk -v kind="$1" '$1 == kind { print $2 }' <<<"$2"; }
+replicas() { if [ "$1" = 1 ]; then echo "1 replica"; else echo "$1 replicas"; fi; }
 count() { printf '%s' "$1" | grep -c . || true; }
 
 # Replace the replicas of a scaled service: as many new ones beside the old, then the old ones leave.
@@ -257,7 +258,7 @@ roll() { # service
     outdated=$(pick outdated "$seen")
     current=$(pick current "$seen")
     if [ -z "$outdated" ]; then
-        say "$1: unchanged, $(count "$current") replicas"
+        say "$1: unchanged, $(replicas "$(count "$current")")"
         return 0
     fi
     # Written down: whoever repairs a roll that was cut off must not count old and new ones together.
@@ -266,7 +267,7 @@ roll() { # service
         count "$outdated"$'\n'"$current" >"$state/underway/count/$1"
     fi
     want=$(cat "$state/underway/count/$1")
-    say "$1: rolling $want replicas"
+    say "$1: rolling $(replicas "$want")"
     pick gone "$seen" | xargs -r docker rm >/dev/null
     # The scaler may have ended a step of its own meanwhile, so this is looked at anew until it fits.
     while [ "$(count "$current")" -lt "$want" ]; do
@@ -282,9 +283,9 @@ roll() { # service
         current=$(pick current "$seen")
     done
     await_ready "$1" "$current"
-    say "  $(count "$current") new replicas are ready; $(count "$outdated") old ones finish their requests and leave"
+    say "  all new ones are ready; $(replicas "$(count "$outdated")") of another version will finish what they have, and leave"
     leave "$1" "$outdated"
-    say "  $1: $want replicas before, $(count "$current") after, in $((SECONDS - begun)) s"
+    say "  $1: $(replicas "$want") before, $(count "$current") after, in $((SECONDS - begun)) s"
 }
 
 await_ready() { # service, ids
@@ -350,7 +351,7 @@ reload_nginx() {
     if ! runs nginx; then return 0; fi
     # Replaced by something other than a deploy (git pull, an editor), a mounted file is an old one in there.
     if [ -n "$(stale_mounts nginx)" ]; then
-        timed "nginx: its mounted configuration is not this file any more; starting it anew (requests of that second are lost)" \
+        timed "nginx: its mounted configuration is not this file any more; starting it anew (nothing is served meanwhile)" \
             docker compose --progress plain up --detach --no-deps --no-build --force-recreate --wait nginx
     elif changed_under '^nginx/'; then
         timed "nginx: testing the configuration" docker compose exec -T nginx nginx -t ||
@@ -444,9 +445,11 @@ settled_services() {
 
 # The last lines of whatever is not well.
 unwell() {
-    local id
-    for id in $(of_project --all --quiet --filter health=unhealthy) $(of_project --all --quiet --filter health=starting) \
-        $(of_project --all --quiet --filter status=restarting); do last_words "$id"; done
+    local id ids
+    ids=$({ of_project --all --quiet --filter health=unhealthy; of_project --all --quiet --filter status=restarting; } | sort -u)
+    # None that has given up: then one that has not begun.
+    if [ -z "$ids" ]; then ids=$(of_project --all --quiet --filter health=starting); fi
+    for id in $ids; do last_words "$id"; done
 }
 
 tell_changes() { # containers before
