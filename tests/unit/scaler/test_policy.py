@@ -430,9 +430,10 @@ def test_equal_inputs_are_decided_equally(state: State, demand: Demand, limits: 
 def test_more_replicas_never_aim_at_fewer(state: State, demand: Demand, limits: Limits, now: float) -> None:
     """Monotone in n, all else equal; a count ordered by hand stands only until it is reached.
 
-    A former count counts only at min, where nobody can have chosen it.
+    A former count counts only at min, where nobody can have chosen it; replicas that were named leave only
+    while others stay.
     """
-    state = replace(state, former=None)
+    state = replace(state, former=None, retiring=0)
     wanted = None if state.wanted is None else min(max(state.wanted, limits.minimum), limits.maximum)
     more = replace(state, replicas=state.replicas + 1)
     if wanted in {state.replicas, more.replicas}:
