@@ -49,7 +49,7 @@ started: list[tuple[StatsEngine, list[Container]]] = []
 
 @pytest.fixture(autouse=True)
 def quiet_afterwards() -> Iterator[None]:
-    """A reader's threads outlive its test: leave them nothing that they would log, into another test's output."""
+    """A reader's threads outlive its test; what they log must not reach another one's output."""
     yield
     for engine, wanted in started:
         engine.fails = False
