@@ -41,7 +41,7 @@ fingerprint() {
         done
         echo "$source"/*/*
         cat "$source"/alertmanager.yml "$source"/receivers/*.yml "$source"/templates/*.tmpl
-    } 2>/dev/null | cksum
+    } 2>/dev/null | md5sum
 }
 
 # --- putting it together ---------------------------------------------------------------------------------
@@ -71,29 +71,31 @@ fill() { # file of receivers/
 }
 
 switched_on() { # file of receivers/; true if all its secrets are there
-    all=yes some=no
+    present=no absent=
     for secret in $(secrets_of "$1"); do
-        file=$secrets/$secret
-        if [ -s "$file" ]; then
-            some=yes
-            [ -r "$file" ] || say ERROR "secrets/$secret: user $(id -u), as whom Alertmanager runs, may not read it, so nothing can be delivered with it. Way out: chgrp 65534 secrets/$secret && chmod 640 secrets/$secret"
+        path=$secrets/$secret
+        if [ -s "$path" ] && ! [ -r "$path" ]; then
+            present=yes
+            say ERROR "secrets/$secret: user $(id -u), as whom Alertmanager runs, may not read it, so nothing can be delivered with it. Way out: chgrp 65534 secrets/$secret && chmod 640 secrets/$secret"
+        elif grep -q '[^[:space:]]' "$path" 2>/dev/null; then
+            present=yes
         else
-            all=no absent=$secret
-            [ ! -e "$file" ] || say ERROR "secrets/$secret: is empty, so receivers/${1##*/} is off. Way out: write the secret into it, or remove it"
+            absent="$absent secrets/$secret"
+            [ ! -e "$path" ] || say ERROR "secrets/$secret: is empty, so receivers/${1##*/} is off. Way out: write the secret into it, or remove it"
         fi
     done
-    if [ "$some" = yes ] && [ "$all" = no ] && [ ! -e "$secrets/$absent" ]; then
-        say ERROR "secrets/$absent: is missing beside the others, so receivers/${1##*/} is off. Way out: add it"
+    if [ "$present" = yes ] && [ -n "$absent" ]; then
+        say ERROR "receivers/${1##*/}: is off, since it needs$absent too. Way out: add what is missing, or remove the other"
     fi
-    [ "$some" = yes ] && [ "$all" = yes ]
+    [ "$present" = yes ] && [ -z "$absent" ]
 }
 
 chosen() { # prints the files of receivers/ that are switched on
     if [ -d "$secrets" ] && ! { [ -r "$secrets" ] && [ -x "$secrets" ]; }; then
         say ERROR "secrets/: user $(id -u), as whom Alertmanager runs, may not look into it, so every receiver is off. Way out: chmod 755 secrets"
     fi
-    for file in "$source"/receivers/*.yml; do
-        if [ -e "$file" ] && switched_on "$file"; then echo "$file"; fi
+    for part in "$source"/receivers/*.yml; do
+        if [ -e "$part" ] && switched_on "$part"; then echo "$part"; fi
     done
 }
 
@@ -170,7 +172,7 @@ load() {
 
 # Alertmanager writes a Telegram token into its log when it cannot deliver. No secret gets through here.
 without_secrets() {
-    awk -v folder="$secrets" '
+    exec awk -v folder="$secrets" '
         {
             list = "ls " folder " 2>/dev/null"
             while ((list | getline name) > 0) {
@@ -256,18 +258,18 @@ run() { # alertmanager's options
 
 check() {
     failed=0
-    folder=$(mktemp -d) || exit 1
+    scratch=$(mktemp -d) || exit 1
     for kind in none "$source"/receivers/*.yml all; do
         case $kind in
-            none) assemble "$folder/it" ;;
-            all) assemble "$folder/it" "$source"/receivers/*.yml ;;
-            *) assemble "$folder/it" "$kind" ;;
+            none) assemble "$scratch" ;;
+            all) assemble "$scratch" "$source"/receivers/*.yml ;;
+            *) assemble "$scratch" "$kind" ;;
         esac
         echo "--- receivers: $(basename "$kind" .yml)"
         [ "$kind" = none ] || [ -n "$on" ] || failed=1
-        amtool check-config "$folder/it/alertmanager.yml" || failed=1
+        amtool check-config "$scratch/alertmanager.yml" || failed=1
     done
-    rm -rf "$folder"
+    rm -rf "$scratch"
     exit "$failed"
 }
 
