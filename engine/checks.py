@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from engine.images import Image
 
 OVERLAYS = ("docker-compose.cadvisor.yml",)
-SOME_MAIL = ("SMTP_SMARTHOST=mail.example.org:587", "SMTP_FROM=alertscale@example.org", "SMTP_TO=you@example.org")
+SOME_MAIL = (
+    "SMTP_SMARTHOST=mail.example.org:587",
+    "SMTP_FROM=alertscale@example.org",
+    "SMTP_TO=you@example.org",
+)
 """What the receiver for e-mail needs besides its secret."""
 
 

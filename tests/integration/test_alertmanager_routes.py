@@ -43,7 +43,15 @@ def receivers_of(tool: Amtool, labels: dict[str, str]) -> list[str]:
 def check(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     """Run the check of run.sh over a folder such as alertmanager/."""
     environment = [word for setting in settings for word in ("--env", setting)]
-    command = ["docker", "run", "--rm", "--network=none", *environment, "-v", f"{folder}:/etc/alertmanager:ro"]
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--network=none",
+        *environment,
+        "-v",
+        f"{folder}:/etc/alertmanager:ro",
+    ]
     command += ["--entrypoint=sh", IMAGE, "/etc/alertmanager/run.sh", "check"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

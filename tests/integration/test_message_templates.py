@@ -191,7 +191,12 @@ def test_slack_takes_no_mention_and_no_link_from_an_alert(tool: Amtool) -> None:
 
 @pytest.mark.parametrize(
     ("alerts", "color"),
-    [([FIRING], "warning"), ([HOSTILE], "danger"), ([RESOLVED], "good"), ([{**BARE, "status": "firing"}], "warning")],
+    [
+        ([FIRING], "warning"),
+        ([HOSTILE], "danger"),
+        ([RESOLVED], "good"),
+        ([{**BARE, "status": "firing"}], "warning"),
+    ],
     ids=["warning", "critical", "resolved", "no severity"],
 )
 def test_slack_shows_how_bad_it_is(tool: Amtool, alerts: list[Alert], color: str) -> None:
