@@ -144,6 +144,11 @@ def test_what_an_alert_does_not_have_leaves_no_gap(tool: Amtool, template: str) 
 
 
 @pytest.mark.parametrize("template", [*TEXT, *HTML])
+def test_an_alert_without_a_name_is_told_all_the_same(tool: Amtool, template: str) -> None:
+    assert "without a name" in message(tool, template, {**BARE, "labels": {}})
+
+
+@pytest.mark.parametrize("template", [*TEXT, *HTML])
 def test_what_has_ended_comes_after_what_fires(tool: Amtool, template: str) -> None:
     text = message(tool, template, BARE, FIRING)
 
