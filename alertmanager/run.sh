@@ -29,7 +29,7 @@ say() { # level, sentence
 # --- what there is ---------------------------------------------------------------------------------------
 
 secrets_of() { # file of receivers/
-    sed -n "s|^[^#]*_file: *$secrets/\([^ ]*\).*|\1|p" "$1"
+    sed -n "s|^[^#]*_file: *[\"']\{0,1\}$secrets/\([^ \"']*\).*|\1|p" "$1"
 }
 
 # Everything that the outcome depends on. A secret itself is read by Alertmanager each time it delivers.
@@ -71,8 +71,9 @@ fill() { # file of receivers/
 }
 
 switched_on() { # file of receivers/; true if all its secrets are there
-    present=no absent=
-    for secret in $(secrets_of "$1"); do
+    present=no absent='' named=$(secrets_of "$1")
+    [ -n "$named" ] || say ERROR "receivers/${1##*/}: names no file of $secrets, so it is never on. Way out: name one, or put it into alertmanager.yml"
+    for secret in $named; do
         path=$secrets/$secret
         if [ -s "$path" ] && ! [ -r "$path" ]; then
             present=yes
@@ -156,6 +157,7 @@ keep_good() {
 
 # Not assembled anew when there is nothing to be loaded: whoever answers 200 has taken it.
 load() {
+    # shellcheck disable=SC2046 # a word for each file
     assemble "$running" $(chosen)
     answer=$(ask POST /-/reload)
     case $answer in
@@ -229,6 +231,7 @@ run() { # alertmanager's options
     trap 'exit 143' TERM INT
     fallen=no
     loaded=$(fingerprint) seen=$loaded
+    # shellcheck disable=SC2046 # a word for each file
     assemble "$running" $(chosen)
     say INFO "receivers beside the status page:${on:- none}"
     start "$@"

@@ -361,6 +361,14 @@ def test_a_broken_edit_does_not_keep_it_from_starting_again(all_on: Told) -> Non
     wait_until(lambda: all_on.last_reload() == "1", within=SWITCH, what="the file that is right again")
 
 
+def await_fault(told: Told, said: str, *, begun: int) -> None:
+    """Wait until the log, from a place on, has this with the way out."""
+    line = wait_until(
+        lambda: [line for line in told.log()[begun:].splitlines() if said in line], within=SWITCH, what=said
+    )
+    assert "Way out:" in line[0]
+
+
 def test_a_secret_that_cannot_be_used_is_named_with_the_way_out(told: Told) -> None:
     told.switch_off()
     told.await_kinds()
@@ -368,23 +376,38 @@ def test_a_secret_that_cannot_be_used_is_named_with_the_way_out(told: Told) -> N
     told.switch_on("webhook-url", mode=0o600)
     told.switch_on("telegram-bot-token", "smtp-password")
     told.edit("secrets/slack-webhook-url", " \n")
-    told.edit(
-        "alertmanager/receivers/email.yml",
-        "email_configs:\n  - to: ${UNSET}\n    x_file: /run/secrets/smtp-password\n",
-    )
     for said in (
         "secrets/webhook-url: user 65534, as whom Alertmanager runs, may not read it",
         "secrets/slack-webhook-url: is empty",
         "receivers/telegram.yml: is off, since it needs secrets/telegram-chat-id",
-        "receivers/email.yml: its secret is there, but in .env there is no UNSET",
     ):
-        line = wait_until(
-            lambda: [line for line in told.log()[begun:].splitlines() if said in line],  # noqa: B023
-            within=SWITCH,
-            what=said,
-        )
-        assert "Way out:" in line[0]
-    told.await_kinds("webhook")
+        await_fault(told, said, begun=begun)
+    told.await_kinds("webhook", "email")
+
+
+def test_a_receiver_that_cannot_be_put_in_is_named_with_the_way_out(told: Told) -> None:
+    told.switch_off()
+    told.switch_on("webhook-url", "smtp-password")
+    told.await_kinds("webhook", "email")
+    files = ("alertmanager/alertmanager.yml", "alertmanager/receivers/email.yml")
+    before = {name: told.path(name).read_text() for name in files}
+    begun = len(told.log())
+    told.edit("alertmanager/receivers/own.yml", "own_configs: []\n")
+    told.edit(files[1], before[files[1]].replace("${SMTP_TO}", "${UNSET}"))
+    told.edit(files[0], before[files[0]].replace("# (receivers)", ""))
+    try:
+        for said in (
+            "receivers/own.yml: names no file of /run/secrets",
+            "receivers/email.yml: its secret is there, but in .env there is no UNSET",
+            "alertmanager.yml: the line '# (receivers)' is gone, so these receivers are off: webhook",
+        ):
+            await_fault(told, said, begun=begun)
+        told.await_kinds()
+    finally:
+        told.path("alertmanager/receivers/own.yml").unlink()
+        for name, text in before.items():
+            told.edit(name, text)
+    told.await_kinds("webhook", "email")
 
 
 def test_it_stops_at_once_and_cleanly(told: Told) -> None:
