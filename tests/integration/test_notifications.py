@@ -383,6 +383,8 @@ def test_a_secret_that_cannot_be_used_is_named_with_the_way_out(told: Told) -> N
     ):
         await_fault(told, said, begun=begun)
     told.await_kinds("webhook", "email")
+    told.switch_on()
+    told.await_kinds("webhook", "email", "slack", "telegram")
 
 
 def test_a_receiver_that_cannot_be_put_in_is_named_with_the_way_out(told: Told) -> None:
