@@ -39,7 +39,7 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
         "/etc/prometheus/recording.rules.yml",
     )
     assert found["promtool test rules"][-1] == "/etc/prometheus/tests/one.yml"
-    assert "prom/alertmanager:v3" in found["amtool check-config"]
+    assert found["amtool check-config"][-3:] == ("prom/alertmanager:v3", "/etc/alertmanager/run.sh", "check")
     assert found["nginx -t"][-3:] == ("nginx:1", "nginx", "-t")
 
 
