@@ -394,7 +394,7 @@ def _await_healthy(running: dict[str, str]) -> None:
             if time.monotonic() > deadline:
                 raise BackupError(
                     f"not healthy within {HEALTHY_SECONDS:g} s: {', '.join(missing)}. Way out: docker "
-                    f"compose logs {' '.join(missing)}; what was there is in {FOLDER}/before-restore-*.tar.gz."
+                    f"compose logs {' '.join(missing)}; the data of before is in {FOLDER}."
                 )
             time.sleep(0.5)
 
