@@ -75,24 +75,27 @@ class Writer:
         self._tar = tarfile.open(  # noqa: SIM115 - closed by finish(); left open, the archive is not whole
             fileobj=sink, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT
         )
-        self.tick = tick
+        self._tick = tick
         self.checksums: dict[str, str] = {}
 
-    def volume(self, name: str, stream: IO[bytes]) -> None:
-        """Add what a tar program says of a volume: its files and folders, with owners and modes.
+    def volumes(self, stream: IO[bytes]) -> None:
+        """Add what a tar program says of volumes: their files and folders, with owners and modes.
+
+        Args:
+            stream: Tar; each name in it is that of a volume, any folder, and the path in the volume.
 
         Raises:
             BackupError: There is something else in it, such as a link or a socket.
         """
         with tarfile.open(fileobj=stream, mode="r|") as source:
             for member in source:
-                inside = PurePosixPath(member.name)
-                member.name = str(PurePosixPath("volumes", name, inside))
+                volume, _folder, *inside = PurePosixPath(member.name).parts
                 if not (member.isreg() or member.isdir()):
                     raise BackupError(
-                        f"the volume {name}: {inside} is neither a file nor a folder. Way out: find out who "
-                        f"put it there, and remove it."
+                        f"the volume {volume}: {'/'.join(inside)} is neither a file nor a folder. Way out: "
+                        f"find out who put it there, and remove it."
                     )
+                member.name = str(PurePosixPath("volumes", volume, *inside))
                 self._add(member, source.extractfile(member))
 
     def file(self, path: Path, *, name: str) -> None:
@@ -120,10 +123,10 @@ class Writer:
         if content is None:
             self._tar.addfile(member)
         else:
-            summed = Summed(content, tick=self.tick)
+            summed = Summed(content, tick=self._tick)
             self._tar.addfile(member, summed)
             self.checksums[member.name] = summed.sha256()
-        self.tick()
+        self._tick()
 
 
 class Summed:

@@ -9,6 +9,7 @@ can delete everything too; Alertmanager has none, and writes silences down every
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import sys
@@ -89,9 +90,23 @@ def take(place: Workplace, *, file: str = "") -> int:
             f"where the stack runs; COMPOSE_PROJECT_NAME in .env chooses another project."
         )
     _provide_tools(place, stack)
-    with tidy_end():
+    with tidy_end(), _alone(place.checkout):
         _write(place.checkout, stack, _named(place.checkout, file))
     return 0
+
+
+@contextlib.contextmanager
+def _alone(checkout: Path) -> Iterator[None]:
+    """Keep a second backup or restore from taking away this one's snapshots."""
+    _make_folder(checkout / FOLDER)
+    with (checkout / FOLDER / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise BackupError(
+                "another backup or restore of this stack is under way. Way out: wait until it has ended."
+            ) from fault
+        yield
 
 
 def _named(checkout: Path, file: str, *, prefix: str = "alertscale") -> Path:
@@ -114,7 +129,7 @@ def _write(checkout: Path, stack: Target, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with _snapshots(stack, there), _private(partial) as sink:
-            writer = archive.Writer(sink, tick=lambda: None)
+            writer = archive.Writer(sink, tick=Dots())
             _fill(writer, checkout, stack, there)
             sink.flush()
             os.fsync(sink.fileno())
@@ -148,27 +163,29 @@ def _private(path: Path) -> IO[bytes]:
 def _snapshots(stack: Target, there: dict[str, str]) -> Iterator[None]:
     try:
         with away(stack.project):
-            for name, volume in there.items():
-                with announced(f"Making a snapshot of {name}"):
-                    size = volumes.run(volume, volumes.TAKE_SNAPSHOT, image=stack.image)
-                print(f"  {int(size) / 1024:.1f} MB")
+            with announced("Making snapshots"):
+                sizes = volumes.run(there, volumes.TAKE_SNAPSHOT, image=stack.image)
+            print(told(sizes))
         yield
     finally:
         _drop(there, image=stack.image)
 
 
 def _drop(there: dict[str, str], *, image: str) -> None:
-    with uninterrupted():
-        for volume in there.values():
-            with contextlib.suppress(BackupError):  # it lies beside the data, and goes at the next run
-                volumes.run(volume, volumes.DROP, image=image)
+    # Should it fail: what is left lies beside the data, and goes at the next run.
+    with uninterrupted(), contextlib.suppress(BackupError):
+        volumes.run(there, volumes.DROP, image=image)
+
+
+def told(sizes: str) -> str:
+    """Say what `du -sk` says, in megabytes by volume."""
+    pairs = [line.split() for line in sizes.splitlines()]
+    return "\n".join(f"  {path.partition('/')[0]}: {int(size) / 1024:.1f} MB" for size, path in pairs)
 
 
 def _fill(writer: archive.Writer, checkout: Path, stack: Target, there: dict[str, str]) -> None:
-    for name, volume in there.items():
-        with announced(f"Packing {name}"), volumes.reading(volume, image=stack.image) as stream:
-            writer.tick = Dots()
-            writer.volume(name, stream)
+    with announced("Packing"), volumes.reading(there, image=stack.image) as stream:
+        writer.volumes(stream)
     for file in settings(checkout):
         writer.file(checkout / file, name=file)
     writer.finish(
@@ -246,7 +263,7 @@ def _running(project: str) -> dict[str, str]:
 def restore(place: Workplace, *, file: str = "", yes: bool = False) -> int:
     """Put back what a backup holds; what is there now is backed up before."""
     path = _chosen(place.checkout, file)
-    with path.open("rb") as source, tidy_end():
+    with path.open("rb") as source, tidy_end(), _alone(place.checkout):
         with announced(f"Reading {path.name}"):
             manifest = archive.verify(source, name=str(path), tick=Dots())
         seen = ready.machine(place)
@@ -300,12 +317,8 @@ def _ask() -> None:
 
 
 def _keep_what_is_there(checkout: Path, stack: Target) -> None:
-    filled = [
-        volume
-        for volume in stack.volumes.values()
-        if volumes.present(volume) and volumes.run(volume, volumes.COUNT, image=stack.image) != "0"
-    ]
-    if filled:
+    there = {name: volume for name, volume in stack.volumes.items() if volumes.present(volume)}
+    if there and volumes.run(there, volumes.ANYTHING, image=stack.image):
         print(
             "What is there now is backed up first. (Where there is no room for that, and no need:\n"
             "`docker compose down --volumes` throws it away.)"
@@ -358,31 +371,23 @@ def _put_volumes(source: IO[bytes], manifest: archive.Manifest, stack: Target, *
             _stage(source, chosen, image=stack.image, name=name)
         # Half of it old and half of it new would be worse than a moment's patience.
         with away(stack.project), uninterrupted(), announced("Putting it in place"):
-            for volume in chosen.values():
-                volumes.run(volume, volumes.SWAP, image=stack.image)
+            volumes.run(chosen, volumes.SWAP, image=stack.image)
     finally:
         _drop(chosen, image=stack.image)
 
 
 def _stage(source: IO[bytes], chosen: dict[str, str], *, image: str, name: str) -> None:
     dots = Dots()
-    current = ""
-    with contextlib.ExitStack() as stack:
-        sink: tarfile.TarFile | None = None
+    with (
+        volumes.staging(chosen, image=image) as stream,
+        tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as sink,
+    ):
         for member, content in archive.members(source, name=name):
-            kind, _, inside = member.name.partition("/")
-            volume, _, path = inside.partition("/")
-            if kind != "volumes" or volume not in chosen:
-                continue
-            if volume != current:
-                stack.close()
-                stream = stack.enter_context(volumes.staging(chosen[volume], image=image))
-                sink = stack.enter_context(tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT))
-                current = volume
-            assert sink is not None  # noqa: S101 - opened with the first entry of each volume
-            member.name = path or "."
-            sink.addfile(member, content)
-            dots()
+            kind, *inside = PurePosixPath(member.name).parts
+            if kind == "volumes" and inside[0] in chosen:
+                member.name = "/".join((inside[0], volumes.STAGED, *inside[1:]))
+                sink.addfile(member, content)
+                dots()
 
 
 def _await_healthy(running: dict[str, str]) -> None:

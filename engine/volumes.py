@@ -15,15 +15,15 @@ from engine.errors import BackupError
 from engine.shell import capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-INSIDE = "/volume"
+INSIDE = "/volumes"
 SNAPSHOT = ".alertscale-backup"
 STAGED = ".alertscale-restore"
 REPLACED = ".alertscale-replaced"
 
 _EACH = """
-each() { # calls $1 with the name of everything in the volume, its hidden files too, that is not ours
+each() { # calls $1 with the name of everything in this folder, hidden files too, that is not ours
     for entry in * .[!.]* ..?*; do
         case $entry in .alertscale-*) continue ;; esac
         if [ -e "$entry" ] || [ -L "$entry" ]; then "$1" "$entry"; fi
@@ -36,7 +36,6 @@ like() { # gives $2 the owner and the mode of $1
 """
 
 TAKE_SNAPSHOT = f"""set -eu
-cd {INSIDE}
 {_EACH}
 keep() {{
     # A block of Prometheus is never written to again, and may be large: a second name for it will do.
@@ -44,70 +43,87 @@ keep() {{
     if [ -f "$1/meta.json" ] && [ -f "$1/index" ]; then how=-al; fi
     cp $how "$1" {SNAPSHOT}/
 }}
-rm -rf {SNAPSHOT}
-mkdir -m 700 {SNAPSHOT}
-each keep
-like . {SNAPSHOT}
-du -sk {SNAPSHOT} | cut -f 1
-"""
-READ_SNAPSHOT = f"exec tar -c -f - -C {INSIDE}/{SNAPSHOT} ."
-DROP = f"cd {INSIDE} && rm -rf {SNAPSHOT} {STAGED}"
-STAGE = f"""set -eu
+for volume in {INSIDE}/*; do
+    cd "$volume"
+    rm -rf {SNAPSHOT}
+    mkdir -m 700 {SNAPSHOT}
+    each keep
+    like . {SNAPSHOT}
+done
 cd {INSIDE}
-rm -rf {STAGED} {REPLACED}
-mkdir -m 700 {STAGED}
-exec tar -x -f - -C {STAGED}
+du -sk */{SNAPSHOT}
+"""
+READ_SNAPSHOT = f"cd {INSIDE} && exec tar -c -f - */{SNAPSHOT}"
+DROP = f"cd {INSIDE} && rm -rf */{SNAPSHOT} */{STAGED}"
+STAGE = f"""set -eu
+for volume in {INSIDE}/*; do
+    cd "$volume"
+    rm -rf {STAGED} {REPLACED}
+    mkdir -m 700 {STAGED}
+done
+cd {INSIDE}
+exec tar -x -f -
 """
 SWAP = f"""set -eu
-cd {INSIDE}
 {_EACH}
 away() {{ mv "$1" {REPLACED}/; }}
 here() {{ mv "$1" ..; }}
-rm -rf {REPLACED}
-mkdir -m 700 {REPLACED}
-each away
-like {STAGED} .
-cd {STAGED}
-each here
-cd ..
-rm -rf {STAGED} {REPLACED}
+for volume in {INSIDE}/*; do
+    cd "$volume"
+    rm -rf {REPLACED}
+    mkdir -m 700 {REPLACED}
+    each away
+    like {STAGED} .
+    cd {STAGED}
+    each here
+done
+cd {INSIDE}
+rm -rf */{STAGED} */{REPLACED}
 """
-COUNT = f"cd {INSIDE} && ls -A | wc -l"
+ANYTHING = f"find {INSIDE} -mindepth 2 | head -n 1"
+"""Prints something if there is any file in any of the volumes."""
 
 # Enough to read and to give away every file of the volume, and no more.
 _RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
-def command(volume: str, script: str, *, image: str) -> list[str]:
-    """Return the command that runs a script on a volume in an image that has a shell and tar."""
+def command(volumes: Mapping[str, str], script: str, *, image: str) -> list[str]:
+    """Return the command that runs a script on volumes.
+
+    Args:
+        volumes: The engine's name of each volume, by the name of the folder where the script finds it.
+        script: For the shell.
+        image: Has a shell and tar.
+    """
     rights = [part for name in _RIGHTS for part in ("--cap-add", name)]
+    mounts = [part for name, volume in volumes.items() for part in ("--volume", f"{volume}:{INSIDE}/{name}")]
     return [
         *("docker", "run", "--rm", "--interactive", "--network", "none", "--user", "0:0", "--read-only"),
         *("--cap-drop", "ALL", *rights, "--security-opt", "no-new-privileges:true"),
-        *("--volume", f"{volume}:{INSIDE}", "--entrypoint", "/bin/sh", image, "-c", script),
+        *(*mounts, "--entrypoint", "/bin/sh", image, "-c", script),
     ]
 
 
-def run(volume: str, script: str, *, image: str) -> str:
-    """Run a script on a volume; return what it printed.
+def run(volumes: Mapping[str, str], script: str, *, image: str) -> str:
+    """Run a script on volumes; return what it printed.
 
     Raises:
         BackupError: It failed.
     """
-    done = capture(*command(volume, script, image=image), timeout=600)
+    done = capture(*command(volumes, script, image=image), timeout=600)
     if not done.ok:
-        raise _failed(volume, done.stderr)
+        raise _failed(done.stderr)
     return done.stdout.strip()
 
 
 @contextlib.contextmanager
-def reading(volume: str, *, image: str) -> Iterator[IO[bytes]]:
-    """Open the snapshot of a volume as a tar stream.
+def reading(volumes: Mapping[str, str], *, image: str) -> Iterator[IO[bytes]]:
+    """Open the snapshots of volumes as a tar stream, each under `<name>/SNAPSHOT`.
 
     Raises:
         BackupError: It could not be read to its end.
     """
-    argv = command(volume, READ_SNAPSHOT, image=image)
+    argv = command(volumes, READ_SNAPSHOT, image=image)
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -121,17 +137,17 @@ def reading(volume: str, *, image: str) -> Iterator[IO[bytes]]:
             raise
         _, says = process.communicate()
         if process.returncode != 0:
-            raise _failed(volume, says.decode(errors="replace"))
+            raise _failed(says.decode(errors="replace"))
 
 
 @contextlib.contextmanager
-def staging(volume: str, *, image: str) -> Iterator[IO[bytes]]:
-    """Open a volume for a tar stream of new data, which is put beside the old.
+def staging(volumes: Mapping[str, str], *, image: str) -> Iterator[IO[bytes]]:
+    """Open volumes for a tar stream of new data, each under `<name>/STAGED`, beside the old.
 
     Raises:
         BackupError: It could not be written.
     """
-    argv = command(volume, STAGE, image=image)
+    argv = command(volumes, STAGE, image=image)
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
@@ -149,7 +165,7 @@ def staging(volume: str, *, image: str) -> Iterator[IO[bytes]]:
         process.stdin = None
         _, says = process.communicate()
         if process.returncode != 0 or broken:
-            raise _failed(volume, says.decode(errors="replace"))
+            raise _failed(says.decode(errors="replace"))
 
 
 def present(volume: str) -> bool:
@@ -167,12 +183,12 @@ def create(volume: str, *, project: str, name: str) -> None:
     words = [part for item in labels.items() for part in ("--label", "=".join(item))]
     done = capture("docker", "volume", "create", *words, volume)
     if not done.ok:
-        raise _failed(volume, done.stderr)
+        raise _failed(done.stderr)
 
 
-def _failed(volume: str, says: str) -> BackupError:
+def _failed(says: str) -> BackupError:
     said = says.strip() or "no reason given"
     return BackupError(
-        f"the volume {volume}: {said}. Way out: see to what the engine names (`docker system df` and `df -h` "
+        f"the volumes: {said}. Way out: see to what the engine names (`docker system df` and `df -h` "
         f"show whether a disk is full), then run it again."
     )

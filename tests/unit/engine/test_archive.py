@@ -41,8 +41,15 @@ def written(tmp_path: Path) -> bytes:
     (tmp_path / ".env").write_text("NGINX_PORT=80\n", encoding="utf-8")
     out = io.BytesIO()
     writer = Writer(out, tick=nothing)
-    writer.volume("token", volume((".", None), ("./token", b"secret")))
-    writer.volume("prometheus-data", volume((".", None), ("./wal", None), ("./wal/0", b"x" * 3_000_000)))
+    writer.volumes(
+        volume(
+            ("token/now", None),
+            ("token/now/token", b"secret"),
+            ("prometheus-data/now", None),
+            ("prometheus-data/now/wal", None),
+            ("prometheus-data/now/wal/0", b"x" * 3_000_000),
+        )
+    )
     writer.file(tmp_path / ".env", name=".env")
     writer.finish(
         Manifest(
@@ -112,9 +119,9 @@ def test_what_was_written_is_read_with_owners_and_modes(tmp_path: Path) -> None:
 def test_a_link_in_a_volume_is_not_backed_up_but_told() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as made:
-        made.addfile(plain("./token", kind=tarfile.SYMTYPE, link="/etc/shadow"))
+        made.addfile(plain("token/now/token", kind=tarfile.SYMTYPE, link="/etc/shadow"))
     with pytest.raises(BackupError, match="the volume token: token is neither a file nor a folder"):
-        Writer(io.BytesIO(), tick=nothing).volume("token", io.BytesIO(out.getvalue()))
+        Writer(io.BytesIO(), tick=nothing).volumes(io.BytesIO(out.getvalue()))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])

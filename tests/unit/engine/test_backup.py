@@ -13,7 +13,7 @@ import pytest
 
 from engine import backup
 from engine.archive import VOLUMES
-from engine.backup import put_file, settings, target
+from engine.backup import put_file, settings, target, told
 from engine.errors import BackupError
 from engine.ready import Workplace
 from engine.shell import tidy_end, uninterrupted
@@ -44,6 +44,10 @@ def test_a_volume_that_the_stack_does_not_have_is_named() -> None:
     del less["volumes"]["token"]
     with pytest.raises(BackupError, match="no volume token"):
         target(less)
+
+
+def test_the_sizes_of_the_volumes_are_told_in_megabytes() -> None:
+    assert told("300\ttoken/.x\n2048\tprometheus-data/.x") == "  token: 0.3 MB\n  prometheus-data: 2.0 MB"
 
 
 def test_settings_that_are_in_no_commit_are_taken_and_links_are_not(tmp_path: Path) -> None:
@@ -89,6 +93,14 @@ def test_a_restore_of_no_file_names_those_that_there_are(tmp_path: Path) -> None
         backup.restore(place(tmp_path))
     with pytest.raises(BackupError, match=r"absent.tar.gz: there is no such file"):
         backup.restore(place(tmp_path), file="absent.tar.gz")
+
+
+def test_two_at_once_do_not_take_each_others_snapshots_away(tmp_path: Path) -> None:
+    refused = pytest.raises(BackupError, match="another backup or restore")
+    with backup._alone(tmp_path), refused, backup._alone(tmp_path):
+        pytest.fail("it was let in")
+    with backup._alone(tmp_path):
+        assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_restore_of_another_file_ends_before_the_engine_is_asked(
