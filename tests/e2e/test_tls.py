@@ -82,7 +82,8 @@ def secured(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     )
     made = Secured(stack=both, authority=authority, bundle=bundle)
     made.install()
-    recreate = ("up", "--detach", "--no-deps", "--wait", "--wait-timeout", "60", "nginx")
+    # At once: nobody is connected who would have to be waited for.
+    recreate = ("up", "--detach", "--no-deps", "--timeout", "1", "--wait", "--wait-timeout", "60", "nginx")
     both.compose(*recreate)
     try:
         yield made

@@ -88,9 +88,9 @@ def samples(stack: Stack, *, at: float) -> str:
     return str(found[0]["value"][1]) if found else ""
 
 
-def test_everything_that_is_lost_comes_back_from_a_backup(one_replica: Stack, tmp_path: Path) -> None:
+def test_everything_that_is_lost_comes_back_from_a_backup(stack: Stack, tmp_path: Path) -> None:
     """Metrics, silences, history, token and settings, into a project that has nothing; then while it runs."""
-    stack, file = one_replica, tmp_path / "kept.tar.gz"
+    file = tmp_path / "kept.tar.gz"
     own = stack.directory / ".env"
     own.write_text("PROMETHEUS_RETENTION=20d\n", encoding="ascii")
     kept, token, last = silence(stack), stack.token(), stack.events()[-1]["id"]
