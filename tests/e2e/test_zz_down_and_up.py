@@ -108,6 +108,8 @@ def test_everything_that_is_lost_comes_back_from_a_backup(stack: Stack, tmp_path
     stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")
     assert_kept(stack, silenced=kept, last=last)
     assert samples(stack, at=at) == before
+    told = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/status/runtimeinfo"), timeout=10)
+    assert told.json()["data"]["storageRetention"] == "20d or 4GiB"
     assert stack.compose("exec", "-T", "scaler", "cat", "/run/alertscale/token").strip() == token
 
     stack.scale(2)
