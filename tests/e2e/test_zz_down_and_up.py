@@ -100,7 +100,7 @@ def test_everything_that_is_lost_comes_back_from_a_backup(stack: Stack, tmp_path
     print(engine(stack, "backup", str(file)))  # noqa: T201 - how long the three were away is part of what this shows
     assert file.stat().st_mode & 0o777 == 0o600
 
-    stack.compose("down", "--volumes", "--timeout", "5")
+    stack.compose("down", "--volumes", "--timeout", "0")
     assert listed("volume", stack.project) == []
     own.unlink()
     engine(stack, "restore", str(file), "--yes")
