@@ -28,11 +28,13 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
     assert list(found) == [
         "docker compose config: docker-compose.yml",
         "docker compose config: docker-compose.yml + docker-compose.cadvisor.yml",
+        "docker compose config: docker-compose.yml + docker-compose.tls.yml",
         "promtool check config",
         "promtool check rules",
         "promtool test rules",
         "amtool check-config",
         "nginx -t",
+        "nginx -t, with TLS",
     ]
     assert found["promtool check rules"][-2:] == (
         "/etc/prometheus/alert.rules.yml",
