@@ -4,10 +4,13 @@
 PYTHON ?= python3
 VENV   := .venv/bin
 RUN    := engine/timed
+# Every shell script, known by its first line, in the folders that hold none of somebody else's.
+FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
+SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak
+.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +23,12 @@ up: ## Get ready, build and start the whole stack, wait until it is healthy, pri
 
 down: ## Stop the stack; metrics, silences and the scaling history stay
 	@$(PYTHON) -m engine down
+
+backup: ## Write what the stack remembers, and its settings, to backups/ (FILE=another/place.tar.gz)
+	@$(PYTHON) -m engine backup "$(FILE)"
+
+restore: ## Put a backup back: FILE=backups/... (YES=1 does not ask); what is there now is backed up before
+	@$(PYTHON) -m engine restore "$(FILE)" $(if $(YES),--yes)
 
 clean: ## Remove all that up and test made: containers, volumes, images, .venv, the engine if up started it
 	@$(PYTHON) -m engine clean
@@ -37,6 +46,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
 	@$(RUN) "lint: mypy" $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
+	@$(RUN) "lint: shell scripts" $(VENV)/shellcheck $(SCRIPTS)
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check

@@ -305,8 +305,13 @@ def _pause(command: _Command, name: str, steps: str) -> None:
 @click.argument(
     "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path(), required=False
 )
+@click.option(
+    "--without-variables",
+    is_flag=True,
+    help="Leave out what needs a variable: for where .env and the environment are not those of Compose.",
+)
 @_json_option
-def check(*, directory: Path, as_json: bool) -> None:
+def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
     """Find what would make the loop fail or flap.
 
     In the configuration files of DIRECTORY (default: here). It reads the Compose file, Prometheus'
@@ -318,7 +323,8 @@ def check(*, directory: Path, as_json: bool) -> None:
       alertscale check
       alertscale check /srv/shop --json | jq -r '.findings[] | "\\(.file):\\(.line) \\(.text)"'
     """  # noqa: D301
-    found = checking.findings_in(directory, checking.load(), environment=os.environ)
+    environment = None if without_variables else os.environ
+    found = checking.findings_in(directory, checking.load(), environment=environment)
     report = checking.as_json(found)
     if as_json:
         _print_json(report)

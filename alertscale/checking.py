@@ -72,7 +72,7 @@ class Checker(Protocol):
         rules: object,
         prometheus: object,
         alertmanager: object,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None,
     ) -> Iterable[Finding]:
         """Check them, with the variables that Compose would fill in."""
 
@@ -88,8 +88,15 @@ def load() -> Checker:
     return cast("Checker", importlib.import_module("alertscale.check"))
 
 
-def findings_in(directory: Path, checker: Checker, *, environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Check an installation; ``environment`` goes before its ``.env``, as in Compose.
+def findings_in(
+    directory: Path, checker: Checker, *, environment: Mapping[str, str] | None
+) -> tuple[Finding, ...]:
+    """Check an installation.
+
+    Args:
+        directory: that of its Compose file.
+        checker: what checks.
+        environment: goes before its ``.env``, as in Compose; None to leave out what needs a variable.
 
     Raises:
         UncheckableError: its files are not there or cannot be read.

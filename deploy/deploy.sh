@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-# shellcheck source=deploy/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$here/.."
 

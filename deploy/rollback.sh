@@ -36,7 +36,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-# shellcheck source=deploy/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 choose_server "$given"

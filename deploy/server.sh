@@ -190,7 +190,12 @@ place_files() { # release, release before or nothing
 paths() { cut -c 67- "$1" | LC_ALL=C sort; }
 
 # Files of a list (as sha256sum writes it) that are not so here.
-differing() { (cd "$dir" && LC_ALL=C sha256sum --check --quiet "$1" 2>/dev/null || true) | sed -n 's/: FAILED.*$//p'; }
+differing() {
+    {
+        cd "$dir"
+        LC_ALL=C sha256sum --check --quiet "$1" 2>/dev/null || true
+    } | sed -n "s/: FAILED.*\$//p"
+}
 
 # Keep what somebody has changed on the server since the last deploy, and say so.
 changed_here() { # release, release before
@@ -386,15 +391,27 @@ reload_prometheus() { # seconds since the epoch, of before the files were change
     give_up "Prometheus has not taken its changed files within 30 s" "docker compose logs prometheus says why"
 }
 
-reload_alertmanager() {
-    local answer
+# It sees changed files by itself (alertmanager/run.sh); a script that has changed takes a start, though.
+reload_alertmanager() { # seconds since the epoch, of before the files were changed
+    local answer tries=0
     if ! changed_under '^alertmanager/' || ! runs alertmanager; then return 0; fi
-    say "Alertmanager: reloading"
-    answer=$(monitoring alertmanager 9093 "POST /-/reload" || true)
-    case "$answer" in
-        *" 200 "*) ;;
-        *) give_up "Alertmanager has not taken its changed files: $(tail -n 1 <<<"$answer")" "docker compose logs alertmanager says why" ;;
-    esac
+    if changed_under '^alertmanager/run\.sh$'; then
+        timed "Alertmanager: starting anew, since alertmanager/run.sh changed" \
+            docker compose --progress plain up --detach --no-deps --no-build --force-recreate --wait --wait-timeout 120 alertmanager ||
+            { unwell; give_up "Alertmanager does not become healthy" "its last lines are above"; }
+        return 0
+    fi
+    say "Alertmanager: waiting until it has read its changed files"
+    while [ "$tries" -lt 30 ]; do
+        answer=$(monitoring alertmanager 9093 "GET /metrics" | tr -d '\r' || true)
+        if awk -v since="$1" '
+            $1 == "alertmanager_config_last_reload_successful" { good = $2 }
+            $1 == "alertmanager_config_last_reload_success_timestamp_seconds" { at = $2 }
+            END { exit !(good == 1 && at + 0 >= since) }' <<<"$answer"; then return 0; fi
+        tries=$((tries + 1))
+        sleep 1
+    done
+    give_up "Alertmanager has not taken its changed files within 30 s" "docker compose logs alertmanager says why"
 }
 
 # Bring server and release together: whatever is there, a deploy forwards, back, or cut off before.
@@ -423,7 +440,7 @@ converge() { # release, release whose files lie here or nothing
         { unwell; give_up "a service does not become healthy" "the lines above say which; docker compose logs <service>"; }
     reload_nginx
     reload_prometheus "$since"
-    reload_alertmanager
+    reload_alertmanager "$since"
     tell_changes "$before"
 }
 
@@ -510,8 +527,10 @@ validate() { # tree
     fi
     image=$(image_of alertmanager)
     if [ -n "$image" ]; then
+        # With none of the receivers, with each, with all; what one of them needs from .env stands for itself.
         timed "Alertmanager: checking its configuration" docker run --rm --network none \
-            --volume "$1/alertmanager:/etc/alertmanager:ro" --entrypoint /bin/amtool "$image" check-config /etc/alertmanager/alertmanager.yml ||
+            --env SMTP_SMARTHOST=mail.invalid:587 --env SMTP_FROM=from@mail.invalid --env SMTP_TO=to@mail.invalid \
+            --volume "$1/alertmanager:/etc/alertmanager:ro" --entrypoint /bin/sh "$image" /etc/alertmanager/run.sh check ||
             give_up "alertmanager/: amtool refuses it" "put right what it names above"
     fi
     # In the nginx that runs: it has the upstreams, the certificates and your own sites, and resolves every name.
@@ -597,6 +616,9 @@ repair() {
     done
 }
 
+# By age, the oldest first; with -r the newest.
+release_names() { find "$state/releases" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort "$@"; }
+
 forget() { # release
     local name
     if [ -f "$state/releases/$1/images" ]; then
@@ -610,7 +632,7 @@ forget() { # release
 # The last few releases stay, for a rollback.
 forget_old() {
     local old
-    for old in $(cd "$state/releases" && ls | sort -r | tail -n "+$((keep + 1))"); do
+    for old in $(release_names -r | tail -n "+$((keep + 1))"); do
         if [ "$old" != "$(current)" ] && [ "$old" != "$(cat "$state/releases/$(current)/before" 2>/dev/null)" ]; then forget "$old"; fi
     done
     find "$state/log" -type f -mtime +30 -delete
@@ -685,7 +707,7 @@ choose_release() { # beginning of a commit, or nothing for the one before
     if [ -z "$1" ]; then
         release=$(cat "$state/releases/$(current)/before")
     else
-        for one in $(cd "$state/releases" && ls | sort); do
+        for one in $(release_names); do
             case "$(cat "$state/releases/$one/commit")" in "$1"*) release=$one ;; esac
         done
     fi
@@ -697,7 +719,7 @@ choose_release() { # beginning of a commit, or nothing for the one before
 
 list() {
     local one mark
-    for one in $(cd "$state/releases" && ls | sort -r); do
+    for one in $(release_names -r); do
         mark=' '
         if [ "$one" = "$(current)" ]; then mark='*'; fi
         printf '%s %s  %s\n' "$mark" "${one%-*}" "$(describe "$one")"
@@ -712,6 +734,7 @@ start() { # directory, upload, words of run
     shift 2
     log=$state/log/$(date +%Y%m%d-%H%M%S)-$1-$$.log
     : >"$log"
+    # shellcheck disable=SC2094 # the log is named, not read
     setsid "$BASH" "$tools/server.sh" run "$dir" "$tools" "$log" "$@" </dev/null >>"$log" 2>&1 &
     pid=$!
     tail -n +1 -s 0.2 --pid="$pid" -f "$log"

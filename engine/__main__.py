@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python3 -m engine ready|up|down|clean|venv|browser|deploying|check`."""
+"""The commands behind the Makefile: `python3 -m engine up`, and those that `--help` lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import addresses, browser, checks, clean, compose, deploying, facts, images, ready, venv
+from engine import addresses, backup, browser, checks, clean, compose, deploying, facts, images, ready, venv
 from engine.errors import EngineError
 from engine.shell import streamed
 from engine.state import StateStore
@@ -117,7 +117,7 @@ def check(place: Workplace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Workplace], int]] = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "ready": make_ready,
     "up": up,
     "down": down,
@@ -126,24 +126,35 @@ COMMANDS: dict[str, Callable[[Workplace], int]] = {
     "browser": make_browser,
     "deploying": make_deploying,
     "check": check,
+    "backup": backup.take,
+    "restore": backup.restore,
 }
 
 
 def main(argv: list[str]) -> int:
     """Run one command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python3 -m engine", description=__doc__)
-    choices = parser.add_subparsers(dest="command", required=True)
-    for name, function in COMMANDS.items():
-        choices.add_parser(name, help=function.__doc__)
-    chosen = parser.parse_args(argv).command
+    words = vars(_parser().parse_args(argv))
+    chosen = COMMANDS[words.pop("command")]
     checkout = Path(__file__).resolve().parent.parent
     folder = checkout / STATE_FOLDER
     place = ready.Workplace(checkout=checkout, logs=folder / "log", store=StateStore(folder))
     try:
-        return COMMANDS[chosen](place)
+        return chosen(place, **words)
     except EngineError as fault:
         print(f"\n{fault}", file=sys.stderr)
         return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m engine", description=__doc__)
+    choices = parser.add_subparsers(dest="command", required=True)
+    made = {name: choices.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
+    made["backup"].add_argument(
+        "file", nargs="?", default="", help="where to; default: backups/alertscale-<time in UTC>.tar.gz"
+    )
+    made["restore"].add_argument("file", nargs="?", default="", help="a file that backup wrote")
+    made["restore"].add_argument("--yes", action="store_true", help="do not ask")
+    return parser
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ TITLES = {
     "alertmanager": "Alertmanager: alerts that fire now",
     "locust": "Locust: load by hand",
 }
+HTTPS = 443
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
@@ -49,7 +50,8 @@ def pages(config: dict[str, Any]) -> tuple[Page, ...]:
 def _url(port: dict[str, Any]) -> str:
     host = port.get("host_ip", "")
     shown = "localhost" if host in EVERY_INTERFACE or host.startswith("127.") else host
-    return f"http://{shown}:{port['published']}/"
+    scheme = "https" if port.get("target") == HTTPS else "http"
+    return f"{scheme}://{shown}:{port['published']}/"
 
 
 def table(found: tuple[Page, ...]) -> str:

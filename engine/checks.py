@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
     from engine.images import Image
 
-OVERLAYS = ("docker-compose.cadvisor.yml",)
+OVERLAYS = ("docker-compose.cadvisor.yml", "docker-compose.tls.yml")
+SOME_MAIL = (
+    "SMTP_SMARTHOST=mail.example.org:587",
+    "SMTP_FROM=alertscale@example.org",
+    "SMTP_TO=you@example.org",
+)
+"""What the receiver for e-mail needs besides its secret."""
+# nginx reads the certificate while it tests; no real one is at hand, and none is wanted here.
+MAKE_CERTIFICATE = (
+    "cd /etc/nginx/certificates && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    " -days 1 -subj /CN=localhost -keyout privkey.pem -out fullchain.pem 2>/dev/null"
+    " && exec /docker-entrypoint.sh nginx -t"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +98,14 @@ def _prometheus(checkout: Path, image: Image) -> tuple[Check, ...]:
 def _alertmanager(checkout: Path, image: Image) -> tuple[Check, ...]:
     return (
         Check(
+            # With none of the receivers, with each, with all.
             title="amtool check-config",
             argv=(
                 *("docker", "run", "--rm", "--network", "none"),
+                *(word for setting in SOME_MAIL for word in ("--env", setting)),
                 *("--volume", f"{checkout / 'alertmanager'}:/etc/alertmanager:ro"),
-                *("--entrypoint", "/bin/amtool", image.reference),
-                *("check-config", "/etc/alertmanager/alertmanager.yml"),
+                *("--entrypoint", "/bin/sh", image.reference),
+                *("/etc/alertmanager/run.sh", "check"),
             ),
         ),
     )
@@ -100,19 +114,28 @@ def _alertmanager(checkout: Path, image: Image) -> tuple[Check, ...]:
 def _nginx(checkout: Path, image: Image) -> tuple[Check, ...]:
     folder = checkout / "nginx"
     script = "40-alertscale-upstreams.sh"
+    plain = (
+        *("docker", "run", "--rm", "--network", "none"),
+        *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
+        *("--volume", f"{folder / 'conf.d'}:/etc/nginx/conf.d:ro"),
+        *("--volume", f"{folder / script}:/docker-entrypoint.d/{script}:ro"),
+        *("--tmpfs", "/etc/nginx/upstreams"),
+        # The name that Compose's network gives; nginx looks names up while it tests.
+        *("--add-host", "flask-app:127.0.0.1"),
+    )
+    tls = (
+        *("--volume", f"{folder / 'tls'}:/etc/nginx/tls:ro"),
+        *("--volume", f"{folder / 'acme'}:/var/www/acme:ro"),
+        *("--tmpfs", "/etc/nginx/certificates", "--tmpfs", "/run"),
+        *("--env", "HTTPS_PORT=443", "--env", "NGINX_ENVSUBST_FILTER=^HTTPS_PORT$"),
+        *("--env", "NGINX_ENVSUBST_TEMPLATE_DIR=/etc/nginx/tls/templates"),
+        *("--env", "NGINX_ENVSUBST_OUTPUT_DIR=/run", "--entrypoint", "sh"),
+    )
     return (
+        Check(title="nginx -t", argv=(*plain, image.reference, "nginx", "-t")),
         Check(
-            title="nginx -t",
-            argv=(
-                *("docker", "run", "--rm", "--network", "none"),
-                *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
-                *("--volume", f"{folder / 'conf.d'}:/etc/nginx/conf.d:ro"),
-                *("--volume", f"{folder / script}:/docker-entrypoint.d/{script}:ro"),
-                *("--tmpfs", "/etc/nginx/upstreams"),
-                # The name that Compose's network gives; nginx looks names up while it tests.
-                *("--add-host", "flask-app:127.0.0.1"),
-                *(image.reference, "nginx", "-t"),
-            ),
+            title="nginx -t, with TLS",
+            argv=(*plain, *tls, image.reference, "-c", MAKE_CERTIFICATE),
         ),
     )
 

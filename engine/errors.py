@@ -60,3 +60,7 @@ class ImageError(EngineError):
 
 class DaemonError(EngineError):
     """The engine could not be started or stopped."""
+
+
+class BackupError(EngineError):
+    """A backup could not be made, or a file is not one that can be restored."""

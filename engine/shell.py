@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ NOT_FOUND = 127
 TIMED_OUT = 124
 TAIL_LINES = 25
 DOT_EVERY_SECONDS = 5.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals by which a person, a system that shuts down, or a connection that was cut ends a program."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,44 @@ def announced(title: str) -> Iterator[None]:
         print(f" failed after {time.monotonic() - started:.1f} s", flush=True)
         raise
     print(f" {time.monotonic() - started:.1f} s", flush=True)
+
+
+class Dots:
+    """Shows that something goes on: a dot each few seconds, whenever it is called."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + DOT_EVERY_SECONDS
+
+    def __call__(self) -> None:
+        """Print a dot if it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + DOT_EVERY_SECONDS
+            print(".", end="", flush=True)
+
+
+@contextlib.contextmanager
+def tidy_end() -> Iterator[None]:
+    """Let every signal that ends this program end it as an exception, so that `finally` is honoured."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    former = {number: signal.signal(number, end) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back the signals that end this program, and those that it starts, until this is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def logged(

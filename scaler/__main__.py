@@ -38,6 +38,7 @@ from scaler.private import write_private
 from scaler.readiness import Prober
 from scaler.reasons import EventKind
 from scaler.recorder import Recorder
+from scaler.selfcheck import SelfCheck
 from scaler.server import create_server
 from scaler.settings import Settings, read_settings
 from scaler.source import Prometheus
@@ -81,7 +82,8 @@ def _run(settings: Settings) -> int:
     _make_token(settings.token_file)
     stopping = threading.Event()
     prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
-    autoscaler, metrics, journal = _wire(settings, stopping, prometheus)
+    autoscaler, metrics, journal, recorder = _wire(settings, stopping, prometheus)
+    selfcheck = SelfCheck(directory=settings.stack, survived=recorder.survived)
     app = create_app(
         autoscaler=autoscaler,
         metrics=metrics,
@@ -90,6 +92,7 @@ def _run(settings: Settings) -> int:
         clock=time.time,
         prometheus=prometheus,
         signal_ttl=settings.signal_ttl,
+        findings=selfcheck.findings,
     )
     server = create_server(app, host=settings.host, port=settings.port)
     loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
@@ -117,6 +120,7 @@ def _run(settings: Settings) -> int:
         # nginx must follow the replicas where nothing can be scaled: on a full disk, for one.
         log.error("survived", where="history", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
     loop.start()
+    threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
     threading.Thread(target=watch, name="socket", daemon=True).start()
     log.info("listening", address=f"{settings.host}:{settings.port}")
     try:
@@ -132,7 +136,7 @@ def _run(settings: Settings) -> int:
 
 def _wire(
     settings: Settings, stopping: threading.Event, prometheus: Prometheus
-) -> tuple[Autoscaler, Metrics, Journal]:
+) -> tuple[Autoscaler, Metrics, Journal, Recorder]:
     client = _engine()
     project, networks = _own_container(client, settings)
     log.info("alertscale", project=project, networks=sorted(networks) if networks is not None else "host")
@@ -185,7 +189,7 @@ def _wire(
         stopping=stopping,
         source_lives=prometheus.lives,
     )
-    return autoscaler, metrics, journal
+    return autoscaler, metrics, journal, recorder
 
 
 def _engine() -> APIClient:

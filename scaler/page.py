@@ -28,6 +28,7 @@ from scaler.journal import Event
 from scaler.pipeline import Pipeline, Station
 from scaler.reasons import ErrorReason, EventKind
 from scaler.rules import rule_links
+from scaler.selfcheck import Finding
 from scaler.sentences import sentence
 from scaler.source import Prometheus, Source
 from scaler.thresholds import Threshold
@@ -87,6 +88,7 @@ def add_page(
     prometheus: Source | None,
     signal_ttl: float,
     clock: Callable[[], float],
+    findings: Callable[[], Sequence[Finding]] = tuple,
 ) -> None:
     """Add the page and what it asks for.
 
@@ -96,6 +98,7 @@ def add_page(
         prometheus: None if there is none.
         signal_ttl: seconds without the Watchdog after which alerts count as not arriving.
         clock: seconds since the epoch.
+        findings: what the check of the stack's files found.
     """
     source = prometheus or Prometheus("", password_file=Path())
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ThreadPool-prometheus")
@@ -134,6 +137,7 @@ def add_page(
             filters=filters,
             health=health,
             blind=silent,
+            findings=findings(),
             watchdog=clock() - health.watchdog_age if math.isfinite(health.watchdog_age) else None,
             stations=() if part == "live" else pipeline.stations(wait=False),
             assets=assets,

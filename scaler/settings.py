@@ -37,6 +37,7 @@ class Settings:
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
         prometheus: ALERTSCALE_PROMETHEUS, asked if it lives before a replica is removed; empty not to ask.
         prometheus_password_file: ALERTSCALE_PROMETHEUS_PASSWORD_FILE, read if that address names a user.
+        stack: ALERTSCALE_STACK, the directory of the stack's files, checked at the start if it is there.
         tick: ALERTSCALE_TICK, between two decisions.
         keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
         log_level: ALERTSCALE_LOG_LEVEL.
@@ -53,6 +54,7 @@ class Settings:
     signal_ttl: float
     prometheus: str
     prometheus_password_file: Path
+    stack: Path
     tick: float
     keep_events: int
     log_level: str
@@ -126,6 +128,7 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
     "PROMETHEUS": (_url, ""),
     "PROMETHEUS_PASSWORD_FILE": (_directory, "/run/monitoring/password"),
+    "STACK": (_directory, "/etc/alertscale"),
     "TICK": (_seconds(0.1, 60), "1s"),
     "KEEP_EVENTS": (_events, "10000"),
     "LOG_LEVEL": (_one_of(_LEVELS), "info"),
@@ -190,6 +193,7 @@ def _settings(values: Mapping[str, object]) -> Settings:
         signal_ttl=take("SIGNAL_TTL", float),
         prometheus=take("PROMETHEUS", str),
         prometheus_password_file=take("PROMETHEUS_PASSWORD_FILE", Path),
+        stack=take("STACK", Path),
         tick=take("TICK", float),
         keep_events=take("KEEP_EVENTS", int),
         log_level=take("LOG_LEVEL", str),

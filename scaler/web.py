@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +30,7 @@ from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.page import HIGHEST_ID, add_page
 from scaler.reasons import ErrorReason, EventKind, Pause
+from scaler.selfcheck import Finding
 from scaler.sentences import sentence
 from scaler.source import Source
 from scaler.views import Health, Inputs, ReplicaView, ServiceView
@@ -89,6 +90,7 @@ def create_app(
     clock: Callable[[], float],
     prometheus: Source | None = None,
     signal_ttl: float = 15.0,
+    findings: Callable[[], Sequence[Finding]] = tuple,
 ) -> Flask:
     """Build the WSGI application.
 
@@ -101,6 +103,7 @@ def create_app(
         clock: seconds since the epoch.
         prometheus: asked for the chart and the lights of the status page; None if there is none.
         signal_ttl: seconds without the Watchdog after which alerts count as not arriving.
+        findings: what the check of the stack's files found, shown on the status page.
     """
     here = Path(__file__).parent
     app = Flask("scaler", template_folder=str(here / "templates"), static_folder=None)
@@ -122,7 +125,7 @@ def create_app(
     def openapi() -> Response:
         return Response(document, content_type="application/json")
 
-    add_page(app, autoscaler, prometheus=prometheus, signal_ttl=signal_ttl, clock=clock)
+    add_page(app, autoscaler, prometheus=prometheus, signal_ttl=signal_ttl, clock=clock, findings=findings)
 
     @app.after_request
     def harden(response: Response) -> Response:

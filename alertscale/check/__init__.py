@@ -23,7 +23,7 @@ def check(
     rules: tuple[Path, ...],
     prometheus: Path | None,
     alertmanager: Path | None,
-    environment: Mapping[str, str] = _NO_ENVIRONMENT,
+    environment: Mapping[str, str] | None = _NO_ENVIRONMENT,
 ) -> tuple[Finding, ...]:
     """Check files; what cannot be read is a finding too.
 
@@ -32,7 +32,8 @@ def check(
         rules: Prometheus' rule files.
         prometheus: ``prometheus.yml``; None leaves out what needs it.
         alertmanager: ``alertmanager.yml``; None leaves out what needs it.
-        environment: variables for ``${...}`` in Compose files, such as ``os.environ``.
+        environment: variables for ``${...}`` in Compose files, such as ``os.environ``; None if neither they
+            nor ``.env`` are at hand, and what needs a variable is to be left out.
 
     Returns:
         All findings, by file and line.

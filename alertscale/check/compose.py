@@ -118,13 +118,13 @@ class Stack:
 
 
 def read_stack(
-    documents: Sequence[Node], *, variables: Mapping[str, str], partial: bool, findings: list[Finding]
+    documents: Sequence[Node], *, variables: Mapping[str, str] | None, partial: bool, findings: list[Finding]
 ) -> Stack | None:
     """Read Compose files, each laid over the ones before it.
 
     Args:
         documents: one for each file, in the order of ``docker compose -f``.
-        variables: for ``${...}``.
+        variables: for ``${...}``; None if they are not at hand.
         partial: there are more files, which could not be read.
         findings: what is not of the form of a Compose file is added here.
 
@@ -151,7 +151,7 @@ def read_stack(
 
 @dataclass(frozen=True, kw_only=True)
 class _Reader:
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] | None
     findings: list[Finding]
 
     def report(self, node: Node, text: str, way_out: str) -> None:

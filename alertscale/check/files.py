@@ -98,18 +98,19 @@ def _matching(pattern: Node, directory: Path) -> list[Path]:
         return []
 
 
-def load(files: Files, *, environment: Mapping[str, str], findings: list[Finding]) -> Documents:
+def load(files: Files, *, environment: Mapping[str, str] | None, findings: list[Finding]) -> Documents:
     """Read the files.
 
     Args:
         files: which.
-        environment: goes before the variables of ``.env`` beside the first Compose file.
+        environment: goes before the variables of ``.env`` beside the first Compose file; None for neither.
         findings: what cannot be read is added here.
 
     Returns:
         What could be read.
     """
     compose = _read_all(files.compose, findings=findings)
+    variables = None if environment is None else {**_dot_env(files.compose, findings=findings), **environment}
     rules = _read_all(files.rules, findings=findings)
     prometheus = _read(files.prometheus, findings=findings) if files.prometheus else None
     if prometheus and files.prometheus:
@@ -119,7 +120,7 @@ def load(files: Files, *, environment: Mapping[str, str], findings: list[Finding
         rules=rules,
         prometheus=prometheus,
         alertmanager=_read(files.alertmanager, findings=findings) if files.alertmanager else None,
-        variables={**_dot_env(files.compose, findings=findings), **environment},
+        variables=variables,
         compose_partial=len(compose) < len(files.compose),
         rules_partial=len(rules) < len(files.rules),
     )

@@ -22,7 +22,7 @@ class Documents:
         rules: one for each rule file.
         prometheus: ``prometheus.yml``; None if it was not given or could not be read.
         alertmanager: ``alertmanager.yml``; None if it was not given or could not be read.
-        variables: of the environment and of ``.env``.
+        variables: of the environment and of ``.env``; None if they are not at hand.
         compose_partial: a Compose file could not be read.
         rules_partial: a rule file could not be read.
     """
@@ -31,7 +31,7 @@ class Documents:
     rules: tuple[Node, ...] = ()
     prometheus: Node | None = None
     alertmanager: Node | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] | None = field(default_factory=dict)
     compose_partial: bool = False
     rules_partial: bool = False
 

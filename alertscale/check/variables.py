@@ -18,15 +18,16 @@ class _Unknown(Exception):  # noqa: N818 - a signal within this module
     """The text needs a variable that nobody gave, or cannot be read."""
 
 
-def interpolate(text: str, *, variables: Mapping[str, str]) -> str | None:
+def interpolate(text: str, *, variables: Mapping[str, str] | None) -> str | None:
     """Put variables into a text as Compose does.
 
     Args:
         text: such as ``${PORT:-8080}:80``; ``$$`` is a dollar sign.
-        variables: of the environment and of ``.env``.
+        variables: of the environment and of ``.env``; None if they are not at hand.
 
     Returns:
-        The text; None if it needs a variable that is neither given nor has a default, or cannot be read.
+        The text; None if it needs a variable that is neither given nor has a default, or cannot be read;
+        without the variables at hand also where there is a default, which one of them may replace.
     """
     try:
         return _interpolated(text, variables, depth=0)
@@ -34,7 +35,7 @@ def interpolate(text: str, *, variables: Mapping[str, str]) -> str | None:
         return None
 
 
-def _interpolated(text: str, variables: Mapping[str, str], *, depth: int) -> str:
+def _interpolated(text: str, variables: Mapping[str, str] | None, *, depth: int) -> str:
     if depth > _DEEPEST:
         raise _Unknown
     parts, at = [], 0
@@ -46,6 +47,8 @@ def _interpolated(text: str, variables: Mapping[str, str], *, depth: int) -> str
         at = found.end()
         if found["dollar"]:
             parts.append("$")
+        elif variables is None:
+            raise _Unknown
         elif found["plain"]:
             parts.append(_given(found["plain"], variables))
         else:

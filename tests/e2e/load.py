@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ class Load:
         path: what they ask for.
         method: how.
         longest: seconds after which they stop by themselves.
+        tls: how they see that it is nginx; None for plain HTTP.
         answers: how often each status, or each fault, was met.
         first_answer: replica to the seconds from the load's start to its first answer.
     """
@@ -31,6 +33,7 @@ class Load:
     path: str = "/work?ms=60"
     method: str = "GET"
     longest: float = 240.0
+    tls: ssl.SSLContext | None = None
     answers: Counter[str] = field(default_factory=Counter)
     first_answer: dict[str, float] = field(default_factory=dict)
 
@@ -58,7 +61,7 @@ class Load:
         return {answer: count for answer, count in self.answers.items() if answer != "200"}
 
     def _client(self) -> None:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        connection = self._connection()
         while not self._stop.is_set() and time.monotonic() - self.started < self.longest:
             try:
                 connection.request(self.method, self.path)
@@ -69,6 +72,11 @@ class Load:
                 self._count(repr(error), b"")
                 connection.close()
         connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection(self.host, self.port, timeout=60)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=60, context=self.tls)
 
     def _count(self, answer: str, body: bytes) -> None:
         with self._lock:

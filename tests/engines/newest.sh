@@ -29,8 +29,9 @@ fail() {
 }
 
 check() {
-    [ "$(id -u)" = 0 ] && grep -qs '^ID=debian$' /etc/os-release ||
+    if [ "$(id -u)" != 0 ] || ! grep -qs '^ID=debian$' /etc/os-release; then
         fail "needs root on Debian; run it as root there, or leave the newest engine out"
+    fi
     for pair in mmdebstrap=mmdebstrap ip=iproute2 nsenter=util-linux unshare=util-linux docker=docker.io; do
         command -v "${pair%%=*}" > /dev/null || fail "no ${pair%%=*} here; apt-get install ${pair#*=}"
     done

@@ -1,22 +1,22 @@
-"""The routes and the message text, by the amtool of the pinned image."""
+"""The routes and every combination of receivers, by the amtool of the pinned image."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from engine.checks import SOME_MAIL
+from tests.integration import amtool
+from tests.integration.amtool import IMAGE, ROOT, Amtool
+
 pytestmark = pytest.mark.engine
 
-ROOT = Path(__file__).parents[2]
-CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text())
-IMAGE: str = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["alertmanager"]["image"]
 ALERTS: dict[str, dict[str, str]] = {
     rule["alert"]: rule.get("labels", {})
     for group in yaml.safe_load((ROOT / "prometheus" / "alert.rules.yml").read_text())["groups"]
@@ -24,53 +24,91 @@ ALERTS: dict[str, dict[str, str]] = {
 }
 FROM_SERIES = {"project": "shop", "service": "web", "instance": "web:80", "job": "web"}
 """Labels that an alert may take over from its series."""
+RECORDED_AND_TOLD = ["scaler", "operator"]
 
 
-def amtool(
-    *arguments: str, config: Path = ROOT / "alertmanager", data: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run amtool in the pinned image, with the directory `config` as /etc/alertmanager."""
-    mounts = ["-v", f"{config}:/etc/alertmanager:ro"]
-    if data is not None:
-        mounts += ["-v", f"{data}:/data:ro"]
-    user = f"{os.getuid()}:{os.getgid()}"
-    command = ["docker", "run", "--rm", "--network=none", "--user", user, *mounts]
-    command += ["--entrypoint=amtool", IMAGE, *arguments]
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Amtool]:
+    with amtool.running(tmp_path_factory.mktemp("data")) as started:
+        yield started
+
+
+def receivers_of(tool: Amtool, labels: dict[str, str]) -> list[str]:
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    done = tool("config", "routes", "test", "--config.file=/etc/alertmanager/alertmanager.yml", *pairs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip().split(",")
+
+
+def check(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the check of run.sh over a folder such as alertmanager/."""
+    environment = [word for setting in settings for word in ("--env", setting)]
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--network=none",
+        *environment,
+        "-v",
+        f"{folder}:/etc/alertmanager:ro",
+    ]
+    command += ["--entrypoint=sh", IMAGE, "/etc/alertmanager/run.sh", "check"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def receiver_of(labels: dict[str, str]) -> str:
-    pairs = [f"{name}={value}" for name, value in labels.items()]
-    done = amtool("config", "routes", "test", "--config.file=/etc/alertmanager/alertmanager.yml", *pairs)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of alertmanager/ that the user of the image may read."""
+    tmp_path.chmod(0o755)
+    return Path(shutil.copytree(ROOT / "alertmanager", tmp_path / "alertmanager"))
 
 
-def webhooks_of(receiver: str) -> list[str]:
-    return [
-        webhook["url"]
-        for found in CONFIG["receivers"]
-        if found["name"] == receiver
-        for webhook in found["webhook_configs"]
-    ]
-
-
-def test_the_configuration_is_valid() -> None:
-    done = amtool("check-config", "/etc/alertmanager/alertmanager.yml")
+def test_the_configuration_is_valid(tool: Amtool) -> None:
+    done = tool("check-config", "/etc/alertmanager/alertmanager.yml")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 templates" in done.stdout
 
 
+def test_it_is_valid_with_none_of_the_receivers_with_each_and_with_all() -> None:
+    done = check(ROOT / "alertmanager", *SOME_MAIL)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    kinds = ("email", "slack", "telegram", "webhook")
+    tried = [line for line in done.stdout.splitlines() if line.startswith("--- receivers:")]
+    assert tried == [
+        f"--- receivers: {kind} -> {on}"
+        for kind, on in (("none", "none"), *zip(kinds, kinds, strict=True), ("all", " ".join(kinds)))
+    ]
+    assert "FAILED" not in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["slack", "webhook"])
+def test_a_receiver_with_a_fault_fails_the_check_and_is_named(copy: Path, kind: str) -> None:
+    with (copy / "receivers" / f"{kind}.yml").open("a") as file:
+        file.write("    no_such_option: 1\n")
+
+    done = check(copy, *SOME_MAIL)
+
+    assert done.returncode == 1
+    assert "no_such_option" in done.stdout
+    parts = {part.split(maxsplit=1)[0]: part for part in done.stdout.split("--- receivers: ")[1:]}
+    assert [name for name, part in parts.items() if "FAILED" in part] == [kind, "all"]
+
+
+def test_a_receiver_whose_settings_are_missing_is_left_out_and_named() -> None:
+    done = check(ROOT / "alertmanager", *SOME_MAIL[:2])
+
+    assert "--- receivers: email -> none" in done.stdout
+    assert "receivers/email.yml: its secret is there, but in .env there is no SMTP_TO" in done.stderr
+
+
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_of_the_rules_reaches_the_receiver_that_is_meant_for_it(alert: str) -> None:
+def test_an_alert_of_the_rules_reaches_the_receivers_that_are_meant_for_it(tool: Amtool, alert: str) -> None:
     plain = {k: v for k, v in ALERTS[alert].items() if "{{" not in v}
-    meant = "scaler" if "scale" in plain or alert == "Watchdog" else "operator"
+    meant = ["scaler"] if "scale" in plain or alert == "Watchdog" else RECORDED_AND_TOLD
 
-    receiver = receiver_of({**FROM_SERIES, **plain, "alertname": alert})
-
-    assert receiver == meant
-    assert webhooks_of(receiver) == ["http://scaler:8000/alerts"]
+    assert receivers_of(tool, {**FROM_SERIES, **plain, "alertname": alert}) == meant
 
 
 @pytest.mark.parametrize(
@@ -83,110 +121,11 @@ def test_an_alert_of_the_rules_reaches_the_receiver_that_is_meant_for_it(alert: 
     ],
     ids=["unknown name", "no name", "unknown direction", "no labels"],
 )
-def test_an_alert_that_nobody_foresaw_is_delivered(labels: dict[str, str]) -> None:
-    receiver = receiver_of(labels)
-
-    assert receiver == "operator"
-    assert webhooks_of(receiver) == ["http://scaler:8000/alerts"]
+def test_an_alert_that_nobody_foresaw_is_shown_and_told(tool: Amtool, labels: dict[str, str]) -> None:
+    assert receivers_of(tool, labels) == RECORDED_AND_TOLD
 
 
-def test_the_e_mail_example_is_valid_once_it_is_uncommented(tmp_path: Path) -> None:
-    text = (ROOT / "alertmanager" / "alertmanager.yml").read_text()
-    begin = text.index("    # email_configs:")
-    uncommented = re.sub(r"(?m)^    # ", "    ", text[begin:])
-    (tmp_path / "templates").mkdir()
-    template = ROOT / "alertmanager" / "templates" / "alertscale.tmpl"
-    (tmp_path / "templates" / template.name).write_text(template.read_text())
-    (tmp_path / "alertmanager.yml").write_text(text[:begin] + uncommented)
+def test_the_receivers_of_the_routes_are_those_that_are_defined() -> None:
+    config: dict[str, Any] = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text())
 
-    done = amtool("check-config", "/etc/alertmanager/alertmanager.yml", config=tmp_path)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "email_configs" in yaml.safe_load(text[:begin] + uncommented)["receivers"][1]
-
-
-FIRING = {
-    "status": "firing",
-    "labels": {
-        "alertname": "AtMaxReplicas",
-        "project": "shop",
-        "service": "web",
-        "severity": "warning",
-    },
-    "annotations": {
-        "summary": "web has all 5 replicas and is still busy",
-        "description": "An alert has asked shop/web for one more replica.",
-        "runbook": "docs/monitoring.md#atmaxreplicas",
-    },
-    "startsAt": "2026-01-02T03:04:05Z",
-    "endsAt": "0001-01-01T00:00:00Z",
-    "generatorURL": "http://localhost:10090/graph?g0.expr=x",
-}
-RESOLVED = {
-    "status": "resolved",
-    "labels": {"alertname": "NobodyForesawThis"},
-    "annotations": {},
-    "startsAt": "2026-01-02T03:04:05Z",
-    "endsAt": "2026-01-02T03:05:06Z",
-    "generatorURL": "",
-}
-
-
-def render(template: str, tmp_path: Path, **data: object) -> str:
-    whole = {
-        "receiver": "operator",
-        "groupLabels": {},
-        "commonLabels": {},
-        "commonAnnotations": {},
-        "externalURL": "http://localhost:9093",
-        **data,
-    }
-    (tmp_path / "data.json").write_text(json.dumps(whole))
-    done = amtool(
-        "template",
-        "render",
-        "--template.glob=/etc/alertmanager/templates/*.tmpl",
-        "--template.data=/data/data.json",
-        f'--template.text={{{{ template "{template}" . }}}}',
-        data=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_title_says_what_and_where(tmp_path: Path) -> None:
-    title = render(
-        "alertscale.title",
-        tmp_path,
-        status="firing",
-        alerts=[FIRING],
-        commonLabels=FIRING["labels"],
-    )
-
-    assert title.strip() == "[FIRING 1] warning: AtMaxReplicas (shop/web)"
-
-
-def test_the_title_of_an_alert_without_labels_still_says_something(tmp_path: Path) -> None:
-    title = render("alertscale.title", tmp_path, status="resolved", alerts=[RESOLVED])
-
-    assert title.strip() == "[RESOLVED] 1 alerts"
-
-
-def test_the_text_says_what_where_since_when_and_what_to_do(tmp_path: Path) -> None:
-    text = render("alertscale.text", tmp_path, status="firing", alerts=[FIRING, RESOLVED])
-
-    assert text.splitlines()[0] == "web has all 5 replicas and is still busy"
-    for line in (
-        "  An alert has asked shop/web for one more replica.",
-        "  Alert:   AtMaxReplicas (warning)",
-        "  Service: shop/web",
-        "  Since:   2026-01-02 03:04:05 UTC",
-        "  What to do: docs/monitoring.md#atmaxreplicas",
-        "  The rule now: http://localhost:10090/graph?g0.expr=x",
-        "Resolved:",
-        "NobodyForesawThis",
-        "  Until:   2026-01-02 03:05:06 UTC",
-        "Silence it: http://localhost:9093/#/alerts?receiver=operator",
-    ):
-        assert line in text.splitlines()
-    assert "<no value>" not in text
+    assert [receiver["name"] for receiver in config["receivers"]] == RECORDED_AND_TOLD

@@ -143,6 +143,18 @@ def identities(stack: Stack, *services: str) -> list[tuple[str, str]]:
     return [(c["Id"], c["State"]["StartedAt"]) for s in services for c in stack.containers(s)]
 
 
+@contextlib.contextmanager
+def scaler_started_anew(stack: Stack) -> Iterator[None]:
+    """Wait for the scaler that has the new engine's socket; the former one may still say that it is ready."""
+    before = identities(stack, "scaler")
+    yield
+    wait_until(
+        lambda: identities(stack, "scaler") != before and ready(stack),
+        within=40,
+        what="/readyz is 200 at a scaler that Docker has started anew",
+    )
+
+
 def assert_right(stack: Stack, count: int) -> None:
     """So many replicas, all running and in nginx, and nothing else of the service."""
     stack.await_replicas(count, within=60)
@@ -205,9 +217,9 @@ def test_containers_outlive_an_engine_with_live_restore_and_the_scaler_finds_the
     stack = machine.stack
     before = identities(stack, "flask-app", "nginx")
     with requests_past_the_proxy(machine):
-        machine.engine.stop()
-        machine.engine.start("--live-restore")
-        wait_until(lambda: ready(stack), within=40, what="/readyz is 200")
+        with scaler_started_anew(stack):
+            machine.engine.stop()
+            machine.engine.start("--live-restore")
         assert identities(stack, "flask-app", "nginx") == before
         assert_right(stack, len(stack.containers()))
         wanted = order_one_more(stack)
@@ -220,9 +232,9 @@ def test_a_step_under_way_when_the_engine_is_killed_is_finished(machine: Machine
     with requests_past_the_proxy(machine):
         wanted = order_one_more(stack)
         wait_until(lambda: len(stack.containers()) == wanted, within=20, what="its container", every=0.01)
-        machine.engine.kill()
-        machine.engine.start("--live-restore")
-        wait_until(lambda: ready(stack), within=40, what="/readyz is 200")
+        with scaler_started_anew(stack):
+            machine.engine.kill()
+            machine.engine.start("--live-restore")
         assert_right(stack, wanted)
     assert_once(stack, wanted)
 

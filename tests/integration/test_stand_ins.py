@@ -247,6 +247,9 @@ class TestAlertmanager:
 
     def test_its_tools_are_busybox_and_amtool(self, alertmanager: str) -> None:
         sh(alertmanager, "test -x /bin/wget && test -x /bin/amtool")
+        # What alertmanager/run.sh needs.
+        needed = ("awk", "base64", "md5sum", "mkfifo", "mktemp", "nc", "tar", "timeout")
+        assert len(found(alertmanager, *needed)) == len(needed)
         assert absent(alertmanager, "curl", "bash", "python3", "apt-get", "promtool")
 
     def test_it_becomes_ready_as_nobody_on_its_own_volume(self, alertmanager: str, name: str) -> None:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.selfcheck import Finding
 from scaler.server import Server, create_server
 from scaler.views import Health, ReplicaView, ServiceView
 from scaler.web import create_app
@@ -301,7 +302,12 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
 
 
 def serve(
-    directory: Path, *, port: int = 0, services: int = 1, events: int = 0
+    directory: Path,
+    *,
+    port: int = 0,
+    services: int = 1,
+    events: int = 0,
+    findings: Sequence[Finding] = (),
 ) -> tuple[Server, Autoscaler, FakePrometheus]:
     """Listen on loopback; the caller runs the server."""
     autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000), count=services)
@@ -314,6 +320,7 @@ def serve(
         token=lambda: TOKEN,
         clock=time.time,
         prometheus=prometheus,
+        findings=lambda: findings,
     )
     return create_server(app, host="127.0.0.1", port=port), autoscaler, prometheus
 

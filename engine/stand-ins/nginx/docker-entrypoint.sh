@@ -17,6 +17,7 @@ prepare() {
                     say "Ignoring $script, not executable"
                 elif [ "${script%.envsh}" != "$script" ]; then
                     say "Sourcing $script"
+                    # shellcheck source=/dev/null
                     . "$script"
                 else
                     say "Launching $script"

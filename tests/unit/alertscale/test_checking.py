@@ -49,9 +49,9 @@ class Checker:
         rules: object,
         prometheus: object,
         alertmanager: object,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None,
     ) -> tuple[Found, ...]:
-        self.asked.append((compose, rules, prometheus, alertmanager, dict(environment)))
+        self.asked.append((compose, rules, prometheus, alertmanager, environment))
         return self.findings
 
 

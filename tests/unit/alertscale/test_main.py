@@ -274,6 +274,15 @@ class TestCheck:
         assert run("check", str(tmp_path)).code == 0
         assert run("check", str(tmp_path), "--json").json["warnings"] == 1
 
+    def test_variables_can_be_left_out_where_those_of_compose_are_not_at_hand(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "docker-compose.yml").write_text(
+            "services: {web: {image: w, labels: {alertscale.enable: 'true', alertscale.max: '${MAX:-many}'}}}"
+        )
+        assert "alertscale.max" in run("check", str(tmp_path)).out
+        assert "alertscale.max" not in run("check", "--without-variables", str(tmp_path)).out
+
     def test_it_looks_here_when_no_directory_is_given(self, run: Run, checker: Checker) -> None:
         run("check")
         assert checker.asked[0] == Path()

@@ -44,3 +44,8 @@ def test_a_port_that_docker_chooses_has_no_page() -> None:
 def test_the_table_lines_the_addresses_up() -> None:
     shown = table((Page(title="a", url="http://x/"), Page(title="longer", url="http://y/")))
     assert shown == "  a       http://x/\n  longer  http://y/"
+
+
+def test_a_page_behind_tls_is_shown_as_https() -> None:
+    config = {"services": {"nginx": {"ports": [{"target": 443, "published": "8443"}]}}}
+    assert [page.url for page in pages(config)] == ["https://localhost:8443/"]

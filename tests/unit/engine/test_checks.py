@@ -28,18 +28,20 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
     assert list(found) == [
         "docker compose config: docker-compose.yml",
         "docker compose config: docker-compose.yml + docker-compose.cadvisor.yml",
+        "docker compose config: docker-compose.yml + docker-compose.tls.yml",
         "promtool check config",
         "promtool check rules",
         "promtool test rules",
         "amtool check-config",
         "nginx -t",
+        "nginx -t, with TLS",
     ]
     assert found["promtool check rules"][-2:] == (
         "/etc/prometheus/alert.rules.yml",
         "/etc/prometheus/recording.rules.yml",
     )
     assert found["promtool test rules"][-1] == "/etc/prometheus/tests/one.yml"
-    assert "prom/alertmanager:v3" in found["amtool check-config"]
+    assert found["amtool check-config"][-3:] == ("prom/alertmanager:v3", "/etc/alertmanager/run.sh", "check")
     assert found["nginx -t"][-3:] == ("nginx:1", "nginx", "-t")
 
 

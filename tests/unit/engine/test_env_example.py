@@ -1,4 +1,4 @@
-""".env.example names every variable of docker-compose.yml with the default that it has there."""
+""".env.example names every variable of the Compose files with the default that it has there."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
+def compose_files() -> str:
+    """docker-compose.yml and its overlays."""
+    return "".join(file.read_text(encoding="utf-8") for file in CHECKOUT.glob("docker-compose*.yml"))
+
+
 def test_every_variable_is_documented_with_its_default() -> None:
-    compose = (CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8")
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
-    used = set(re.findall(r"\$\{(\w+):-([^}]*)\}", compose))
+    used = set(re.findall(r"\$\{(\w+):-([^}]*)\}", compose_files()))
     documented = set(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
     assert documented == used
 
 
 def test_every_variable_has_a_default_so_that_no_env_file_is_needed() -> None:
-    compose = (CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8")
-    assert re.findall(r"(?<!\$)\$\{\w+\}", compose) == []
+    assert re.findall(r"(?<!\$)\$\{\w+\}", compose_files()) == []

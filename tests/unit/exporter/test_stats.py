@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -44,6 +44,19 @@ def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:
         time.sleep(0.005)
 
 
+started: list[tuple[StatsEngine, list[Container]]] = []
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards() -> Iterator[None]:
+    """A reader's threads outlive its test; what they log must not reach another one's output."""
+    yield
+    for engine, wanted in started:
+        engine.fails = False
+        wanted.clear()
+    started.clear()
+
+
 def reader(
     engine: StatsEngine,
     wanted: list[Container],
@@ -57,6 +70,7 @@ def reader(
         metrics=metrics or Metrics(),
         monotonic=monotonic,
     )
+    started.append((engine, wanted))
     stats.start()
     return stats
 

@@ -15,6 +15,7 @@ from scaler.journal import Journal
 from scaler.metrics import Metrics
 from scaler.page import PAGE_OF_EVENTS
 from scaler.reasons import EventKind, Pause
+from scaler.selfcheck import Finding
 from scaler.views import Health
 from scaler.web import create_app
 from tests.page.site import SHOP, Autoscaler, FakePrometheus, fill
@@ -29,6 +30,7 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000))
         self.prometheus = FakePrometheus()
+        self.findings: list[Finding] = []
         self.client: FlaskClient = create_app(
             autoscaler=self.autoscaler,
             metrics=Metrics(CollectorRegistry()),
@@ -36,6 +38,7 @@ class Site:
             token=lambda: "",
             clock=time.time,
             prometheus=self.prometheus,
+            findings=lambda: self.findings,
         ).test_client()
 
     def page(self, query: str = "") -> str:
@@ -101,6 +104,23 @@ class TestBanner:
         assert 'class="banner"' not in site.page()
 
 
+class TestFindings:
+    def test_what_the_check_found_is_shown_with_place_and_way_out(self, site: Site) -> None:
+        text = "alertscale.min 9 is more than <b>alertscale.max</b> 3"
+        found = Finding(
+            rule="min-above-max", severity="error", place="compose.yml:7", text=text, way_out="lower the one"
+        )
+        site.findings = [found]
+        shown = site.page()
+        assert "alertscale check found 1 thing" in shown
+        assert "compose.yml:7" in shown
+        assert "&lt;b&gt;alertscale.max" in shown
+        assert "lower the one" in shown
+
+    def test_nothing_is_said_while_nothing_was_found(self, site: Site) -> None:
+        assert "alertscale check" not in site.page()
+
+
 class TestTimeline:
     def test_each_entry_links_to_its_rule(self, site: Site) -> None:
         fill(site.autoscaler, events=0)
@@ -158,7 +178,7 @@ class TestPolling:
             {a["data-live"] for _, a in Tags(site.page(q)).all if "data-live" in a}
             for q in ("", "?part=live")
         )
-        assert whole == live == {"banner", NAME, "timeline"}
+        assert whole == live == {"banner", "checked", NAME, "timeline"}
 
 
 class TestFigures:

@@ -40,6 +40,12 @@ def test_what_cannot_be_known_is_not_guessed(text: str) -> None:
     assert interpolate(text, variables=GIVEN) is None
 
 
+@pytest.mark.parametrize("text", ["$SET", "${SET}", "${SET:-other}", "${SET+there}", "a ${SET-} b"])
+def test_without_the_variables_at_hand_a_default_is_no_answer(text: str) -> None:
+    assert interpolate(text, variables=None) is None
+    assert interpolate("$$5 and no more", variables=None) == "$5 and no more"
+
+
 @given(st.text(alphabet="${}:-+?AB "), st.dictionaries(st.sampled_from("AB"), st.text(max_size=3)))
 def test_no_text_raises(text: str, variables: dict[str, str]) -> None:
     assert isinstance(interpolate(text, variables=variables), str | None)
