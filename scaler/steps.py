@@ -185,7 +185,7 @@ class Stepper:
         clock.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
-        if not self._wait(lambda view: replica not in view.serving, _RETIRE_TIMEOUT):
+        if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
         self._drain(limits.drain)
         clock.enter(Phase.STOP)
@@ -236,7 +236,8 @@ class Stepper:
         """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
         try:
             self._world.mark_draining(replica)
-            self._wait(lambda view: replica not in view.serving, _RETIRE_TIMEOUT)
+            self._wake()
+            self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT)
             self._target.discard(replica)
             self._wake()
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)

@@ -39,6 +39,8 @@ class Traffic:
         self._own_project = own_project
         self._retry_at: float | None = None
         self._unnamable: set[str] = set()
+        self._known = False
+        """Whether what nginx has is known: the scaler before this one may have put in anybody."""
         self.error = ""
         """Why nginx does not have what it should; empty when it does."""
 
@@ -54,6 +56,11 @@ class Traffic:
             now: seconds, monotonic.
             relisted: the engine was listed anew, so nginx itself may be another than before.
         """
+        self._put_right(view, now, relisted=relisted)
+        if self._known and view.draining != self._world.view.let_go:
+            self._world.update(let_go=view.draining)
+
+    def _put_right(self, view: View, now: float, *, relisted: bool) -> None:
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
         waiting = self._retry_at is not None
         if waiting and now < self.next_due():
@@ -62,6 +69,7 @@ class Traffic:
         if not (waiting or relisted) and self._kept(view, ready, behind, upstreams) == view.serving:
             return
         instance = view.observation.balancer
+        self._known = self._known or instance is None or not instance.running
         try:
             outcome = self._balancer.sync(
                 upstreams, instance=instance.id if instance and instance.running else None
@@ -71,6 +79,7 @@ class Traffic:
             outcome = ReloadOutcome.STARTING
         else:
             self.error = ""
+            self._known = self._known or outcome is not ReloadOutcome.STARTING
             self._retry_at = now + _RETRY_STARTING if outcome is ReloadOutcome.STARTING else None
         if outcome is ReloadOutcome.STARTING:
             # Whoever nginx does not carry follows readiness all the same.

@@ -25,6 +25,8 @@ class View:
         draining: ids of replicas that we take away.
         stopping: ids of replicas that somebody else has asked to stop.
         serving: ids of replicas that get traffic: nginx has them, or they are ready where no nginx is.
+        let_go: ids of draining replicas that a whole pass has kept from nginx. One that is merely not serving
+            may be on its way in: a pass that does not know yet that it is to leave may be at work.
     """
 
     observation: Observation = field(default_factory=lambda: Observation(services=()))
@@ -34,6 +36,7 @@ class View:
     draining: frozenset[str] = frozenset()
     stopping: frozenset[str] = frozenset()
     serving: frozenset[str] = frozenset()
+    let_go: frozenset[str] = frozenset()
 
     def service(self, key: ServiceKey) -> Service | None:
         """Return a service that asks to be scaled, by its key."""
@@ -55,6 +58,10 @@ class View:
     def counted(self, service: Service) -> tuple[Replica, ...]:
         """The replicas that the policy counts: those that live and are not leaving."""
         return tuple(r for r in service.replicas if r.live and not self.leaves(r))
+
+    def has_let_go(self, replica: str) -> bool:
+        """Whether a draining replica gets no more requests, and will get none."""
+        return replica in self.let_go and replica not in self.serving
 
     def state(self, replica: Replica) -> ReplicaState:
         """Where a replica stands."""
@@ -96,7 +103,8 @@ class World:
     def unmark_draining(self, replica: str) -> None:
         """Let a replica back into the traffic, or forget one that is gone."""
         with self._changed:
-            self._view = replace(self._view, draining=self._view.draining - {replica})
+            view = self._view
+            self._view = replace(view, draining=view.draining - {replica}, let_go=view.let_go - {replica})
             self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[View], bool], *, timeout: float) -> bool:

@@ -87,6 +87,7 @@ class TestUp:
             rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
 
     def test_what_it_was_decided_on_is_shown_in_the_time_of_the_wall_clock(self, rig: Rig) -> None:
+        slack = 2.0  # Two clocks are read one after the other, and on a busy machine much lies between.
         rig.target.add(labels=labels() | {"alertscale.cooldown.up": "10s", "alertscale.cooldown.down": "40s"})
         with running(rig):
             before = rig.clock.time()
@@ -95,9 +96,9 @@ class TestUp:
             view, now = rig.service(), rig.clock.time()
 
         (signal,), inputs = view.signals, rig.inputs(view)
-        assert before - 0.1 < signal.first_heard <= signal.last_heard < now + 0.1
+        assert before - slack < signal.first_heard <= signal.last_heard < now + slack
         assert inputs.last_change is not None
-        assert before - 0.1 < inputs.last_change < now + 0.1
+        assert before - slack < inputs.last_change < now + slack
         assert inputs.cooldown_up_until == pytest.approx(inputs.last_change + 10)
         assert inputs.cooldown_down_until == pytest.approx(inputs.last_change + 40)
         assert view.decision is not None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
 from scaler.steps import Order, Stepper
 from scaler.targets.base import Fate
 from scaler.world import World
-from tests.fakes import FakeTarget
+from tests.fakes import FakeTarget, until
 
 WEB = ("shop", "web")
 LIMITS = Limits(ready_timeout=0.05, drain=0.0)
@@ -34,6 +35,7 @@ class Shop:
 
     Attributes:
         refused: nobody gets or loses traffic, as when nginx refuses.
+        at_work: a pass that began before is not over, so that nothing new is known of nginx.
         old: what ``old_workers`` answers, call by call; then nothing.
         kill_at: the call within which the process dies: ``("start", "before")``.
         phases: what the journal knew of the step at each call of the engine.
@@ -42,6 +44,7 @@ class Shop:
     path: Path
     target: FakeTarget = field(default_factory=FakeTarget)
     refused: bool = False
+    at_work: bool = False
     old: list[frozenset[int]] = field(default_factory=list)
     kill_at: tuple[str, str] = ("", "")
     phases: list[tuple[str, Phase]] = field(default_factory=list)
@@ -99,8 +102,11 @@ class Shop:
             observation=observation,
             readiness={r.id: Readiness(ready=r.id in ready, detail="answers 503") for r in running},
         )
+        if self.at_work:
+            return
         if not self.refused:
             self.world.update(serving=frozenset(ready) - view.draining)
+        self.world.update(let_go=view.draining)
 
     def _wake(self) -> None:
         for step in self.journal.unfinished():
@@ -434,6 +440,22 @@ class TestDown:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.ends == ["down: replica 2 done"]
+
+    def test_a_replica_on_its_way_into_nginx_is_not_stopped_until_it_is_out_again(self, shop: Shop) -> None:
+        """A pass that began before it was told to leave may be putting it in."""
+        second = shop.target.add(number=2)
+        shop.world.update(serving=frozenset({shop.first}))
+        shop.at_work = True
+        with ThreadPoolExecutor(1) as other:
+            taken = other.submit(shop.take, Direction.DOWN, replica=second)
+            until(lambda: second in shop.world.view.draining)
+            assert second not in shop.world.view.serving
+            assert not shop.world.wait_for(lambda _view: bool(shop.target.calls), timeout=0.1)
+            shop.at_work = False
+            shop.look()
+            taken.result(timeout=5)
+
+        assert shop.target.calls == ["stop shop-web-2", "remove shop-web-2"]
 
     def test_a_scaler_that_stops_while_draining_leaves_the_step_open(self, shop: Shop) -> None:
         second = shop.target.add(number=2)

@@ -122,6 +122,47 @@ def test_after_each_new_list_nginx_is_looked_at(loop: Loop) -> None:
     assert loop.nginx.reloads == 2
 
 
+def test_a_pass_that_did_not_know_of_it_lets_go_of_nobody(loop: Loop) -> None:
+    loop.services = {WEB: (replica("a"), replica("b"))}
+    loop.sync("ab")
+    before = loop.world.view
+    loop.world.mark_draining("b")
+    loop.traffic.sync(before, 0.0, relisted=True)
+    assert not loop.world.view.has_let_go("b")
+
+    loop.draining = "b"
+    assert loop.sync("ab") == "a"
+    assert loop.world.view.has_let_go("b")
+
+
+def test_one_that_leaves_again_must_be_let_go_again(loop: Loop) -> None:
+    loop.services, loop.draining = {WEB: (replica("a"), replica("b"))}, "b"
+    loop.sync("ab")
+    loop.world.unmark_draining("b")
+    loop.world.mark_draining("b")
+
+    assert not loop.world.view.has_let_go("b")
+
+
+def test_nobody_is_let_go_while_it_is_not_known_what_nginx_has(loop: Loop) -> None:
+    """The scaler before this one may have put it in."""
+    loop.services, loop.draining = {WEB: (replica("a"), replica("b"))}, "b"
+    loop.nginx.refuses = BalancerError("nginx refuses", reason=ErrorReason.CONFIG_TEST_FAILED)
+    assert loop.sync("ab") == ""
+    assert not loop.world.view.has_let_go("b")
+
+    loop.nginx.refuses = None
+    loop.sync("ab", now=3.0)
+    assert loop.world.view.has_let_go("b")
+
+
+def test_without_nginx_everybody_is_let_go(loop: Loop) -> None:
+    loop.services, loop.draining, loop.balancer = {WEB: (replica("a"), replica("b"))}, "b", None
+    loop.sync("ab")
+
+    assert loop.world.view.has_let_go("b")
+
+
 def test_an_upstream_is_never_empty(loop: Loop) -> None:
     """The last that served are left, as long as they live."""
     loop.services = {WEB: (replica("a"), replica("b"))}
