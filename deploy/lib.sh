@@ -71,7 +71,7 @@ remote() {
 
 # Run server.sh there, from standard input: nothing need be there yet.
 server_script() { # words of server.sh
-    remote env "${settings[@]}" bash -s -- "$@" <"$here/server.sh"
+    cat "$here"/server/*.sh "$here/server.sh" | remote env "${settings[@]}" bash -s -- "$@"
 }
 
 # Settings that are set here go along.
@@ -89,13 +89,13 @@ done
 copy_to_server() {
     local code=0 sums
     upload=$(date +%s)-$$
-    cp "$here/server.sh" "$here/replicas.py" "$scratch/copy/"
-    sums=$(cd "$scratch/copy" && sha256sum ./*)
+    cp -R "$here/server.sh" "$here/server" "$here/replicas.py" "$scratch/copy/"
+    sums=$(cd "$scratch/copy" && find . -type f -exec sha256sum {} + | LC_ALL=C sort)
     # shellcheck disable=SC2016 # expanded there
     tar -C "$scratch/copy" -c . | remote bash -c \
         'set -e; cd "$HOME"; mkdir -p "$1/.deploy/upload/$2"; cd "$1/.deploy/upload/$2"
         tar -x || { echo "free space there: $(df -Pk . | awk "NR == 2 { print \$4 }") KiB" >&2; exit 1; }
-        sha256sum ./*' - \
+        find . -type f -exec sha256sum {} + | LC_ALL=C sort' - \
         "$directory" "$upload" >"$scratch/sums" 2>"$scratch/said" || code=$?
     if [ "$code" != 0 ] || [ "$(cat "$scratch/sums")" != "$sums" ]; then
         remote rm -rf "$directory/.deploy/upload/$upload" 2>/dev/null || true

@@ -31,9 +31,9 @@ def run(script: str, *words: str, **variables: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, "server.sh", "lib.sh"])
-def test_bash_can_read_it(script: str) -> None:
-    done = subprocess.run(["bash", "-n", FOLDER / script], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("script", sorted(FOLDER.rglob("*.sh")), ids=lambda script: script.name)
+def test_bash_can_read_it(script: Path) -> None:
+    done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# What Compose and the scaler say of the project. Sourced by ../server.sh.
+
+compose() { docker compose --progress plain "$@"; }
+
+composed() { docker compose config 2>"$details.now" || { sed 's/^/            | /' "$details.now"; return 1; }; }
+
+project_name() { composed | awk '/^name: / { print $2; exit }'; }
+
+# Services with their images, one a line; what Compose builds and the file does not name is project-service.
+service_images() {
+    composed | awk -v project="$1" '
+        /^[^ ]/ { inside = ($1 == "services:") }
+        inside && /^  [^ ].*:$/ { if (name) print name, image; name = substr($1, 1, length($1) - 1); image = project "-" name }
+        inside && /^    image: / { image = $2 }
+        END { if (name) print name, image }'
+}
+
+# Host ports of the services that are to run, one "address port" a line.
+published_ports() {
+    composed | awk '
+        function flush() { if (!none) printf "%s", ports; ports = ""; none = 0 }
+        /^[^ ]/ { flush(); inside = ($1 == "services:") }
+        inside && /^  [^ ].*:$/ { flush() }
+        inside && /^      replicas: 0$/ { none = 1 }
+        inside && /^        host_ip: / { address = $2 }
+        inside && /^        published: / { gsub(/"/, "", $2); ports = ports (address ? address : "127.0.0.1") " " $2 "\n"; address = "" }
+        END { flush() }'
+}
+
+of_project() { docker ps "$@" --filter "label=com.docker.compose.project=$project"; }
+
+# Containers of the project by service: "service id".
+containers() { of_project --all --format '{{.Label "com.docker.compose.service"}} {{.ID}}' | sort; }
+
+check_ports() {
+    local own address port taken=
+    own=$(of_project --format '{{.Ports}}')
+    while read -r address port; do
+        case "$own" in *":$port->"*) continue ;; esac
+        if [ "$address" = 0.0.0.0 ]; then address=127.0.0.1; fi
+        if (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then taken="$taken $port"; fi
+    done < <(published_ports)
+    if [ -n "$taken" ]; then
+        give_up "taken on the server by another program: port$taken" \
+            "end that program (ss -ltnp shows it), or move the port in $dir/.env (see .env.example)"
+    fi
+}
+
+# Ask the scaler; 10 when what it was asked for did not come about, another code when it does not answer.
+scaler() { compose exec -T scaler python - "$@" <"$tools/replicas.py" 2>>"$details"; }
+
+scaled_services() { scaler list "$project" | awk '{ print $1 }' | sort -u; }
