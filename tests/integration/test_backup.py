@@ -37,7 +37,7 @@ def name() -> Iterator[str]:
     chosen = f"backup-test-{uuid.uuid4().hex[:8]}"
     yield chosen
     for container in docker("ps", "--all", "--quiet", "--filter", f"name={chosen}").split():
-        docker("rm", "--force", container)
+        docker("rm", "--force", "--volumes", container)
     for volume in docker("volume", "ls", "--quiet", "--filter", f"name={chosen}").split():
         docker("volume", "rm", volume)
 
