@@ -246,6 +246,12 @@ def anonymous(inspected: Inspected) -> set[str]:
     return {name for name in names if re.fullmatch("[0-9a-f]{64}", name)}
 
 
+def every_anonymous_volume(client: APIClient) -> set[str]:
+    """Return the names of all anonymous volumes that the engine has."""
+    names = (volume["Name"] for volume in client.volumes()["Volumes"] or ())
+    return {name for name in names if re.fullmatch("[0-9a-f]{64}", name)}
+
+
 def flat(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every leaf with its path; empty lists and objects are leaves."""
     if isinstance(value, Mapping) and value:
@@ -457,7 +463,10 @@ def recreated(client: APIClient, image: str) -> Iterator[Mapping[tuple[str, int]
     with project(client, "recreated") as made:
         made.up(1)
         made.inspect()
+        before = every_anonymous_volume(client)
         made.up(1, "--force-recreate", "--timeout", "0")
+        # Compose hands the old ones on, and leaves behind what the engine made for the new container.
+        made.volumes |= every_anonymous_volume(client) - before
         for service in made.services:
             made.clone(service, model=1, number=2)
             made.clone(service, model=2, number=3)
