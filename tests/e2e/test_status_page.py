@@ -103,7 +103,7 @@ def test_the_countdown_of_a_cooldown_counts(page: Page, one_replica: Stack) -> N
         while time.monotonic() < deadline and len(counted) < 2:
             seen += [t for t in page.locator(".decision .until").all_text_contents() if t not in seen]
             counted = [int(text.split()[1]) for text in seen if text.endswith(" s")]
-        assert len(counted) == 2, seen
+        assert len(counted) >= 2, seen
         assert counted == sorted(counted, reverse=True)
     finally:
         stack.change("/alerts", low(firing=False))
