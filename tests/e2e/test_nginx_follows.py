@@ -37,9 +37,7 @@ def test_replicas_made_by_hand_get_traffic(paused: Stack) -> None:
     paused.compose("up", "--scale", "flask-app=4", "--detach", "--wait")
     assert_exact(paused, 4)
     # The file is there a moment before nginx has loaded it.
-    wait_until(
-        lambda: len({answered_by(paused) for _ in range(40)}) == 4, within=WITHIN, what="answers from all four"
-    )
+    wait_until(lambda: len({answered_by(paused) for _ in range(40)}) == 4, within=WITHIN, what="all four")
 
 
 def test_a_killed_replica_leaves_and_what_is_left_of_it_is_removed(paused: Stack) -> None:
