@@ -11,7 +11,7 @@
 # list DIR                                   show the releases
 # start DIR UPLOAD deploy COMMIT SUBJECT     start a run that outlives the connection, and show its log
 # start DIR UPLOAD rollback [COMMIT]         the same
-# run, converge                              parts of it
+# run, prepare, converge                     parts of it
 set -Eeuo pipefail
 umask 022
 trap 'unforeseen "$LINENO" "$BASH_COMMAND"' ERR
