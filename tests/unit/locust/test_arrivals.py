@@ -172,8 +172,10 @@ def test_a_slow_server_is_asked_as_often_as_a_fast_one(slow_server: tuple[str, l
     while (seconds := time.monotonic() - began) < RUN_SECONDS:
         loop.advance(seconds)
         time.sleep(0.005)
+    # On a busy machine the last turn was a while ago.
+    loop.advance(RUN_SECONDS)
     for thread in threads:
         thread.join(timeout=20)
-    assert len(threads) + len(dropped) == pytest.approx(RATE * RUN_SECONDS, abs=2)
+    assert len(threads) + len(dropped) == pytest.approx(RATE * RUN_SECONDS, abs=1)
     assert len(arrived) == len(threads)
     assert not dropped
