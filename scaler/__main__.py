@@ -7,52 +7,45 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from docker import APIClient
 from docker.errors import DockerException
-from docker.utils import kwargs_from_env
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
-from scaler.autoscaler import Autoscaler
-from scaler.balancer import Balancer, DockerNginx
 from scaler.engine import DEFAULT_ADDRESS, await_replaced
 from scaler.errors import AlertscaleError, JournalError, SettingsError
-from scaler.journal import Event, Journal
-from scaler.labels import COMPOSE_PROJECT
-from scaler.metrics import Metrics
+from scaler.journal import Event, Journal, read_holds, write_holds
+from scaler.keeper import Acting, Keeper
+from scaler.lease import Lease
 from scaler.private import write_private
-from scaler.readiness import Prober
 from scaler.reasons import EventKind
-from scaler.recorder import Recorder
 from scaler.selfcheck import SelfCheck
 from scaler.server import create_server
-from scaler.settings import Settings, read_settings
+from scaler.settings import SWARM, Settings, read_settings
 from scaler.source import Prometheus
-from scaler.steps import Stepper
-from scaler.targets.compose import ComposeTarget
-from scaler.traffic import Traffic
+from scaler.targets.lease import SwarmLease
 from scaler.web import create_app
-from scaler.world import World
+from scaler.wiring import Place, engine, find_place, wire
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 log = structlog.get_logger()
 
 EXIT_SETTINGS: Final = 2
 EXIT_FAILED: Final = 1
-_ENGINE_TIMEOUT: Final = 15
+EXIT_AGAIN: Final = 75
+"""Not seen from outside: the program is run anew in the same process."""
 
 
 def main() -> int:
@@ -80,136 +73,120 @@ def _run(settings: Settings) -> int:
     for directory in (settings.data, settings.upstreams, settings.token_file.parent):
         directory.mkdir(parents=True, exist_ok=True)
     _make_token(settings.token_file)
-    stopping = threading.Event()
-    prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
-    autoscaler, metrics, journal, recorder = _wire(settings, stopping, prometheus)
-    selfcheck = SelfCheck(directory=settings.stack, survived=recorder.survived)
-    app = create_app(
-        autoscaler=autoscaler,
-        metrics=metrics,
-        validator=_validator(),
-        token=settings.token_file.read_text,
-        clock=time.time,
-        prometheus=prometheus,
-        signal_ttl=settings.signal_ttl,
-        findings=selfcheck.findings,
-    )
-    server = create_server(app, host=settings.host, port=settings.port)
-    loop = threading.Thread(target=autoscaler.run, name="loop", daemon=True)
-    replaced = threading.Event()
+    place = find_place(engine(), settings)
+    networks = sorted(place.networks) if place.networks is not None else "host"
+    log.info("alertscale", target=settings.target, project=place.project, networks=networks)
+    running = _Running(settings, place)
+    signal.signal(signal.SIGTERM, running.stop)
+    signal.signal(signal.SIGINT, running.stop)
+    return running.run()
 
-    def watch() -> None:
-        address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
-        if await_replaced(address, stopping=stopping):
-            log.critical(
-                "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one"
-            )
-            replaced.set()
-            os.kill(os.getpid(), signal.SIGTERM)
 
-    def stop(_number: int, _frame: object) -> None:
-        stopping.set()
+class _Running:
+    """The running scaler: its threads and how they end."""
+
+    def __init__(self, settings: Settings, place: Place) -> None:
+        self._settings = settings
+        self._place = place
+        self._stopping = threading.Event()
+        self._exit = 0
+        self._loop = threading.Thread(name="loop", daemon=True)
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        keeper = self._keeper() if self._settings.target == SWARM else None
+        if keeper is not None:
+            self._serve(keeper.app, keeper.start)
+            keeper.finish()
+        else:
+            acting = self._act("")
+            self._serve(acting.app, acting.begin)
+        return self._exit
+
+    def _serve(self, app: WSGIApplication, begin: Callable[[], object]) -> None:
+        settings = self._settings
+        server = create_server(app, host=settings.host, port=settings.port)
+        begin()
+        threading.Thread(target=self._watch_socket, name="socket", daemon=True).start()
+        log.info("listening", address=f"{settings.host}:{settings.port}")
+        try:
+            server.run()
+        except SystemExit:
+            log.info("stopping")
+        finally:
+            self._stopping.set()
+            # A step in the middle is journalled: the next start finishes it.
+            if self._loop.is_alive():
+                self._loop.join(timeout=2)
+
+    def _keeper(self) -> Keeper:
+        lease = Lease(
+            store=SwarmLease(client=engine(), stack=self._place.project),
+            me=f"{self._place.node}-{secrets.token_hex(4)}",
+            address=f"{self._place.address}:{self._settings.port}",
+            clock=time.monotonic,
+        )
+        why = "the lease is lost; beginning anew, as one that stands by"
+        return Keeper(
+            lease=lease,
+            act=self._act,
+            lost=lambda: self.end(EXIT_AGAIN, why),
+            stopping=self._stopping,
+        )
+
+    def stop(self, _number: int, _frame: object) -> None:
+        """End, on a signal."""
+        self._stopping.set()
         raise SystemExit(0)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    def end(self, code: int, why: str) -> None:
+        """End with a code, from another thread."""
+        log.critical(why)
+        self._exit = code
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _act(self, note: str) -> Acting:
+        settings = self._settings
+        prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
+        parts = wire(settings, self._place, stopping=self._stopping, prometheus=prometheus)
+        if note:
+            parts.journal.replace_holds(read_holds(note))
+        selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
+        app = create_app(
+            autoscaler=parts.autoscaler,
+            metrics=parts.metrics,
+            validator=_validator(),
+            token=settings.token_file.read_text,
+            clock=time.time,
+            prometheus=prometheus,
+            signal_ttl=settings.signal_ttl,
+            findings=selfcheck.findings,
+        )
+        self._loop = threading.Thread(target=parts.autoscaler.run, name="loop", daemon=True)
+
+        def begin() -> None:
+            _record_start(parts.journal)
+            self._loop.start()
+            threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
+
+        return Acting(app=app, begin=begin, note=lambda: write_holds(parts.journal.holds()))
+
+    def _watch_socket(self) -> None:
+        address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
+        if await_replaced(address, stopping=self._stopping):
+            self.end(
+                EXIT_FAILED,
+                "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one",
+            )
+
+
+def _record_start(journal: Journal) -> None:
     event = Event(at=time.time(), kind=EventKind.STARTED, reason="started", text="the scaler started")
     try:
         journal.record(event)
     except JournalError as error:
         # nginx must follow the replicas where nothing can be scaled: on a full disk, for one.
         log.error("survived", where="history", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
-    loop.start()
-    threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
-    threading.Thread(target=watch, name="socket", daemon=True).start()
-    log.info("listening", address=f"{settings.host}:{settings.port}")
-    try:
-        server.run()
-    except SystemExit:
-        log.info("stopping")
-    finally:
-        stopping.set()
-        # A step in the middle is journalled: the next start finishes it.
-        loop.join(timeout=2)
-    return EXIT_FAILED if replaced.is_set() else 0
-
-
-def _wire(
-    settings: Settings, stopping: threading.Event, prometheus: Prometheus
-) -> tuple[Autoscaler, Metrics, Journal, Recorder]:
-    client = _engine()
-    project, networks = _own_container(client, settings)
-    log.info("alertscale", project=project, networks=sorted(networks) if networks is not None else "host")
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    metrics = Metrics(registry)
-    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
-    world, wake = World(), threading.Event()
-    target = ComposeTarget(
-        client=client,
-        events=_engine(),
-        own_project=project,
-        projects=settings.projects,
-    )
-    balancer = Balancer(
-        directory=settings.upstreams,
-        control=DockerNginx(client=client),
-        pause=time.sleep,
-        clock=time.monotonic,
-    )
-    stepper = Stepper(
-        target=target,
-        balancer=balancer,
-        journal=journal,
-        world=world,
-        metrics=metrics,
-        wake=wake.set,
-        stopping=stopping,
-    )
-    prober = Prober(executor=ThreadPoolExecutor(max_workers=8, thread_name_prefix="ask"), wake=wake.set)
-    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
-    autoscaler = Autoscaler(
-        target=target,
-        traffic=Traffic(
-            balancer=balancer, world=world, recorder=recorder, metrics=metrics, own_project=project
-        ),
-        journal=journal,
-        recorder=recorder,
-        metrics=metrics,
-        prober=prober,
-        world=world,
-        stepper=stepper,
-        wake=wake,
-        own_project=project,
-        networks=networks,
-        signal_ttl=settings.signal_ttl,
-        tick=settings.tick,
-        stopping=stopping,
-        source_lives=prometheus.lives,
-    )
-    return autoscaler, metrics, journal, recorder
-
-
-def _engine() -> APIClient:
-    return APIClient(**kwargs_from_env(), timeout=_ENGINE_TIMEOUT)
-
-
-def _own_container(client: APIClient, settings: Settings) -> tuple[str, frozenset[str] | None]:
-    """Our Compose project and networks; on the host itself no networks, since all are reached."""
-    if settings.project:
-        return settings.project, None
-    hostname = socket.gethostname()
-    try:
-        own = client.inspect_container(hostname)
-    except DockerException as error:
-        raise AlertscaleError(
-            f"cannot find the scaler's own container {hostname!r} ({error});"
-            " outside a container set ALERTSCALE_PROJECT to the Compose project that nginx belongs to"
-        ) from error
-    labels = own["Config"]["Labels"] or {}
-    return labels.get(COMPOSE_PROJECT, ""), frozenset(own["NetworkSettings"]["Networks"])
 
 
 def _make_token(path: Path) -> None:
@@ -262,4 +239,8 @@ def _configure_log(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == EXIT_AGAIN:
+        # As one that has never acted: no thread, no figure and no memory of that time is left.
+        os.execv(sys.executable, [sys.executable, "-m", "scaler"])  # noqa: S606 - this very program
+    sys.exit(code)

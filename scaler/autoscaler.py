@@ -35,7 +35,7 @@ from scaler.policy import Decision, State, decide
 from scaler.readiness import Check, Prober, plan_check
 from scaler.reasons import DecisionReason, ErrorReason, EventKind, Pause, ReplicaState
 from scaler.recorder import Recorder
-from scaler.steps import Stepper
+from scaler.steplog import Steps
 from scaler.targets.base import GONE, STOPPING, Observation, Replica, Service, Target
 from scaler.traffic import Traffic
 from scaler.views import Health, Inputs, ServiceView, inputs_of, on_the_wall, service_view
@@ -71,8 +71,8 @@ class Autoscaler:
         recorder: told of everything.
         metrics: the metrics.
         prober: asks replicas whether they are ready.
-        world: shared with ``stepper``.
-        stepper: takes steps.
+        world: shared with ``steps``.
+        steps: takes steps.
         wake: set by whoever wants a pass at once.
         own_project: our own Compose project.
         networks: those that we are on; None when we reach all of them.
@@ -94,7 +94,7 @@ class Autoscaler:
         metrics: Metrics,
         prober: Prober,
         world: World,
-        stepper: Stepper,
+        steps: Steps,
         wake: threading.Event,
         own_project: str,
         networks: frozenset[str] | None,
@@ -121,8 +121,9 @@ class Autoscaler:
         self._clock = clock
         self._anchors = Anchors(clock=clock, monotonic=monotonic)
         self._monotonic = monotonic
+        self._steps = steps
         self._outside = Outside(world=world, journal=journal, clock=clock, anchors=self._anchors)
-        self._crew = Crew(stepper=stepper, world=world, recorder=recorder, done=self._decide_soon)
+        self._crew = Crew(steps=steps, world=world, recorder=recorder, done=self._decide_soon)
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=signal_ttl)
         self._signal_ttl = signal_ttl
@@ -211,6 +212,11 @@ class Autoscaler:
         key, _ = self._find(name)
         view = self._world.view
         service = view.service(key)
+        if service is not None and service.kept is not None:
+            raise RequestError(
+                f"which replicas of {key[1]} leave is chosen by Swarm; change its count instead:"
+                " alertscale scale, or docker service scale"
+            )
         found = _named(service.replicas if service else (), replicas, key)
         with self._lock:
             retiring = self._retiring | {r.id for r in found}
@@ -403,18 +409,19 @@ class Autoscaler:
                 self._recorder.survived(f"service {service.key[1]}", error)
 
     def _decide(self, view: View, service: Service, limits: Limits, now: float) -> None:
-        counted = view.counted(service)
+        counted, kept = view.counted(service), service.kept
+        count = len(counted) if kept is None else kept.count
         hold = self._journal.hold(service.key)
-        reached = hold.wanted is not None and limits.clamp(hold.wanted) == len(counted)
+        reached = hold.wanted is not None and limits.clamp(hold.wanted) == count
         if hold.wanted is not None and reached and not self._crew.stepping(service.key):
             self._journal.clear_wanted(service.key, hold.wanted)
             hold = replace(hold, wanted=None)
         retiring = self._leaving(counted)
         state = State(
-            replicas=len(counted),
+            replicas=count,
             retiring=len(retiring),
-            versions=len({r.version for r in counted}) or 1,
-            last_change=self._anchors.monotonic(service.key, self._journal.last_change(service.key)),
+            versions=_versions(service, counted),
+            last_change=self._anchors.monotonic(service.key, self._last_change(service)),
             retry_at=self._retry_at(service),
             pause=hold.pause,
             wanted=hold.wanted,
@@ -440,6 +447,13 @@ class Autoscaler:
                 # Ordered once: a step that fails is not begun again until somebody asks for it.
                 with self._lock:
                     self._retiring -= {r.id for r in retiring}
+
+    def _last_change(self, service: Service) -> float | None:
+        """When the last step was done, seconds since the epoch; where the engine tells, whoever did it."""
+        known = self._journal.last_change(service.key)
+        if service.kept is None:
+            return known
+        return max(service.kept.changed_at, known or 0.0)
 
     def _leaving(self, counted: tuple[Replica, ...]) -> tuple[Replica, ...]:
         with self._lock:
@@ -467,7 +481,7 @@ class Autoscaler:
             return
         for replica in service.replicas:
             if replica.status in GONE and self._outside.dead_for(replica.id, now=now) >= DEAD_FOR:
-                self._target.remove(replica.id)
+                self._steps.clear_away(replica.id)
                 self._dirty.set()
                 self._recorder.tell(
                     EventKind.REPLICA,
@@ -548,10 +562,19 @@ def _named(known: tuple[Replica, ...], wanted: tuple[str, ...], key: ServiceKey)
     return tuple(found.values())
 
 
+def _versions(service: Service, counted: tuple[Replica, ...]) -> int:
+    """How many definitions the replicas carry; two at least while the engine replaces them."""
+    carried = len({r.version for r in counted}) or 1
+    return max(carried, 2) if service.kept is not None and service.kept.updating else carried
+
+
 def _read_all(observation: Observation) -> tuple[dict[ServiceKey, Limits], dict[ServiceKey, tuple[str, ...]]]:
     limits: dict[ServiceKey, Limits] = {}
     faults: dict[ServiceKey, tuple[str, ...]] = {}
     for service in observation.services:
+        if service.refusal:
+            faults[service.key] = (f"service {service.key[1]}: {service.refusal}",)
+            continue
         try:
             limits[service.key] = read_limits(service.labels)
         except LabelError as error:

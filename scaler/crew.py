@@ -15,7 +15,7 @@ from scaler.labels import Limits
 from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction
 from scaler.recorder import Recorder
-from scaler.steps import Order, Stepper
+from scaler.steplog import Order, Steps
 from scaler.targets.base import Replica, Service
 from scaler.world import World
 
@@ -26,16 +26,14 @@ class Crew:
     """Starts steps; used by the loop alone, but for the ends of its threads.
 
     Args:
-        stepper: takes a step.
+        steps: takes a step.
         world: where leaving replicas are marked.
         recorder: told when a step's thread fails.
         done: called when a step has ended.
     """
 
-    def __init__(
-        self, *, stepper: Stepper, world: World, recorder: Recorder, done: Callable[[], object]
-    ) -> None:
-        self._stepper = stepper
+    def __init__(self, *, steps: Steps, world: World, recorder: Recorder, done: Callable[[], object]) -> None:
+        self._steps = steps
         self._world = world
         self._recorder = recorder
         self._done = done
@@ -66,20 +64,8 @@ class Crew:
             limits: of the service.
             retiring: those that a retirement takes; otherwise the highest numbers go.
         """
-        difference = decision.target - decision.replicas
-        leaving = retiring if decision.reason is DecisionReason.RETIRE else counted
-        for number, replica in (
-            _additions(service, counted, difference) if difference > 0 else _removals(leaving, -difference)
-        ):
-            order = Order(
-                service=service.key,
-                direction=Direction.UP if difference > 0 else Direction.DOWN,
-                number=number,
-                why=decision.reason,
-                limits=limits,
-                replica=replica,
-            )
-            self._spawn(service.key, partial(self._stepper.take, order))
+        for order in _orders(service, counted, decision, limits, retiring):
+            self._spawn(service.key, partial(self._steps.take, order))
 
     def prepare(self, services: Iterable[Service], learn: Callable[..., None]) -> None:
         """Have the target learn what a copy takes, once for each version of a service, aside.
@@ -123,7 +109,7 @@ class Crew:
                 continue
             log.info("step is resumed", service=step.service[1], phase=str(step.phase))
             limits = self._world.view.limits.get(step.service, Limits())
-            self._spawn(step.service, partial(self._stepper.resume, step, limits))
+            self._spawn(step.service, partial(self._steps.resume, step, limits))
 
     def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
@@ -142,6 +128,32 @@ class Crew:
             with self._lock:
                 self._threads[key].discard(threading.current_thread())
             self._done()
+
+
+def _orders(
+    service: Service,
+    counted: tuple[Replica, ...],
+    decision: Decision,
+    limits: Limits,
+    retiring: tuple[Replica, ...],
+) -> list[Order]:
+    """One for each replica; one for all where the engine keeps a count."""
+    difference = decision.target - decision.replicas
+    order = partial(
+        Order,
+        service=service.key,
+        direction=Direction.UP if difference > 0 else Direction.DOWN,
+        why=decision.reason,
+        limits=limits,
+    )
+    if service.kept is not None:
+        number = max(decision.replicas, decision.target)
+        return [order(number=number, replica="", kept=service.kept, count=decision.target)]
+    if difference > 0:
+        named = _additions(service, counted, difference)
+    else:
+        named = _removals(retiring if decision.reason is DecisionReason.RETIRE else counted, -difference)
+    return [order(number=number, replica=replica) for number, replica in named]
 
 
 def _additions(service: Service, counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:

@@ -146,6 +146,28 @@ class Standing:
     former_at: float = 0.0
 
 
+def write_holds(holds: Mapping[ServiceKey, Hold]) -> str:
+    """Write as text what a person asked for, for another scaler."""
+    return json.dumps([[*key, str(hold.pause), hold.wanted] for key, hold in sorted(holds.items())])
+
+
+def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
+    """Read what :func:`write_holds` wrote.
+
+    Raises:
+        JournalError: it is something else.
+    """
+    try:
+        return {
+            (str(project), str(service)): Hold(
+                pause=Pause(pause), wanted=None if wanted is None else int(wanted)
+            )
+            for project, service, pause, wanted in json.loads(text)
+        }
+    except (ValueError, TypeError) as error:
+        raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
+
+
 class Journal:
     """The history and the steps under way; safe for several threads. Every method raises JournalError.
 
@@ -358,6 +380,24 @@ class Journal:
                 "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
             ).fetchone()
         return Hold(pause=Pause(row[0]), wanted=row[1]) if row else Hold()
+
+    def holds(self) -> Mapping[ServiceKey, Hold]:
+        """What a person asked for, of every service of which anything was."""
+        with self._cursor() as db:
+            rows = db.execute(
+                "SELECT project, service, pause, wanted FROM hold WHERE pause != 'none' OR wanted IS NOT NULL"
+            ).fetchall()
+        return {(r[0], r[1]): Hold(pause=Pause(r[2]), wanted=r[3]) for r in rows}
+
+    def replace_holds(self, holds: Mapping[ServiceKey, Hold]) -> None:
+        """Take over what a person asked another scaler for, in the place of what is known here."""
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM hold")
+            db.executemany(
+                "INSERT INTO hold (project, service, pause, wanted) VALUES (?,?,?,?)",
+                [(*key, hold.pause, hold.wanted) for key, hold in holds.items()],
+            )
 
     def set_pause(self, service: ServiceKey, pause: Pause) -> None:
         """Remember which steps a person holds; what count is wanted stays as it is."""

@@ -23,6 +23,7 @@ COMPOSE_IMAGE: Final = "com.docker.compose.image"
 COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"
 COMPOSE_REPLACE: Final = "com.docker.compose.replace"
 COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
+SWARM_STACK: Final = "com.docker.stack.namespace"
 
 T = TypeVar("T")
 

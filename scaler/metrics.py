@@ -12,6 +12,9 @@ from scaler.reasons import ReplicaState
 _STEP_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 8, 13, 21, 34, 60, 120)
 _SERVICE: Final = ("project", "service")
 
+ACTING: Final = "alertscale_acting"
+ACTING_HELP: Final = "1 for the scaler that acts, 0 for one that stands by (on Swarm)"
+
 
 class Metrics:
     """The scaler's metrics; the texts are what ``/metrics`` shows as help."""
@@ -62,6 +65,11 @@ class Metrics:
         self.engine_up = Gauge(
             "alertscale_engine_up", "1 while the Docker Engine answers, else 0", registry=registry
         )
+        self.engine_calls = Counter(
+            "alertscale_engine_calls", "Requests to the Docker Engine", registry=registry
+        )
+        self.acting = Gauge(ACTING, ACTING_HELP, registry=registry)
+        self.acting.set(1)
         self.journal_up = Gauge(
             "alertscale_journal_up", "1 while the journal can be written, else 0", registry=registry
         )

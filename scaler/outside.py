@@ -85,7 +85,9 @@ class Outside:
                 r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
             }
             self._world.update(stopping=frozenset(self._stopped))
-        noted = [self._note_count(service, now=now) for service in observation.services]
+        # Where the engine keeps the count, which replicas it takes away is its own choice.
+        ours = [s for s in observation.services if s.kept is None]
+        noted = [self._note_count(service, now=now) for service in ours]
         changed = [key for key in noted if key is not None]
         for key in changed:
             self._journal.set_standing(key, self._standing[key])

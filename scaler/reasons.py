@@ -22,6 +22,9 @@ class ErrorReason(StrEnum):
     ENGINE_REFUSED = "engine_refused"
     CANNOT_CLONE = "cannot_clone"
     MODEL_GONE = "model_gone"
+    OVERTAKEN = "overtaken"
+    CANNOT_PLACE = "cannot_place"
+    STANDBY = "standby"
     IMAGE_GONE = "image_gone"
     NETWORK_GONE = "network_gone"
     PORT_TAKEN = "port_taken"
@@ -47,6 +50,7 @@ HTTP_STATUS: dict[ErrorReason, int] = {
     ErrorReason.ENGINE_UNAVAILABLE: 503,
     ErrorReason.JOURNAL: 503,
     ErrorReason.STOPPING: 503,
+    ErrorReason.STANDBY: 503,
 }
 """The status that answers a request which failed for that reason; 500 for the others."""
 

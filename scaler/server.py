@@ -8,15 +8,17 @@ how many there are, how large and for how long is bounded here.
 from __future__ import annotations
 
 import time
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import waitress  # type: ignore[import-untyped]
-from flask import Flask
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.server import MultiSocketServer  # type: ignore[import-untyped]
 
 from scaler.web import MAX_BODY
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 RECEIVE_TIMEOUT: Final = 30.0
 """Seconds in which a request must have arrived whole, headers and body."""
@@ -82,7 +84,9 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return bool(super().readable())
 
 
-def create_server(app: Flask, *, host: str, port: int, receive_timeout: float = RECEIVE_TIMEOUT) -> Server:
+def create_server(
+    app: WSGIApplication, *, host: str, port: int, receive_timeout: float = RECEIVE_TIMEOUT
+) -> Server:
     """Listen.
 
     Args:

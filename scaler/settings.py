@@ -18,6 +18,9 @@ _PREFIX: Final = "ALERTSCALE_"
 _OF_THE_COMMAND_LINE: Final = frozenset({"URL", "TOKEN"})
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "console")
+COMPOSE: Final = "compose"
+SWARM: Final = "swarm"
+TARGETS: Final = (COMPOSE, SWARM)
 _HIGHEST_PORT: Final = 65535
 _FEWEST_EVENTS: Final = 100
 
@@ -32,6 +35,7 @@ class Settings:
         data: ALERTSCALE_DATA, the directory of the journal.
         upstreams: ALERTSCALE_UPSTREAMS, the directory shared with nginx.
         token_file: ALERTSCALE_TOKEN_FILE, made at first start.
+        target: ALERTSCALE_TARGET, what holds the replicas: compose or swarm.
         project: ALERTSCALE_PROJECT, our own Compose project; empty to read it off our own container.
         projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
@@ -49,6 +53,7 @@ class Settings:
     data: Path
     upstreams: Path
     token_file: Path
+    target: str
     project: str
     projects: frozenset[str]
     signal_ttl: float
@@ -123,6 +128,7 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "DATA": (_directory, "/var/lib/alertscale/data"),
     "UPSTREAMS": (_directory, "/var/lib/alertscale/upstreams"),
     "TOKEN_FILE": (_directory, "/run/alertscale/token"),
+    "TARGET": (_one_of(TARGETS), COMPOSE),
     "PROJECT": (_project, ""),
     "PROJECTS": (_projects, ""),
     "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
@@ -188,6 +194,7 @@ def _settings(values: Mapping[str, object]) -> Settings:
         data=take("DATA", Path),
         upstreams=take("UPSTREAMS", Path),
         token_file=take("TOKEN_FILE", Path),
+        target=take("TARGET", str),
         project=take("PROJECT", str),
         projects=take("PROJECTS", frozenset),
         signal_ttl=take("SIGNAL_TTL", float),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
-from scaler.alerts import ServiceKey
 from scaler.errors import AlertscaleError, StepError
-from scaler.journal import Event, Journal, Step
+from scaler.journal import Journal, Step
 from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.readiness import NOT_ASKED
-from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.targets.base import GONE, Fate, Target
+from scaler.reasons import Direction, ErrorReason, Outcome, Phase
+from scaler.steplog import Order, PhaseClock, StepLog, words
+from scaler.targets.base import GONE, Containers, Fate
 from scaler.world import View, World
 
 log = structlog.get_logger()
@@ -37,27 +37,6 @@ class Drain(Protocol):
         """The workers that may still carry requests to replicas that left."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """A step to take.
-
-    Attributes:
-        service: whose.
-        direction: up or down.
-        number: Compose's container number of the replica.
-        why: the decision's reason.
-        limits: of the service.
-        replica: down: which to remove; up: the model to copy.
-    """
-
-    service: ServiceKey
-    direction: Direction
-    number: int
-    why: str
-    limits: Limits
-    replica: str
-
-
 class Stepper:
     """Takes steps, each in the thread of its caller.
 
@@ -75,7 +54,7 @@ class Stepper:
     def __init__(
         self,
         *,
-        target: Target,
+        target: Containers,
         balancer: Drain,
         journal: Journal,
         world: World,
@@ -86,24 +65,17 @@ class Stepper:
     ) -> None:
         self._target = target
         self._balancer = balancer
-        self._journal = journal
         self._world = world
         self._metrics = metrics
         self._wake = wake
         self._stopping = stopping
-        self._clock = clock
+        self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
 
     def take(self, order: Order) -> None:
-        """Take a step from its beginning to its end, done, failed or left for the next start."""
+        """See :class:`scaler.steplog.Steps`."""
         up = order.direction is Direction.UP
-        step = self._journal.begin(
-            service=order.service,
-            direction=order.direction,
-            number=order.number,
-            why=order.why,
-            phase=Phase.CREATE if up else Phase.DRAIN,
-            now=self._clock(),
-            replica=None if up else order.replica,
+        step = self._log.begin(
+            order, phase=Phase.CREATE if up else Phase.DRAIN, replica=None if up else order.replica
         )
         self._run(step, order.limits, model=order.replica if up else "")
 
@@ -117,8 +89,12 @@ class Stepper:
             return
         self._run(replace(step, replica=found), limits, model="")
 
+    def clear_away(self, replica: str) -> None:
+        """See :class:`scaler.steplog.Steps`."""
+        self._target.remove(replica)
+
     def _run(self, step: Step, limits: Limits, *, model: str) -> None:
-        clock = _PhaseClock(self._journal, self._metrics, step, self._clock)
+        clock = self._log.clock(step)
         try:
             if step.direction is Direction.UP:
                 self._up(clock, step, limits, model)
@@ -126,12 +102,12 @@ class Stepper:
                 self._down(clock, step, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **_words(step), phase=clock.phase)
+                log.info("step left for the next start", **words(step), phase=clock.phase)
                 return
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 # Whether it has done what it was asked last, or will yet, only the engine can tell.
                 self._metrics.errors.labels(error.reason).inc()
-                log.warning("step waits for the engine", **_words(step), phase=clock.phase, error=str(error))
+                log.warning("step waits for the engine", **words(step), phase=clock.phase, error=str(error))
                 if self._await_engine(step):
                     self.resume(replace(step, replica=clock.replica), limits)
                 return
@@ -146,12 +122,12 @@ class Stepper:
             try:
                 self._target.find(service=step.service, number=step.number)
             except AlertscaleError as error:
-                log.info("step still waits for the engine", **_words(step), error=str(error))
+                log.info("step still waits for the engine", **words(step), error=str(error))
             else:
                 return not self._stopping.wait(_ENGINE_SETTLES)
         return False
 
-    def _up(self, clock: _PhaseClock, step: Step, limits: Limits, model: str) -> None:
+    def _up(self, clock: PhaseClock, step: Step, limits: Limits, model: str) -> None:
         replica = step.replica
         if replica is None:
             clock.enter(Phase.CREATE)
@@ -180,7 +156,7 @@ class Stepper:
             raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
         raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
 
-    def _down(self, clock: _PhaseClock, step: Step, limits: Limits) -> None:
+    def _down(self, clock: PhaseClock, step: Step, limits: Limits) -> None:
         replica = step.replica or ""
         clock.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
@@ -213,7 +189,7 @@ class Stepper:
             raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
         return held
 
-    def _failed(self, step: Step, clock: _PhaseClock, error: AlertscaleError) -> None:
+    def _failed(self, step: Step, clock: PhaseClock, error: AlertscaleError) -> None:
         clock.end()
         if error.reason is ErrorReason.MODEL_GONE:
             # Others took it away after the decision: nothing is wrong with the service, nothing was made.
@@ -224,7 +200,7 @@ class Stepper:
             self._world.unmark_draining(step.replica or "")
         if error.reason is ErrorReason.JOURNAL:
             # Nothing may be changed that cannot be journalled, and its replica may well serve.
-            log.error("step left until the journal can be written", **_words(step), error=str(error))
+            log.error("step left until the journal can be written", **words(step), error=str(error))
             return
         made = clock.replica if step.direction is Direction.UP else None
         if made is not None and not self._take_away(step, made):
@@ -243,7 +219,7 @@ class Stepper:
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
-            log.warning("a replica that failed could not be removed", **_words(step), error=str(error))
+            log.warning("a replica that failed could not be removed", **words(step), error=str(error))
             return False
         finally:
             self._world.unmark_draining(replica)
@@ -252,25 +228,7 @@ class Stepper:
     def _end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
     ) -> None:
-        now = self._clock()
-        project, service = step.service
-        # An end that cannot be written is none yet: the step is taken up again, and counted then.
-        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail)
-        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
-        text = f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else "")
-        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
-        self._journal.record(
-            Event(
-                at=now,
-                service=step.service,
-                kind=EventKind.STEP,
-                reason=outcome,
-                text=text,
-                detail={"why": step.why, "phases": phases, "number": step.number},
-            )
-        )
-        say = log.info if outcome is Outcome.DONE else log.warning
-        say("step", **_words(step), outcome=outcome, detail=detail, phases=phases)
+        self._log.end(step, outcome, detail, seconds)
         self._wake()
 
 
@@ -285,43 +243,3 @@ def _ended(fate: Fate) -> StepError:
         )
     code = "" if fate.exit_code is None else f", with code {fate.exit_code}"
     return StepError(f"it exited before it was ready{again}{code}", reason=ErrorReason.REPLICA_EXITED)
-
-
-class _PhaseClock:
-    """Journals each phase before it begins, and times it."""
-
-    def __init__(self, journal: Journal, metrics: Metrics, step: Step, clock: Callable[[], float]) -> None:
-        self._journal = journal
-        self._metrics = metrics
-        self._step = step
-        self._clock = clock
-        self._begun = time.monotonic()
-        self.phase: Phase | None = None
-        self.replica: str | None = step.replica
-        self.seconds: dict[Phase, float] = {}
-
-    def enter(self, phase: Phase, *, replica: str | None = None) -> None:
-        self.replica = replica or self.replica
-        self._journal.enter(self._step.id, phase=phase, now=self._clock(), replica=replica)
-        self.end()
-        self.phase = phase
-
-    def end(self) -> None:
-        now = time.monotonic()
-        if self.phase is not None:
-            took = now - self._begun
-            self.seconds[self.phase] = took
-            labels = (*self._step.service, self._step.direction, self.phase)
-            self._metrics.duration.labels(*labels).observe(took)
-        self._begun = now
-
-
-def _words(step: Step) -> dict[str, object]:
-    project, service = step.service
-    return {
-        "project": project,
-        "service": service,
-        "direction": str(step.direction),
-        "number": step.number,
-        "why": step.why,
-    }

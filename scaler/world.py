@@ -53,7 +53,7 @@ class View:
 
     def leaves(self, replica: Replica) -> bool:
         """Whether a replica is on its way out, whoever sent it there."""
-        return replica.id in self.draining or replica.id in self.stopping
+        return replica.leaving or replica.id in self.draining or replica.id in self.stopping
 
     def counted(self, service: Service) -> tuple[Replica, ...]:
         """The replicas that the policy counts: those that live and are not leaving."""
@@ -69,7 +69,7 @@ class View:
             return ReplicaState.DRAINING
         if replica.status in GONE:
             return ReplicaState.FAILED
-        if replica.id in self.stopping:
+        if self.leaves(replica):
             return ReplicaState.DRAINING
         return ReplicaState.READY if self.is_ready(replica) else ReplicaState.STARTING
 

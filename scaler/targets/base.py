@@ -43,6 +43,8 @@ class Replica:
         ports: TCP ports that the image or the service exposes, ascending.
         version: config hash and image together; two that differ are two versions.
         labels: all of its labels.
+        leaving: the engine takes it away, or has begun to.
+        trouble: what the engine says keeps it from running; empty when nothing does.
     """
 
     id: str
@@ -54,11 +56,34 @@ class Replica:
     ports: tuple[int, ...] = ()
     version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    leaving: bool = False
+    trouble: str = ""
 
     @property
     def live(self) -> bool:
         """Whether it counts as a replica."""
         return self.status in LIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A service whose count of replicas the engine keeps by itself, as Swarm does.
+
+    Attributes:
+        id: the engine's, of the service.
+        count: how many replicas it is to have; it may have fewer at the moment.
+        version: of the service's definition; a change names the one that it was decided on.
+        changed_at: when the definition was last changed, by whomever, seconds since the epoch.
+        updating: its replicas are being replaced by ones of another definition.
+        labels: of the service.
+    """
+
+    id: str
+    count: int
+    version: int
+    changed_at: float
+    updating: bool
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +94,21 @@ class Service:
         key: project and name.
         replicas: its containers, by ascending number, dead ones included.
         files: the Compose files it comes from, as Compose recorded them.
+        kept: what the engine keeps of it; None where it keeps nothing, and each container counts.
+        refusal: why it cannot be scaled although it asks to be; empty when it can.
     """
 
     key: ServiceKey
     replicas: tuple[Replica, ...]
     files: str = ""
+    kept: Kept | None = None
+    refusal: str = ""
 
     @property
     def labels(self) -> Mapping[str, str]:
         """Those of the newest definition: a replica that was recreated last carries it."""
+        if self.kept is not None:
+            return self.kept.labels
         living = [r for r in self.replicas if r.live] or list(self.replicas)
         return living[-1].labels
 
@@ -152,7 +183,17 @@ class Target(Protocol):
         """List what there is."""
 
     def prepare(self, *, model: str) -> None:
-        """Learn ahead what a copy of the container with id ``model`` takes, so that create is quick."""
+        """Learn ahead what a replica like the one with id ``model`` takes, so that a step is quick."""
+
+    def changes(self) -> Iterator[Change]:
+        """Yield what changes; ends, or raises, when the link breaks.
+
+        Changes are lost while nobody listens: observe anew after each (re)connect.
+        """
+
+
+class Containers(Target, Protocol):
+    """An engine on which replicas are made and taken away one by one: Docker with Compose."""
 
     def create(self, *, model: str, number: int) -> str:
         """Make a replica like the container with id ``model``; return its id. It does not run yet.
@@ -179,8 +220,20 @@ class Target(Protocol):
     def discard(self, replica: str) -> None:
         """Remove a replica that never got traffic, running or not; gone is as good."""
 
-    def changes(self) -> Iterator[Change]:
-        """Yield what changes; ends, or raises, when the link breaks.
 
-        Changes are lost while nobody listens: observe anew after each (re)connect.
+class Counts(Target, Protocol):
+    """An engine that keeps a count of replicas by itself: Docker Swarm."""
+
+    def set_count(self, kept: Kept, count: int) -> None:
+        """Change how many replicas a service is to have, if nobody has changed the service meanwhile.
+
+        Args:
+            kept: as the decision saw it.
+            count: what to change it to.
+
+        Raises:
+            TargetError: with the reason ``overtaken`` when the service is not as it was any more.
         """
+
+    def trouble(self, kept: Kept) -> str:
+        """Tell how the last replica of a service that failed ended; empty when none has lately."""

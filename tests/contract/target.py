@@ -1,6 +1,7 @@
 """What every engine promises the loop: the contract of :class:`scaler.targets.base.Target`, as tests.
 
-A test class that derives from :class:`TargetContract` and gives the fixture ``stage`` runs all of them.
+A test class that derives from :class:`TargetContract` and gives the fixture ``stage`` runs all of them. What
+only holds where replicas are made one by one is in :class:`ContainersContract`, which has those too.
 """
 
 import threading
@@ -12,8 +13,11 @@ from scaler.alerts import ServiceKey
 from scaler.errors import TargetError
 from scaler.labels import COMPOSE_NUMBER
 from scaler.reasons import ErrorReason
-from scaler.targets.base import GONE, STOPPING, Change, Replica, Service, Target
+from scaler.targets.base import GONE, STOPPING, Change, Containers, Replica, Service, Target
 from tests.fakes import until
+
+GROWN_WITHIN = 40.0
+"""Seconds, for an engine that takes its own time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,25 @@ class Stage:
     def model(self) -> str:
         return self.seen().replicas[0].id
 
+    def running_replicas(self) -> tuple[Replica, ...]:
+        """Those that run and are to stay."""
+        return tuple(r for r in self.seen().replicas if r.status == "running" and not r.leaving)
+
+    def grow(self) -> None:
+        """Ask for one replica more, the way a step up does."""
+        raise NotImplementedError
+
+    def shrink(self) -> None:
+        """Ask for one replica fewer, the way a step down does."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainersStage(Stage):
+    """The same where replicas are made one by one."""
+
+    target: Containers
+
     def running(self, number: int = 2) -> str:
         """Make a replica and start it."""
         made = self.target.create(model=self.model, number=number)
@@ -52,6 +75,14 @@ class Stage:
         made = self.running(number)
         self.target.stop(made)
         return made
+
+    def grow(self) -> None:
+        self.running(max(r.number for r in self.seen().replicas) + 1)
+
+    def shrink(self) -> None:
+        last = self.seen().replicas[-1].id
+        self.target.stop(last)
+        self.target.remove(last)
 
 
 class TargetContract:
@@ -80,15 +111,60 @@ class TargetContract:
         assert stage.other in observation.others
         assert stage.service not in observation.others
 
-    def test_find_returns_the_replica_with_that_number(self, stage: Stage) -> None:
+    def test_one_more_runs_at_an_address_of_its_own_like_the_first(self, stage: Stage) -> None:
+        stage.grow()
+        until(lambda: len(stage.running_replicas()) == 2, what="two that run", seconds=GROWN_WITHIN)
+        first, second = stage.running_replicas()
+
+        assert (first.number, second.number) == (1, 2)
+        assert second.version == first.version
+        assert second.addresses.keys() == first.addresses.keys()
+        assert set(second.addresses.values()).isdisjoint(first.addresses.values())
+
+    def test_one_fewer_is_gone_in_the_end(self, stage: Stage) -> None:
+        stage.grow()
+        until(lambda: len(stage.running_replicas()) == 2, what="two that run", seconds=GROWN_WITHIN)
+        stage.shrink()
+
+        until(lambda: len(stage.seen().replicas) == 1, what="one that is left", seconds=GROWN_WITHIN)
+        assert len(stage.running_replicas()) == 1
+
+    def test_changes_tell_of_one_more(self, stage: Stage) -> None:
+        """Changes before the link is there are lost, so it is made anew until one is heard of."""
+        heard: list[Change] = []
+        done = threading.Event()
+
+        def listen() -> None:
+            for change in stage.target.changes():
+                heard.append(change)
+                if done.is_set():
+                    return
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        stage.grow()
+        until(lambda: len(stage.running_replicas()) == 2, what="two that run", seconds=GROWN_WITHIN)
+        before = len(heard)
+        done.set()
+        stage.shrink()
+        until(lambda: len(heard) > before, what="a change is heard of", seconds=GROWN_WITHIN)
+        listener.join(10)
+
+        assert all(change.action for change in heard)
+
+
+class ContainersContract(TargetContract):
+    """What holds beside it where replicas are made and taken away one by one."""
+
+    def test_find_returns_the_replica_with_that_number(self, stage: ContainersStage) -> None:
         assert stage.target.find(service=stage.service, number=1) == stage.model
 
-    def test_find_returns_none_when_there_is_none(self, stage: Stage) -> None:
+    def test_find_returns_none_when_there_is_none(self, stage: ContainersStage) -> None:
         assert stage.target.find(service=stage.service, number=99) is None
         assert stage.target.find(service=(stage.service[0], "nobody"), number=1) is None
         assert stage.target.find(service=("nobody", stage.service[1]), number=1) is None
 
-    def test_create_makes_a_sibling_that_does_not_run_yet(self, stage: Stage) -> None:
+    def test_create_makes_a_sibling_that_does_not_run_yet(self, stage: ContainersStage) -> None:
         made = stage.target.create(model=stage.model, number=2)
         first, second = stage.seen().replicas
 
@@ -97,7 +173,9 @@ class TargetContract:
         assert second.version == first.version
         assert dict(second.labels) == {**first.labels, COMPOSE_NUMBER: "2"}
 
-    def test_create_of_a_number_that_is_taken_is_refused_and_changes_nothing(self, stage: Stage) -> None:
+    def test_create_of_a_number_that_is_taken_is_refused_and_changes_nothing(
+        self, stage: ContainersStage
+    ) -> None:
         before = stage.seen()
 
         with pytest.raises(TargetError) as caught:
@@ -105,7 +183,7 @@ class TargetContract:
         assert caught.value.reason is ErrorReason.ENGINE_REFUSED
         assert [r.id for r in stage.seen().replicas] == [r.id for r in before.replicas]
 
-    def test_create_from_a_model_that_is_gone_is_refused(self, stage: Stage) -> None:
+    def test_create_from_a_model_that_is_gone_is_refused(self, stage: ContainersStage) -> None:
         gone = stage.running()
         stage.target.discard(gone)
 
@@ -114,7 +192,7 @@ class TargetContract:
         assert caught.value.reason is ErrorReason.MODEL_GONE
         assert stage.target.find(service=stage.service, number=3) is None
 
-    def test_start_makes_it_run_at_an_address_of_its_own(self, stage: Stage) -> None:
+    def test_start_makes_it_run_at_an_address_of_its_own(self, stage: ContainersStage) -> None:
         stage.running()
         first, second = stage.seen().replicas
 
@@ -123,12 +201,12 @@ class TargetContract:
         assert set(second.addresses.values()).isdisjoint(first.addresses.values())
         assert second.ports == first.ports
 
-    def test_start_again_is_fine(self, stage: Stage) -> None:
+    def test_start_again_is_fine(self, stage: ContainersStage) -> None:
         stage.target.start(stage.model)
 
         assert stage.seen().replicas[0].status == "running"
 
-    def test_start_of_one_that_is_gone_is_refused(self, stage: Stage) -> None:
+    def test_start_of_one_that_is_gone_is_refused(self, stage: ContainersStage) -> None:
         made = stage.running()
         stage.target.discard(made)
 
@@ -136,49 +214,49 @@ class TargetContract:
             stage.target.start(made)
         assert caught.value.reason is ErrorReason.ENGINE_REFUSED
 
-    def test_stop_leaves_it_listed_and_dead(self, stage: Stage) -> None:
+    def test_stop_leaves_it_listed_and_dead(self, stage: ContainersStage) -> None:
         replica = stage.replica(stage.stopped())
 
         assert replica is not None
         assert replica.status in GONE
         assert not replica.live
 
-    def test_the_fate_of_one_that_runs_is_that_nothing_happened(self, stage: Stage) -> None:
+    def test_the_fate_of_one_that_runs_is_that_nothing_happened(self, stage: ContainersStage) -> None:
         fate = stage.target.fate(stage.model)
 
         assert fate is not None
         assert (fate.exit_code, fate.out_of_memory, fate.restarts) == (None, False, 0)
 
-    def test_the_fate_of_one_that_is_gone_is_not_known(self, stage: Stage) -> None:
+    def test_the_fate_of_one_that_is_gone_is_not_known(self, stage: ContainersStage) -> None:
         made = stage.running()
         stage.target.discard(made)
 
         assert stage.target.fate(made) is None
 
-    def test_stop_again_is_fine(self, stage: Stage) -> None:
+    def test_stop_again_is_fine(self, stage: ContainersStage) -> None:
         stage.target.stop(stage.stopped())
 
-    def test_remove_takes_away_a_stopped_one(self, stage: Stage) -> None:
+    def test_remove_takes_away_a_stopped_one(self, stage: ContainersStage) -> None:
         made = stage.stopped()
         stage.target.remove(made)
 
         assert stage.replica(made) is None
         assert stage.target.find(service=stage.service, number=2) is None
 
-    def test_remove_refuses_one_that_runs(self, stage: Stage) -> None:
+    def test_remove_refuses_one_that_runs(self, stage: ContainersStage) -> None:
         with pytest.raises(TargetError) as caught:
             stage.target.remove(stage.model)
         assert caught.value.reason is ErrorReason.ENGINE_REFUSED
         assert stage.seen().replicas[0].live
 
-    def test_discard_takes_away_one_that_runs_and_one_that_never_did(self, stage: Stage) -> None:
+    def test_discard_takes_away_one_that_runs_and_one_that_never_did(self, stage: ContainersStage) -> None:
         made = [stage.running(2), stage.target.create(model=stage.model, number=3)]
         for replica in made:
             stage.target.discard(replica)
 
         assert [r.number for r in stage.seen().replicas] == [1]
 
-    def test_gone_is_as_good_for_stop_remove_and_discard(self, stage: Stage) -> None:
+    def test_gone_is_as_good_for_stop_remove_and_discard(self, stage: ContainersStage) -> None:
         made = stage.running()
         stage.target.discard(made)
 
@@ -186,13 +264,13 @@ class TargetContract:
         stage.target.remove(made)
         stage.target.discard(made)
 
-    def test_a_number_can_be_taken_again(self, stage: Stage) -> None:
+    def test_a_number_can_be_taken_again(self, stage: ContainersStage) -> None:
         first = stage.stopped()
         stage.target.remove(first)
 
         assert stage.running() != first
 
-    def test_changes_tell_of_start_and_death_with_the_container(self, stage: Stage) -> None:
+    def test_changes_tell_of_start_and_death_with_the_container(self, stage: ContainersStage) -> None:
         """Changes before the link is there are lost, so replicas are made until one is heard of."""
         heard: list[Change] = []
         done = threading.Event()

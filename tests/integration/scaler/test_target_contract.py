@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.target import Stage, TargetContract
+from tests.contract.target import ContainersContract, ContainersStage
 from tests.integration.scaler.projects import IMAGE, SERVER, Project, project
 
 pytestmark = pytest.mark.engine
@@ -22,11 +22,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield made
 
 
-class TestComposeTarget(TargetContract):
+class TestComposeTarget(ContainersContract):
     @pytest.fixture
-    def stage(self, shop: Project) -> Iterator[Stage]:
+    def stage(self, shop: Project) -> Iterator[ContainersStage]:
         service = (shop.name, "web")
-        yield Stage(target=shop.target, service=service, other=(shop.name, "db"))
+        yield ContainersStage(target=shop.target, service=service, other=(shop.name, "db"))
         for observed in shop.target.observe().services:
             for replica in observed.replicas:
                 if replica.number > 1:

@@ -94,7 +94,7 @@ class Rig:
             metrics=self.metrics,
             prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.target.ask),
             world=self.world,
-            stepper=Stepper(
+            steps=Stepper(
                 target=self.target,
                 balancer=balancer,
                 journal=self.journal,

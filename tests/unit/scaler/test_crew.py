@@ -16,7 +16,7 @@ from scaler.metrics import Metrics
 from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction, Phase
 from scaler.recorder import Recorder
-from scaler.steps import Order
+from scaler.steplog import Order
 from scaler.targets.base import Replica, Service
 from scaler.world import World
 from tests.fakes import until
@@ -53,7 +53,7 @@ class Made:
         self.journal = Journal(path=path)
         recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0)
         stepper: Any = self.steps
-        self.crew = Crew(stepper=stepper, world=self.world, recorder=recorder, done=self._done)
+        self.crew = Crew(steps=stepper, world=self.world, recorder=recorder, done=self._done)
 
     def _done(self) -> None:
         self.ended += 1

@@ -4,18 +4,18 @@ import pytest
 
 from scaler.errors import TargetError
 from scaler.reasons import ErrorReason
-from tests.contract.target import Stage, TargetContract
+from tests.contract.target import ContainersContract, ContainersStage
 from tests.fakes import FakeTarget
 
 
-class TestFakeTarget(TargetContract):
+class TestFakeTarget(ContainersContract):
     @pytest.fixture
-    def stage(self) -> Stage:
+    def stage(self) -> ContainersStage:
         target = FakeTarget(others=frozenset({("shop", "db")}))
         target.add(("shop", "web"))
-        return Stage(target=target, service=("shop", "web"), other=("shop", "db"))
+        return ContainersStage(target=target, service=("shop", "web"), other=("shop", "db"))
 
-    def test_an_engine_that_is_away_says_so(self, stage: Stage) -> None:
+    def test_an_engine_that_is_away_says_so(self, stage: ContainersStage) -> None:
         assert isinstance(stage.target, FakeTarget)
         stage.target.down = True
 

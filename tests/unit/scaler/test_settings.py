@@ -23,6 +23,7 @@ def test_defaults() -> None:
         data=Path("/var/lib/alertscale/data"),
         upstreams=Path("/var/lib/alertscale/upstreams"),
         token_file=Path("/run/alertscale/token"),
+        target="compose",
         project="",
         projects=frozenset(),
         prometheus="",

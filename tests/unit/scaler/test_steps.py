@@ -15,7 +15,8 @@ from scaler.labels import Limits
 from scaler.metrics import Metrics
 from scaler.readiness import Readiness
 from scaler.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.steps import Order, Stepper
+from scaler.steplog import Order
+from scaler.steps import Stepper
 from scaler.targets.base import Fate
 from scaler.world import World
 from tests.fakes import FakeTarget, until
