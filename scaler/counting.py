@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -72,13 +73,12 @@ class CountStepper:
 
     def take(self, order: Order) -> None:
         """See :class:`scaler.steplog.Steps`."""
-        assert order.kept is not None  # noqa: S101 - the crew's orders carry it wherever the engine keeps a count
-        up = order.direction is Direction.UP
-        step = self._log.begin(order, phase=Phase.CREATE if up else Phase.REMOVE)
+        kept = order.kept
+        if kept is None:
+            raise StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
+        step = self._log.begin(order, phase=_asking(order.direction))
         clock = self._log.clock(step)
-        self._guarded(
-            step, clock, order.limits, order.kept.count, lambda: self._change(clock, order, order.kept)
-        )
+        self._guarded(step, clock, order.limits, kept.count, partial(self._change, clock, order, kept))
 
     def resume(self, step: Step, limits: Limits) -> None:
         """See :class:`scaler.steplog.Steps`: what the engine has been asked for comes true without us."""
@@ -89,7 +89,7 @@ class CountStepper:
         """See :class:`scaler.steplog.Steps`: the engine does that itself."""
 
     def _change(self, clock: PhaseClock, order: Order, kept: Kept) -> None:
-        clock.enter(Phase.CREATE if order.direction is Direction.UP else Phase.REMOVE)
+        clock.enter(_asking(order.direction))
         self._target.set_count(kept, order.count)
         self._wake()
         # What is seen until then is the service as it was.
@@ -224,6 +224,10 @@ class _Lasting:
 
 def _version(service: Service | None) -> int | None:
     return service.kept.version if service is not None and service.kept is not None else None
+
+
+def _asking(direction: Direction) -> Phase:
+    return Phase.CREATE if direction is Direction.UP else Phase.REMOVE
 
 
 def _asked(service: Service | None) -> int:

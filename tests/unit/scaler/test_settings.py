@@ -73,6 +73,7 @@ BAD = {
     "DATA": ["data", "./data"],
     "UPSTREAMS": ["upstreams"],
     "TOKEN_FILE": ["token"],
+    "TARGET": ["kubernetes", "Swarm"],
     "PROJECT": ["Shop", "my shop", "-shop"],
     "PROJECTS": ["shop,My Blog"],
     "PROMETHEUS": [
