@@ -57,4 +57,6 @@ def test_labels_of_compose_are_left_as_they_are() -> None:
 
 def test_a_container_of_neither_gains_no_label() -> None:
     assert with_compose_names({"team": "a"}) == {"team": "a"}
-    assert with_compose_names({"com.docker.stack.namespace": "shop"}) == {"com.docker.stack.namespace": "shop"}
+    assert with_compose_names({"com.docker.stack.namespace": "shop"}) == {
+        "com.docker.stack.namespace": "shop"
+    }
