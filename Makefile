@@ -10,7 +10,7 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak
+.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ up: ## Get ready, build and start the whole stack, wait until it is healthy, pri
 
 down: ## Stop the stack; metrics, silences and the scaling history stay
 	@$(PYTHON) -m engine down
+
+swarm-up: ## Start three engines on this machine as a Docker Swarm, and the stack on it (root)
+	@$(PYTHON) -m engine swarm-up
+
+swarm-down: ## Remove every trace of swarm-up
+	@$(PYTHON) -m engine swarm-down
 
 backup: ## Write what the stack remembers, and its settings, to backups/ (FILE=another/place.tar.gz)
 	@$(PYTHON) -m engine backup "$(FILE)"

@@ -7,7 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import addresses, backup, browser, checks, clean, compose, deploying, facts, images, ready, venv
+from engine import (
+    addresses,
+    backup,
+    browser,
+    checks,
+    clean,
+    compose,
+    deploying,
+    facts,
+    images,
+    ready,
+    swarm,
+    venv,
+)
 from engine.errors import EngineError
 from engine.shell import streamed
 from engine.state import StateStore
@@ -55,6 +68,7 @@ def down(place: Workplace) -> int:
 
 def take_back(place: Workplace) -> int:
     """Remove everything that `up` made."""
+    swarm.down(place)
     state = place.store.load()
     answers, says = facts.engine_answers()
     if answers and facts.observe().compose:
@@ -128,6 +142,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check,
     "backup": backup.take,
     "restore": backup.restore,
+    "swarm-up": swarm.up,
+    "swarm-down": swarm.down,
 }
 
 

@@ -136,7 +136,7 @@ def start_by_hand(argv: Sequence[str], *, answers: Callable[[], bool], log: Path
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with announced("Starting Docker Engine (dockerd, no systemd here)"):
-        pid = _spawn(argv, log=log)
+        pid = spawn(argv, log=log)
         ended = False
 
         def settled() -> bool:
@@ -156,7 +156,8 @@ def start_by_hand(argv: Sequence[str], *, answers: Callable[[], bool], log: Path
     return Started(pid=pid, birth=found.birth)
 
 
-def _spawn(argv: Sequence[str], *, log: Path) -> int:
+def spawn(argv: Sequence[str], *, log: Path) -> int:
+    """Start a program in a session of its own, its output added to a log; return its process id."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawnp(
         argv[0],

@@ -45,7 +45,11 @@ class Completed:
 
 
 def capture(
-    *argv: str, timeout: float = 60.0, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *argv: str,
+    timeout: float = 60.0,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str = "",
 ) -> Completed:
     """Run a short program for what it prints; never raises for how it ends.
 
@@ -54,11 +58,12 @@ def capture(
         timeout: Seconds after which it is killed.
         env: Variables added to this process's environment.
         cwd: Where to run it.
+        stdin: What it reads: the place of secrets, since arguments can be read by everybody.
     """
     try:
         done = subprocess.run(
             argv,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,

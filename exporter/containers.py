@@ -21,6 +21,7 @@ from exporter.errors import EngineError
 from exporter.exposition import render_labels
 from exporter.metrics import Metrics
 from exporter.settings import label_name
+from exporter.swarm import with_compose_names
 
 RELIST_SECONDS = 30.0
 FIRST_RETRY_SECONDS = 0.2
@@ -51,7 +52,8 @@ def sample_labels(container: Container, *, path: str, container_labels: tuple[st
 
     A container label that is not set is an empty label, which is to Prometheus the same as none.
     """
-    labels = {label_name(name): container.labels.get(name, "") for name in container_labels}
+    known = with_compose_names(container.labels)
+    labels = {label_name(name): known.get(name, "") for name in container_labels}
     return labels | {"id": path, "image": container.image, "name": container.name}
 
 
