@@ -1,5 +1,6 @@
-"""One machine of a cluster on this machine: an engine in a network namespace and UTS namespace of its own.
+"""One machine of a cluster on this machine: an engine in network, UTS and mount namespaces of its own.
 
+What its containers mount as /var/run/docker.sock is its own engine's socket: /run is a folder of the node.
 Its engine and its containerd are its own too, with everything below one folder, so that it can be killed
 and removed without a look at any other. What a node is made of has names that follow from its place in the
 cluster: nothing is recorded, and what a half-failed start has left is found just the same.
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 NAMESPACES = Path("/run/netns")
 CGROUPS = Path("/sys/fs/cgroup")
 MOUNTS = Path("/proc/self/mountinfo")
-SHIM_SOCKETS = Path("/run/containerd/s")
-SHIM_ADDRESSES = "exec/containerd/io.containerd.runtime.v2.task/*/*/address"
 CGROUP_NAMES = ("docker/{}", "system.slice/docker-{}.scope")
 START_SECONDS = 60.0
 GONE_SECONDS = 20.0
@@ -35,6 +34,7 @@ ANSWER_SECONDS = 10.0
 # containerd of the whole machine where there is one.
 LAUNCH = """\
 hostname "$1"
+mount --bind "$2/run" /run
 containerd --config "$2/containerd.toml" >>"$2/containerd.log" 2>&1 &
 shift 2
 exec dockerd "$@"
@@ -75,7 +75,7 @@ class Node:
     @property
     def socket(self) -> Path:
         """Where its engine answers."""
-        return self.folder / "docker.sock"
+        return self.folder / "run" / "docker.sock"
 
     @property
     def host(self) -> str:
@@ -114,7 +114,7 @@ def start(node: Node) -> None:
     Raises:
         EngineError: It cannot be connected, or its engine does not answer.
     """
-    node.folder.mkdir(parents=True, exist_ok=True)
+    (node.folder / "run").mkdir(parents=True, exist_ok=True)
     connect(node)
     (node.folder / "containerd.toml").write_text(CONTAINERD.format(folder=node.folder), encoding="utf-8")
     log = node.folder / "dockerd.log"
@@ -138,7 +138,7 @@ def command(node: Node) -> list[str]:
     """Return the command that starts a node's engine."""
     return [
         *("nsenter", f"--net={NAMESPACES / node.namespace}"),
-        *("unshare", "--uts", "sh", "-c", LAUNCH, "sh", node.name, str(node.folder)),
+        *("unshare", "--uts", "--mount", "sh", "-c", LAUNCH, "sh", node.name, str(node.folder)),
         *("--host", node.host, "--pidfile", str(node.folder / "docker.pid")),
         *("--data-root", str(node.folder / "data"), "--exec-root", str(node.folder / "exec")),
         *("--containerd", str(node.folder / "exec" / "containerd.sock")),
@@ -256,16 +256,12 @@ def with_descendants(pids: set[int], parents: Mapping[int, int]) -> set[int]:
 
 def _forget(node: Node, containers: Iterable[str]) -> None:
     """Remove what would not be there after a power loss: mounts, sockets, cgroups, process ids."""
-    for file in node.folder.glob(SHIM_ADDRESSES):
-        address = Path(_text(file).removeprefix("unix://"))
-        if address.parent == SHIM_SOCKETS:
-            address.unlink(missing_ok=True)
     _unmount(node.folder)
     for container in containers:
         _remove_cgroup(container)
-    shutil.rmtree(node.folder / "exec", ignore_errors=True)
-    for name in ("docker.pid", "docker.sock"):
-        (node.folder / name).unlink(missing_ok=True)
+    for name in ("exec", "run"):
+        shutil.rmtree(node.folder / name, ignore_errors=True)
+    (node.folder / "docker.pid").unlink(missing_ok=True)
 
 
 def _unmount(folder: Path) -> None:

@@ -79,8 +79,8 @@ class Drill:
         lost_in: requests that ended otherwise, by the second since the start.
     """
 
-    def __init__(self, *, port: int, mix: tuple[Kind, ...] = MIX) -> None:
-        self._port = port
+    def __init__(self, *, port: int, host: str = "127.0.0.1", mix: tuple[Kind, ...] = MIX) -> None:
+        self._host, self._port = host, port
         self._mix = mix
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -121,7 +121,7 @@ class Drill:
         return time.monotonic() - self._started
 
     def _client(self, kind: Kind) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
         while not self._stop.is_set():
             with self._lock:
                 self.sent += 1

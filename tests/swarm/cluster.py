@@ -1,0 +1,192 @@
+"""The stack on three real engines, and ways to look at it from outside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from engine import cluster, node
+from engine.cluster import Cluster
+from engine.node import Node
+from tests.e2e.stack import wait_until
+
+STACK = "alertscale"
+FLASK_APP = f"{STACK}_flask-app"
+NGINX_PORT = 8080
+SCALER_PORT = 8000
+
+
+@dataclass(kw_only=True)
+class Swarm:
+    """A running stack on a cluster.
+
+    Attributes:
+        cluster: the nodes.
+        down: names of those that were killed.
+    """
+
+    cluster: Cluster
+    down: set[str] = field(default_factory=set)
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def alive(self) -> list[Node]:
+        return [one for one in self.cluster.nodes if one.name not in self.down]
+
+    def docker(self, *words: str, on: Node | None = None, check: bool = True) -> str:
+        """Run the docker client on a node, any that lives if none is named; return what it printed."""
+        at = on or self.alive()[0]
+        done = node.docker(at, *words)
+        if check and not done.ok:
+            pytest.fail(f"docker {' '.join(words)} on {at.name}: {done.stderr}")
+        return done.stdout.strip()
+
+    def leader(self) -> Node:
+        """The node that leads the Swarm's managers."""
+        form = "{{.ManagerStatus}} {{.Hostname}}"
+        lines = wait_until(
+            lambda: [
+                line.split()[1]
+                for line in self.docker("node", "ls", "--format", form, check=False).splitlines()
+                if line.startswith("Leader ")
+            ],
+            within=60,
+            what="a leader",
+        )
+        return self.cluster.named(lines[0])
+
+    def acting(self) -> list[Node]:
+        """The nodes whose scaler acts."""
+        return [one for one in self.alive() if "engine" in self._get(one, "/healthz")]
+
+    def scaler(self, path: str) -> dict[str, Any]:
+        """GET from whichever scaler answers: one that stands by hands it on."""
+        for one in self.alive():
+            answer = self._get(one, path)
+            if answer and "error" not in answer:
+                return answer
+        return {}
+
+    def _get(self, at: Node, path: str) -> dict[str, Any]:
+        try:
+            answer = self.session.get(f"http://{at.address}:{SCALER_PORT}{path}", timeout=5)
+            return dict(answer.json())
+        except (requests.RequestException, ValueError):
+            return {}
+
+    def service(self, name: str = "flask-app") -> dict[str, Any]:
+        """A service as the API shows it; empty while no scaler acts."""
+        found = [s for s in self.scaler("/api/v1/services").get("services", []) if s["service"] == name]
+        return dict(found[0]) if found else {}
+
+    def ready(self, name: str = "flask-app") -> int:
+        """How many replicas are ready and are to stay."""
+        return [r["state"] for r in self.service(name).get("replicas", [])].count("ready")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The history of the scaler that acts, oldest first."""
+        return list(reversed(self.scaler("/api/v1/events?limit=1000").get("events", [])))
+
+    def steps(self) -> list[str]:
+        """How each step ended, oldest first."""
+        return [str(e["text"]) for e in self.events() if e["kind"] == "step"]
+
+    def count(self, service: str = FLASK_APP) -> int:
+        """How many replicas Swarm is to keep."""
+        form = "{{.Spec.Mode.Replicated.Replicas}}"
+        return int(self.docker("service", "inspect", "--format", form, service))
+
+    def token(self) -> str:
+        """The bearer token, as a scaler has it."""
+        at = self.alive()[0]
+        scaler = self.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
+        return self.docker("exec", scaler, "cat", "/run/alertscale/token", on=at)
+
+    def change(self, path: str, body: object) -> requests.Response:
+        """POST to the scaler, with the token, until one acts."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+
+        def post() -> requests.Response | None:
+            try:
+                url = f"http://{self.alive()[-1].address}:{SCALER_PORT}{path}"
+                answer = self.session.post(url, json=body, headers=headers, timeout=10)
+            except requests.RequestException:
+                return None
+            return None if answer.status_code == requests.codes.unavailable else answer
+
+        answer = wait_until(post, within=30, what=f"an answer to POST {path}")
+        assert answer is not None
+        return answer
+
+    def scale(self, count: int, *, service: str = "flask-app", within: float = 90) -> None:
+        """Order a count through the API, and wait until it is there and nothing else."""
+        answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
+        assert answer.status_code == 202, answer.text
+        self.await_ready(count, service=service, within=within)
+
+    def await_ready(self, count: int, *, service: str = "flask-app", within: float) -> None:
+        def there() -> bool:
+            states = [r["state"] for r in self.service(service).get("replicas", [])]
+            return states == ["ready"] * count
+
+        wait_until(there, within=within, what=f"{count} ready replicas of {service}")
+
+    def pause(self, pause: str, *, service: str = "flask-app") -> None:
+        answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
+        assert answer.status_code == 200, answer.text
+
+    def tasks(self, service: str = FLASK_APP) -> dict[str, int]:
+        """How many tasks run on which node."""
+        form = "{{.Node}} {{.CurrentState}}"
+        listed = self.docker(
+            "service", "ps", "--filter", "desired-state=running", "--format", form, service, check=False
+        )
+        on = [line.split()[0] for line in listed.splitlines() if line.split()[1:2] == ["Running"]]
+        return {name: on.count(name) for name in sorted(set(on))}
+
+    def kill(self, victim: Node) -> None:
+        """Take a node's power away."""
+        self.down.add(victim.name)
+        node.kill(victim)
+
+    def revive(self, victim: Node) -> None:
+        """Let a node that was killed come back, and wait until all is as before."""
+        node.start(victim)
+        self.down.discard(victim.name)
+        form = "{{.Status}} {{.ManagerStatus}}"
+        wait_until(
+            lambda: (
+                [
+                    line.split()[0]
+                    for line in self.docker("node", "ls", "--format", form, check=False).splitlines()
+                    if len(line.split()) == 2 and "Unreachable" not in line
+                ]
+                == ["Ready"] * len(self.cluster.nodes)
+            ),
+            within=90,
+            what="three nodes that are managers and ready",
+        )
+        self.settle()
+
+    def settle(self, *, within: float = 150) -> None:
+        """Wait until every service has all its tasks, and exactly one scaler acts."""
+        wait_until(self._complete, within=within, what=f"all tasks of {STACK}", every=0.5)
+        wait_until(lambda: len(self.acting()) == 1, within=30, what="one scaler that acts")
+
+    def _complete(self) -> bool:
+        form = "{{.Replicas}}"
+        listed = self.docker("service", "ls", "--format", form, check=False).split()
+        return bool(listed) and all(one.split("/")[0] == one.split("/")[1] for one in listed)
+
+
+def since(begun: float) -> float:
+    """Seconds since a moment of the monotonic clock."""
+    return time.monotonic() - begun
+
+
+def why_not() -> str:
+    """Why this machine cannot have a cluster; empty when it can."""
+    return "; ".join(f"{m.what}; {m.way_out}" for m in cluster.missing())

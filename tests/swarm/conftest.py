@@ -1,0 +1,78 @@
+"""The whole stack on three engines of its own, in network namespaces of this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import built, cluster, images, swarm
+from tests.e2e.stack import REPOSITORY
+from tests.swarm.cluster import Swarm, why_not
+
+TAG = "swarm-test"
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Swarm]:
+    """Three engines with the stack on them, everything healthy."""
+    if reason := why_not():
+        pytest.skip(reason)
+    # Short: the path of a socket below it may have 108 characters.
+    folder = Path(tempfile.mkdtemp(prefix="sw-"))
+    here = cluster.layout(folder, name="alertscale-test", bridge="alertscale-t", network="10.98.2.0/24")
+    try:
+        own = swarm.build(REPOSITORY, logs=folder / "logs", tag=TAG)
+        cluster.start(here)
+        cluster.load_images(here, [*own, *swarm.bases(images.pinned(_config()))])
+        overlay = str(Path(__file__).parent / "fast.yml")
+        swarm.deploy(
+            here,
+            checkout=REPOSITORY,
+            files=(*swarm.FILES, overlay),
+            variables={"ALERTSCALE_VERSION": TAG},
+        )
+        swarm.wait_up(here)
+        made = Swarm(cluster=here)
+        made.settle()
+        yield made
+        made.session.close()
+    finally:
+        cluster.remove(here)
+        built.remove(swarm.tags(TAG))
+        shutil.rmtree(folder, ignore_errors=True)
+    assert cluster.traces(here) == []
+
+
+def _config() -> dict[str, Any]:
+    done = subprocess.run(
+        ["docker", "compose", "config", "--format", "json"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    config: dict[str, Any] = json.loads(done.stdout)
+    return config
+
+
+@pytest.fixture
+def calm(running: Swarm) -> Iterator[Swarm]:
+    """One replica, nothing paused, every node there: before and after the test."""
+    _settle(running)
+    yield running
+    for victim in [one for one in running.cluster.nodes if one.name in running.down]:
+        running.revive(victim)
+    _settle(running)
+
+
+def _settle(stack: Swarm) -> None:
+    stack.settle()
+    stack.pause("none")
+    stack.scale(1)

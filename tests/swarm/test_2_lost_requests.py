@@ -1,0 +1,41 @@
+"""No request is lost over 20 steps, though Swarm chooses who leaves and nginx is never reloaded."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.drill import Drill, counts
+from tests.swarm.cluster import NGINX_PORT, Swarm
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
+SEED = 20261125
+STEPS = 20
+IPVS = Path("/proc/net/ip_vs")
+
+
+def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.CaptureFixture[str]) -> None:
+    calm.docker("service", "scale", "--detach", "alertscale_alertmanager=0")
+    wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), STEPS))
+    downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
+    try:
+        with Drill(port=NGINX_PORT, host=calm.cluster.nodes[1].address).running() as drill:
+            for count in wanted:
+                calm.scale(count)
+    finally:
+        calm.docker("service", "scale", "--detach", "alertscale_alertmanager=1")
+    with capsys.disabled():
+        print(f"\n  {drill.sent} requests over {STEPS} steps, {downs} of them down: lost {drill.lost or 0}")  # noqa: T201 - the figure is part of what this test shows
+    assert downs >= 5
+    assert drill.lost == {}
+    assert drill.answers["200"] == drill.sent > 2000
+
+
+@pytest.mark.skipif(not IPVS.exists(), reason="this kernel has no IPVS, which a virtual address (VIP) needs")
+def test_a_virtual_address_can_be_measured_here(calm: Swarm) -> None:
+    """Where it can, docs/decisions/0003-swarm-traffic.md says how, and wants the figure."""
+    pytest.fail(
+        "IPVS is here: measure the VIP and write the figure into docs/decisions/0003-swarm-traffic.md"
+    )

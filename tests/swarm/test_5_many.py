@@ -1,0 +1,87 @@
+"""200 replicas of a small service: what a look at them costs grows no faster than they do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.stack import wait_until
+from tests.swarm.cluster import SCALER_PORT, STACK, Swarm, since
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
+SIZES = (50, 100, 200)
+WATCHED = 10.0
+SMALL = f"{STACK}_small"
+NAMES = (
+    "alertscale_tick_seconds_sum",
+    "alertscale_tick_seconds_count",
+    "alertscale_engine_calls_total",
+    "process_cpu_seconds_total",
+)
+
+
+def figures(stack: Swarm) -> dict[str, float]:
+    """The scaler's own figures: sums since its start."""
+    (at,) = stack.acting()
+    text = stack.session.get(f"http://{at.address}:{SCALER_PORT}/metrics", timeout=10).text
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: float(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] in NAMES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a pass costs: seconds, requests to the engine, and the part of a core that the scaler takes."""
+
+    tick: float
+    calls: float
+    cpu: float
+
+
+def watch(stack: Swarm) -> Cost:
+    before, begun = figures(stack), time.monotonic()
+    wait_until(lambda: since(begun) > WATCHED, within=2 * WATCHED, what="the end of the watch")
+    took, after = since(begun), figures(stack)
+    grown = {name: after[name] - before[name] for name in NAMES}
+    ticks = grown["alertscale_tick_seconds_count"]
+    return Cost(
+        tick=grown["alertscale_tick_seconds_sum"] / ticks,
+        calls=grown["alertscale_engine_calls_total"] / ticks,
+        cpu=grown["process_cpu_seconds_total"] / took,
+    )
+
+
+def grow(stack: Swarm, size: int) -> None:
+    stack.docker("service", "scale", "--detach", f"{SMALL}={size}")
+    wait_until(lambda: sum(stack.tasks(SMALL).values()) == size, within=200, what=f"{size} run", every=1)
+    wait_until(lambda: len(stack.service("small")["replicas"]) == size, within=60, what=f"{size} are seen")
+
+
+def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = {"enable": "true", "max": "250", "port": "8081", "pause": "all"}
+    words = [part for k, v in labels.items() for part in ("--label", f"alertscale.{k}={v}")]
+    calm.docker(
+        *("service", "create", "--detach", "--no-resolve-image", "--name", SMALL, *words),
+        *("--label", f"com.docker.stack.namespace={STACK}", "--endpoint-mode", "dnsrr"),
+        *("--stop-grace-period", "1s", "--entrypoint", "sleep", "nginx:1.30.6", "infinity"),
+    )
+    seen: dict[int, Cost] = {}
+    try:
+        for size in SIZES:
+            grow(calm, size)
+            seen[size] = watch(calm)
+    finally:
+        calm.docker("service", "rm", SMALL, check=False)
+        wait_until(lambda: not calm.service("small"), within=60, what="the end of the small service")
+    with capsys.disabled():
+        for size, cost in seen.items():
+            print(  # noqa: T201 - the figure is part of what this test shows
+                f"\n  {size} replicas: a pass takes {cost.tick * 1000:.1f} ms and {cost.calls:.1f} requests to"
+                f" the engine; {cost.cpu * 100:.1f} % of a core",
+                end="",
+            )
+    fewest, most = seen[SIZES[0]], seen[SIZES[-1]]
+    assert most.calls < 1.5 * fewest.calls + 1
+    # No worse than linear, with room for the noise of a busy machine.
+    assert most.tick < 2 * (SIZES[-1] / SIZES[0]) * fewest.tick
