@@ -77,8 +77,8 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
     with capsys.disabled():
         for size, cost in seen.items():
             print(  # noqa: T201 - the figure is part of what this test shows
-                f"\n  {size} replicas: a pass takes {cost.tick * 1000:.1f} ms and {cost.calls:.1f} requests to"
-                f" the engine; {cost.cpu * 100:.1f} % of a core",
+                f"\n  {size} replicas: a pass takes {cost.tick * 1000:.1f} ms and {cost.calls:.1f} requests"
+                f" to the engine; {cost.cpu * 100:.1f} % of a core",
                 end="",
             )
     fewest, most = seen[SIZES[0]], seen[SIZES[-1]]
