@@ -475,6 +475,8 @@ class Autoscaler:
 
     def _reap(self, service: Service, now: float) -> None:
         """Remove replicas that died while others live: Compose counts them, and they serve nobody."""
+        if service.kept is not None:
+            return  # the engine does that itself
         if self._crew.stepping(service.key) or len({r.version for r in service.replicas}) > 1:
             return
         if not any(r.live for r in service.replicas):

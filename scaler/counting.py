@@ -130,7 +130,11 @@ class CountStepper:
                 raise
             self._metrics.errors.labels(error.reason).inc()
             log.warning("step waits for the engine", **words(step), error=str(error))
+            known = self._world.view.observation
             self._await_engine()
+            self._wake()
+            # What is known may be from before the change.
+            self._wait(lambda view: view.observation is not known, _SHOWN_WITHIN)
 
     def _await_engine(self) -> None:
         while not self._stopping.wait(_ASK_ENGINE_EVERY):
@@ -149,7 +153,12 @@ class CountStepper:
         if up:
             self._see_up(step, limits)
         else:
-            self._wait(lambda view: _is_gone(view, step), limits.drain + STOPS_WITHIN)
+            self._see_down(step, limits)
+
+    def _see_down(self, step: Step, limits: Limits) -> None:
+        self._wait(lambda view: _is_gone(view, step), limits.drain + STOPS_WITHIN)
+        if _asked(self._world.view.service(step.service)) >= step.number:
+            raise _changed()
 
     def _see_up(self, step: Step, limits: Limits) -> None:
         unplaced = _Lasting(self._placed_within)
@@ -163,10 +172,7 @@ class CountStepper:
         view = self._world.view
         service = view.service(step.service)
         if service is None or _asked(service) < step.number:
-            raise StepError(
-                "the count was changed by somebody else, or had not been reached",
-                reason=ErrorReason.OVERTAKEN,
-            )
+            raise _changed()
         if _ready(view, service) >= step.number:
             return
         nowhere = _unplaced(service)
@@ -242,11 +248,20 @@ def _ready(view: View, service: Service | None) -> int:
 def _unplaced(service: Service | None) -> str:
     """Why a replica has no node; empty when each has one."""
     replicas = service.replicas if service is not None else ()
-    return next((r.trouble for r in replicas if r.trouble and not r.addresses and not r.leaving), "")
+    return next((r.trouble for r in replicas if r.trouble and not r.leaving), "")
 
 
 def _is_gone(view: View, step: Step) -> bool:
+    """Whether there are no more replicas than are asked for, or as many are asked for as before."""
     service = view.service(step.service)
     if service is None or _asked(service) >= step.number:
-        return service is None
-    return not any(r.leaving for r in service.replicas)
+        return True
+    # The engine marks those that leave a moment after the count was changed. An update may double a number.
+    staying = {r.number for r in service.replicas if r.live and not view.leaves(r)}
+    return len(staying) <= _asked(service) and not any(r.leaving for r in service.replicas)
+
+
+def _changed() -> StepError:
+    return StepError(
+        "the count was changed by somebody else, or had not been reached", reason=ErrorReason.OVERTAKEN
+    )

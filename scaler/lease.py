@@ -142,9 +142,10 @@ class Lease:
         Raises:
             TargetError: it cannot be reached; it runs out by itself.
         """
-        if self.acting and self._seen is not None:
+        acting, self._written_at = self.acting, -math.inf
+        if acting and self._seen is not None:
             self._write(replace(self._seen, holder="", address=""))
-        self._written_at = -math.inf
+            self._written_at = -math.inf
 
     def _write(self, record: Record) -> bool:
         begun = self._clock()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import requests
 import structlog
@@ -87,15 +88,20 @@ class Standby:
 
 def _hand_on(request: Request, holder: str) -> Response:
     headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+    # WSGI has decoded the path, byte by byte; a "?" in it must not become the query's.
+    path = quote(request.environ["PATH_INFO"].encode("latin-1"))
+    query = request.query_string.decode("latin-1")
     try:
-        answer = requests.request(
-            request.method,
-            f"http://{holder}{request.full_path if request.query_string else request.path}",
-            headers=headers | {_HANDED_ON: "1"},
-            data=request.get_data(),
-            timeout=_TIMEOUT,
-            allow_redirects=False,
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy, and no password of another in the place of the token
+            answer = session.request(
+                request.method,
+                f"http://{holder}{path}{'?' if query else ''}{query}",
+                headers=headers | {_HANDED_ON: "1"},
+                data=request.get_data(),
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            )
     except requests.RequestException as error:
         log.warning("the acting scaler does not answer", holder=holder, error=str(error))
         return _nobody(f"the scaler that acts does not answer at {holder}: {error}")

@@ -1,7 +1,8 @@
 """What every engine promises the loop: the contract of :class:`scaler.targets.base.Target`, as tests.
 
 A test class that derives from :class:`TargetContract` and gives the fixture ``stage`` runs all of them. What
-only holds where replicas are made one by one is in :class:`ContainersContract`, which has those too.
+only holds where replicas are made one by one is in :class:`ContainersContract`, and where the engine keeps a
+count in :class:`CountsContract`, which have those too.
 """
 
 import threading
@@ -13,7 +14,7 @@ from scaler.alerts import ServiceKey
 from scaler.errors import TargetError
 from scaler.labels import COMPOSE_NUMBER
 from scaler.reasons import ErrorReason
-from scaler.targets.base import GONE, STOPPING, Change, Containers, Replica, Service, Target
+from scaler.targets.base import GONE, STOPPING, Change, Containers, Counts, Kept, Replica, Service, Target
 from tests.fakes import until
 
 GROWN_WITHIN = 40.0
@@ -83,6 +84,25 @@ class ContainersStage(Stage):
         last = self.seen().replicas[-1].id
         self.target.stop(last)
         self.target.remove(last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountsStage(Stage):
+    """The same where the engine keeps a count."""
+
+    target: Counts
+
+    @property
+    def kept(self) -> Kept:
+        kept = self.seen().kept
+        assert kept is not None
+        return kept
+
+    def grow(self) -> None:
+        self.target.set_count(self.kept, self.kept.count + 1)
+
+    def shrink(self) -> None:
+        self.target.set_count(self.kept, self.kept.count - 1)
 
 
 class TargetContract:
@@ -303,3 +323,32 @@ class ContainersContract(TargetContract):
         asked, died = (Change(action=word, container=made) for word in (STOPPING, "die"))
         assert heard.index(asked) < heard.index(died)
         assert all(change.action for change in heard)
+
+
+class CountsContract(TargetContract):
+    """What holds beside it where the engine keeps a count."""
+
+    def test_the_count_is_told_with_the_labels_of_the_service(self, stage: CountsStage) -> None:
+        assert (stage.kept.count, stage.kept.updating) == (1, False)
+        assert stage.kept.labels["alertscale.enable"] == "true"
+
+    def test_a_change_makes_another_version_at_a_later_time(self, stage: CountsStage) -> None:
+        before = stage.kept
+        stage.target.set_count(before, 2)
+        after = stage.kept
+
+        assert (after.id, after.count) == (before.id, 2)
+        assert after.version > before.version
+        assert after.changed_at > before.changed_at
+
+    def test_a_change_decided_on_an_older_version_changes_nothing(self, stage: CountsStage) -> None:
+        old = stage.kept
+        stage.grow()
+
+        with pytest.raises(TargetError) as caught:
+            stage.target.set_count(old, 5)
+        assert caught.value.reason is ErrorReason.OVERTAKEN
+        assert stage.kept.count == 2
+
+    def test_nothing_is_told_of_a_service_of_which_no_replica_failed(self, stage: CountsStage) -> None:
+        assert stage.target.trouble(stage.kept) == ""

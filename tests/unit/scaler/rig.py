@@ -12,15 +12,18 @@ from prometheus_client import CollectorRegistry
 from scaler.alerts import Alert, ServiceKey
 from scaler.autoscaler import Autoscaler
 from scaler.balancer import Balancer
+from scaler.counting import CountStepper
 from scaler.journal import Event, Journal
 from scaler.metrics import Metrics
 from scaler.readiness import Prober
 from scaler.reasons import EventKind
 from scaler.recorder import Recorder
+from scaler.steplog import Steps
 from scaler.steps import Stepper
 from scaler.traffic import Traffic
 from scaler.views import Inputs, ServiceView
 from scaler.world import World
+from tests.fake_swarm import FakeSwarm
 from tests.fakes import NETWORK, PROJECT, Clock, FakeNginx, FakeTarget, until
 
 WEB: ServiceKey = (PROJECT, "web")
@@ -81,7 +84,7 @@ class Rig:
         )
         self.executor = ThreadPoolExecutor(max_workers=2)
         self.autoscaler = Autoscaler(
-            target=self.target,
+            target=self.engine,
             traffic=Traffic(
                 balancer=balancer,
                 world=self.world,
@@ -92,18 +95,9 @@ class Rig:
             journal=self.journal,
             recorder=self.recorder,
             metrics=self.metrics,
-            prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.target.ask),
+            prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.engine.ask),
             world=self.world,
-            steps=Stepper(
-                target=self.target,
-                balancer=balancer,
-                journal=self.journal,
-                world=self.world,
-                metrics=self.metrics,
-                wake=self.wake.set,
-                stopping=self.stopping,
-                clock=self.clock.time,
-            ),
+            steps=self.stepper(balancer),
             wake=self.wake,
             own_project=PROJECT,
             networks=frozenset({NETWORK}),
@@ -114,19 +108,37 @@ class Rig:
             monotonic=self.clock.monotonic,
         )
 
+    @property
+    def engine(self) -> FakeTarget | FakeSwarm:
+        """What the scaler works on."""
+        return self.target
+
+    def stepper(self, balancer: Balancer) -> Steps:
+        """Make what takes the steps."""
+        return Stepper(
+            target=self.target,
+            balancer=balancer,
+            journal=self.journal,
+            world=self.world,
+            metrics=self.metrics,
+            wake=self.wake.set,
+            stopping=self.stopping,
+            clock=self.clock.time,
+        )
+
     def start(self) -> None:
         """Run the loop, and wait until it has listed the engine (unless that is down)."""
         self._before = frozenset(threading.enumerate())
         self.loop = threading.Thread(target=self.autoscaler.run, name="loop", daemon=True)
         self.loop.start()
-        until(lambda: self.target.listening or self.target.down, what="the loop follows the engine")
+        until(lambda: self.engine.listening or self.engine.down, what="the loop follows the engine")
         until(lambda: self.metric("alertscale_tick_seconds_count"), what="the loop has made a pass")
 
     def stop(self) -> None:
         """End the scaler as SIGTERM does, and wait for each of its threads."""
         self.stopping.set()
         self.wake.set()
-        self.target.cut()
+        self.engine.cut()
         for thread in frozenset(threading.enumerate()) - self._before:
             until(lambda: self._ended(thread), what=f"{thread.name} ends")  # noqa: B023
         self.executor.shutdown()
@@ -184,6 +196,36 @@ class Rig:
         until(
             lambda: self.names(key) == names and self.served(key) == names and not self.journal.unfinished(),
             what=f"{names}: there are {self.names(key)}, nginx has {self.served(key)}",
+        )
+
+
+@dataclass(kw_only=True)
+class SwarmRig(Rig):
+    """The same on a Swarm in memory."""
+
+    swarm: FakeSwarm = field(default_factory=FakeSwarm)
+
+    def __post_init__(self) -> None:
+        """Let the Swarm's times be those of the clock."""
+        self.swarm.clock = self.clock.time
+        super().__post_init__()
+
+    @property
+    def engine(self) -> FakeSwarm:
+        """What the scaler works on."""
+        return self.swarm
+
+    def stepper(self, balancer: Balancer) -> Steps:  # noqa: ARG002 - nginx follows Swarm's DNS
+        """Make what takes the steps."""
+        return CountStepper(
+            target=self.swarm,
+            journal=self.journal,
+            world=self.world,
+            metrics=self.metrics,
+            wake=self.wake.set,
+            stopping=self.stopping,
+            clock=self.clock.time,
+            placed_within=0.05,
         )
 
 

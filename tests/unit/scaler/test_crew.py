@@ -17,7 +17,7 @@ from scaler.policy import Decision
 from scaler.reasons import DecisionReason, Direction, Phase
 from scaler.recorder import Recorder
 from scaler.steplog import Order
-from scaler.targets.base import Replica, Service
+from scaler.targets.base import Kept, Replica, Service
 from scaler.world import World
 from tests.fakes import until
 
@@ -121,6 +121,25 @@ def test_a_retirement_takes_the_replicas_that_were_named(made: Made) -> None:
         (1, "id1", "retire"),
         (2, "id2", "retire"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "direction", "number"), [(7, Direction.UP, 7), (5, Direction.UP, 5), (2, Direction.DOWN, 4)]
+)
+def test_where_the_engine_keeps_the_count_a_step_is_one_order_on_what_it_kept(
+    made: Made, target: int, direction: Direction, number: int
+) -> None:
+    """However many replicas it is about, and whichever of them run."""
+    kept = Kept(id="s", count=4, version=9, changed_at=1.0, updating=False, labels={})
+    service = Service(key=WEB, replicas=(replica(1), replica(2, "created")), kept=kept)
+    decision = Decision(direction=direction, replicas=4, target=target, reason=DecisionReason.MANUAL)
+    made.crew.act(service, service.replicas[:1], decision, LIMITS)
+    until(lambda: made.steps.orders)
+    made.finish()
+    (order,) = made.steps.orders
+
+    assert (order.direction, order.number, order.count) == (direction, number, target)
+    assert (order.kept, order.replica, order.limits) == (kept, "", LIMITS)
 
 
 def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made) -> None:

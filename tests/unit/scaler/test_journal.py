@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from scaler.alerts import ServiceKey
 from scaler.errors import JournalError
-from scaler.journal import Event, Hold, Journal, Standing
+from scaler.journal import Event, Hold, Journal, Standing, read_holds, write_holds
 from scaler.reasons import Direction, EventKind, Outcome, Pause, Phase
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -310,6 +313,39 @@ class TestHolds:
 
         assert journal.hold(WEB).wanted == 4
 
+    def test_those_of_every_service_are_known_where_anything_is_held(self, journal: Journal) -> None:
+        journal.set_pause(WEB, Pause.ALL)
+        journal.set_wanted(API, 4)
+        journal.set_pause(("blog", "web"), Pause.UP)
+        journal.set_pause(("blog", "web"), Pause.NONE)
+
+        assert journal.holds() == {WEB: Hold(pause=Pause.ALL), API: Hold(wanted=4)}
+
+    def test_those_of_another_scaler_take_the_place_of_ours(self, journal: Journal) -> None:
+        """A pause that was lifted while the other acted is not to come back."""
+        journal.set_pause(WEB, Pause.ALL)
+        theirs = {API: Hold(pause=Pause.DOWN, wanted=4)}
+        journal.replace_holds(theirs)
+
+        assert journal.holds() == theirs
+        assert journal.hold(WEB) == Hold()
+
+    @given(
+        st.dictionaries(
+            st.tuples(st.text(), st.text()),
+            st.builds(Hold, pause=st.sampled_from(Pause), wanted=st.none() | st.integers(1, 1000)),
+        )
+    )
+    def test_they_are_read_by_another_as_they_were_written(self, holds: dict[ServiceKey, Hold]) -> None:
+        assert read_holds(write_holds(holds)) == holds
+
+    @pytest.mark.parametrize(
+        "text", ["", "paused", "5", "[5]", '[["shop", "web"]]', '[["shop", "web", "sideways", null]]']
+    )
+    def test_a_text_of_something_else_is_an_error(self, text: str) -> None:
+        with pytest.raises(JournalError, match="cannot read what the scaler before this one was asked for"):
+            read_holds(text)
+
 
 USES: dict[str, Callable[[Journal], object]] = {
     "record": lambda journal: tell(journal, "a"),
@@ -321,6 +357,8 @@ USES: dict[str, Callable[[Journal], object]] = {
     "last_change": lambda journal: journal.last_change(WEB),
     "failures": lambda journal: journal.failures(WEB),
     "hold": lambda journal: journal.hold(WEB),
+    "holds": lambda journal: journal.holds(),
+    "replace_holds": lambda journal: journal.replace_holds({WEB: Hold(wanted=2)}),
     "set_pause": lambda journal: journal.set_pause(WEB, Pause.UP),
     "set_wanted": lambda journal: journal.set_wanted(WEB, 2),
     "clear_wanted": lambda journal: journal.clear_wanted(WEB, 2),

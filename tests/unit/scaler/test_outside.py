@@ -8,7 +8,7 @@ import pytest
 from scaler.anchors import Anchors
 from scaler.journal import Journal
 from scaler.outside import Outside
-from scaler.targets.base import Observation, Replica, Service
+from scaler.targets.base import Kept, Observation, Replica, Service
 from scaler.world import World
 
 WEB = ("shop", "web")
@@ -33,12 +33,12 @@ class Watched:
     def clock(self) -> float:
         return self.wall + self.now
 
-    def sees(self, *numbers: int, dead: tuple[int, ...] = ()) -> Service:
+    def sees(self, *numbers: int, dead: tuple[int, ...] = (), kept: Kept | None = None) -> Service:
         states = dict.fromkeys(numbers, "running") | dict.fromkeys(dead, "exited")
         replicas = tuple(
             Replica(id=f"id-{n}", name=f"shop-web-{n}", number=n, status=s) for n, s in sorted(states.items())
         )
-        service = Service(key=WEB, replicas=replicas)
+        service = Service(key=WEB, replicas=replicas, kept=kept)
         observation = Observation(services=(service,))
         self.world.update(observation=observation)
         self.outside.note(observation, now=self.now)
@@ -191,3 +191,12 @@ def test_the_dead_are_known_for_as_long_as_they_are_there(watched: Watched) -> N
     assert watched.outside.dead_for("id-1", now=9) == 0
     watched.sees(1)
     assert watched.outside.dead_for("id-2", now=9) == 0
+
+
+def test_where_the_engine_keeps_the_count_replicas_that_go_are_nobodys_doing(watched: Watched) -> None:
+    """They move to other nodes; and a count that was changed by hand is meant."""
+    kept = Kept(id="s", count=4, version=9, changed_at=1.0, updating=False, labels={})
+    watched.sees(1, 2, 3, 4, kept=kept)
+    watched.sees(1, kept=kept)
+    assert watched.former() is None
+    assert watched.journal.standing(WEB).replicas == frozenset()

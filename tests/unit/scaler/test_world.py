@@ -1,6 +1,7 @@
 """What the loop knows, and how a step waits for it to change."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,22 @@ class TestView:
         )
 
         assert [r.id for r in seen.counted(seen.observation.services[0])] == ["a", "c"]
+
+    @pytest.mark.parametrize(
+        ("status", "state"),
+        [
+            ("running", ReplicaState.DRAINING),
+            ("created", ReplicaState.DRAINING),
+            ("exited", ReplicaState.FAILED),
+        ],
+    )
+    def test_one_that_the_engine_takes_away_is_on_its_way_out(self, status: str, state: ReplicaState) -> None:
+        a = replace(replica("a", status), leaving=True)
+        seen = view(a, ready="a")
+
+        assert seen.leaves(a)
+        assert (seen.is_ready(a), seen.counted(seen.observation.services[0])) == (False, ())
+        assert seen.state(a) is state
 
 
 class TestWorld:
