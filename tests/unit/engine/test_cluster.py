@@ -13,6 +13,8 @@ from engine.errors import EngineError, NotReadyError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.node import Node
+
 LONGEST_INTERFACE = 15
 
 
@@ -66,7 +68,7 @@ def test_what_was_never_made_has_left_nothing(tmp_path: Path) -> None:
 def test_a_failure_on_one_node_is_raised_when_all_are_done(tmp_path: Path) -> None:
     done: list[str] = []
 
-    def do(one: cluster.Node) -> None:
+    def do(one: Node) -> None:
         done.append(one.name)
         if one.name == "node-1":
             raise EngineError("node-1: no. Way out: none.")

@@ -23,7 +23,9 @@ def test_the_tally_of_each_service_is_read_without_the_stacks_name() -> None:
     }
 
 
-@pytest.mark.parametrize(("running", "wanted", "complete"), [(3, 3, True), (2, 3, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("running", "wanted", "complete"), [(3, 3, True), (2, 3, False), (0, 0, False), (5, 4, True)]
+)
 def test_a_service_that_swarm_has_not_begun_with_is_not_up(
     running: int, wanted: int, *, complete: bool
 ) -> None:
