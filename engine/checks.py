@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import images
@@ -11,7 +12,6 @@ from engine.shell import announced, capture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from engine.images import Image
 
@@ -90,6 +90,20 @@ def _prometheus(checkout: Path, image: Image) -> tuple[Check, ...]:
 
     return (
         promtool("check config", "check", "config", f"{inside}/prometheus.yml"),
+        # Beside its rules, as in the container on Swarm.
+        Check(
+            title="promtool check config, on Swarm",
+            argv=(
+                *("docker", "run", "--rm", "--network", "none"),
+                *(
+                    word
+                    for file in ("swarm/prometheus.yml", "recording.rules.yml", "alert.rules.yml")
+                    for word in ("--volume", f"{folder / file}:{inside}/{Path(file).name}:ro")
+                ),
+                *("--entrypoint", "/bin/promtool", image.reference),
+                *("check", "config", f"{inside}/prometheus.yml"),
+            ),
+        ),
         promtool("check rules", "check", "rules", *rules),
         promtool("test rules", "test", "rules", *tests),
     )
@@ -131,7 +145,16 @@ def _nginx(checkout: Path, image: Image) -> tuple[Check, ...]:
         *("--env", "NGINX_ENVSUBST_TEMPLATE_DIR=/etc/nginx/tls/templates"),
         *("--env", "NGINX_ENVSUBST_OUTPUT_DIR=/run", "--entrypoint", "sh"),
     )
+    swarm = (
+        *("docker", "run", "--rm", "--network", "none"),
+        *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
+        *("--volume", f"{folder / 'conf.d/default.conf'}:/etc/nginx/conf.d/default.conf:ro"),
+        *("--volume", f"{folder / 'swarm/status.conf'}:/etc/nginx/conf.d/status.conf:ro"),
+        *("--volume", f"{folder / 'swarm/flask-app.conf'}:/etc/nginx/upstreams/current/flask-app.conf:ro"),
+        *("--tmpfs", "/var/lib/nginx-status", "--add-host", "tasks.flask-app:127.0.0.1"),
+    )
     return (
+        Check(title="nginx -t, on Swarm", argv=(*swarm, image.reference, "nginx", "-t")),
         Check(title="nginx -t", argv=(*plain, image.reference, "nginx", "-t")),
         Check(
             title="nginx -t, with TLS",

@@ -1,8 +1,8 @@
-"""One machine of a cluster on this machine: an engine in network, UTS and mount namespaces of its own.
+"""One machine of a cluster on this machine: an engine with a network, a host name and a /run of its own.
 
-What its containers mount as /var/run/docker.sock is its own engine's socket: /run is a folder of the node.
-Its engine and its containerd are its own too, with everything below one folder, so that it can be killed
-and removed without a look at any other. What a node is made of has names that follow from its place in the
+Its containerd is its own too, and its data are below one folder, so that it can be killed and removed without
+a look at any other. With /run, /var/run/docker.sock is the node's own engine to its containers, and whatever
+the engine mounts ends with its processes. What a node is made of has names that follow from its place in the
 cluster: nothing is recorded, and what a half-failed start has left is found just the same.
 """
 
@@ -25,28 +25,31 @@ if TYPE_CHECKING:
 
 NAMESPACES = Path("/run/netns")
 CGROUPS = Path("/sys/fs/cgroup")
-MOUNTS = Path("/proc/self/mountinfo")
 CGROUP_NAMES = ("docker/{}", "system.slice/docker-{}.scope")
 START_SECONDS = 60.0
 GONE_SECONDS = 20.0
 ANSWER_SECONDS = 10.0
 # containerd is started by the same shell, and dockerd waits for its socket: by itself it would take the
 # containerd of the whole machine where there is one.
+# What other engines have mounted at this moment is let go: it would be kept from ending with them.
 LAUNCH = """\
+set -e
 hostname "$1"
-mount --bind "$2/run" /run
+awk '$5 ~ "/(overlay2|containers|netns)/" { print $5 }' /proc/self/mountinfo | xargs -r umount --lazy || true
+mount -t tmpfs -o mode=755 tmpfs /run
 containerd --config "$2/containerd.toml" >>"$2/containerd.log" 2>&1 &
 shift 2
 exec dockerd "$@"
 """
+# The paths below /run name the node, so that the shims of a container can be told from those of others.
 CONTAINERD = """\
 version = 2
-root = "{folder}/containerd"
-state = "{folder}/exec/containerd"
+root = "{node.folder}/containerd"
+state = "{node.run}/containerd"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 
 [grpc]
-address = "{folder}/exec/containerd.sock"
+address = "{node.run}/containerd.sock"
 """
 
 
@@ -75,7 +78,12 @@ class Node:
     @property
     def socket(self) -> Path:
         """Where its engine answers."""
-        return self.folder / "run" / "docker.sock"
+        return self.folder / "docker.sock"
+
+    @property
+    def run(self) -> str:
+        """What only its own processes see below their /run."""
+        return f"/run/{self.namespace}"
 
     @property
     def host(self) -> str:
@@ -114,9 +122,9 @@ def start(node: Node) -> None:
     Raises:
         EngineError: It cannot be connected, or its engine does not answer.
     """
-    (node.folder / "run").mkdir(parents=True, exist_ok=True)
+    node.folder.mkdir(parents=True, exist_ok=True)
     connect(node)
-    (node.folder / "containerd.toml").write_text(CONTAINERD.format(folder=node.folder), encoding="utf-8")
+    (node.folder / "containerd.toml").write_text(CONTAINERD.format(node=node), encoding="utf-8")
     log = node.folder / "dockerd.log"
     pid = daemon.spawn(command(node), log=log)
     ended = False
@@ -139,9 +147,8 @@ def command(node: Node) -> list[str]:
     return [
         *("nsenter", f"--net={NAMESPACES / node.namespace}"),
         *("unshare", "--uts", "--mount", "sh", "-c", LAUNCH, "sh", node.name, str(node.folder)),
-        *("--host", node.host, "--pidfile", str(node.folder / "docker.pid")),
-        *("--data-root", str(node.folder / "data"), "--exec-root", str(node.folder / "exec")),
-        *("--containerd", str(node.folder / "exec" / "containerd.sock")),
+        *("--host", node.host, "--host", "unix:///var/run/docker.sock"),
+        *("--data-root", str(node.folder / "data"), "--containerd", f"{node.run}/containerd.sock"),
     ]
 
 
@@ -178,7 +185,9 @@ def kill(node: Node) -> None:
     capture("ip", "link", "set", node.link, "down")
     containers = [entry.name for entry in (node.folder / "data" / "containers").glob("*")]
     _kill_processes(node, containers)
-    _forget(node, containers)
+    for container in containers:
+        _remove_cgroup(container)
+    node.socket.unlink(missing_ok=True)
     if (NAMESPACES / node.namespace).exists():
         must("ip", "netns", "delete", node.namespace)
     # The kernel removes a namespace's cables some time after the namespace.
@@ -233,7 +242,8 @@ def processes(node: Node, containers: Iterable[str]) -> set[int]:
 def _is_engine_of(node: Node, found: daemon.Process) -> bool:
     """Also where the namespace has lost its name; never a program that only reads the node's files."""
     known = found.program in {"dockerd", "containerd"} or found.program.startswith("containerd-shim")
-    return known and f"{node.folder}/" in _text(daemon.PROC / str(found.pid) / "cmdline")
+    words = _text(daemon.PROC / str(found.pid) / "cmdline")
+    return known and (f"{node.folder}/" in words or f"{node.run}/" in words)
 
 
 def _is_contained(pid: int, containers: Iterable[str]) -> bool:
@@ -252,40 +262,6 @@ def with_descendants(pids: set[int], parents: Mapping[int, int]) -> set[int]:
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
     return family
-
-
-def _forget(node: Node, containers: Iterable[str]) -> None:
-    """Remove what would not be there after a power loss: mounts, sockets, cgroups, process ids."""
-    _unmount(node.folder)
-    for container in containers:
-        _remove_cgroup(container)
-    for name in ("exec", "run"):
-        shutil.rmtree(node.folder / name, ignore_errors=True)
-    (node.folder / "docker.pid").unlink(missing_ok=True)
-
-
-def _unmount(folder: Path) -> None:
-    def free() -> bool:
-        mounted = mounts_below(folder, MOUNTS.read_text(encoding="utf-8"))
-        # The innermost first.
-        for path in sorted(mounted, reverse=True):
-            capture("umount", "--lazy", path)
-        return not mounted
-
-    # Deleting what is below a mount would delete what is mounted.
-    if not daemon.wait_until(free, seconds=GONE_SECONDS):
-        raise EngineError(
-            f"{folder}: something is still mounted below it. Way out: unmount what "
-            f"`findmnt --list | grep {folder}` shows, then run `make swarm-down`."
-        )
-
-
-def mounts_below(folder: Path, mountinfo: str) -> list[str]:
-    """Return the mount points below a folder, from the text of /proc/<pid>/mountinfo."""
-    points = (line.split()[4] for line in mountinfo.splitlines())
-    # The kernel writes blanks and the like as three octal digits.
-    plain = [point.encode().decode("unicode_escape").encode("latin-1").decode() for point in points]
-    return [point for point in plain if point.startswith(f"{folder}/")]
 
 
 def _remove_cgroup(container: str) -> None:

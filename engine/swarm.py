@@ -54,8 +54,11 @@ class Count:
 
     @property
     def complete(self) -> bool:
-        """Whether all run; a service that Swarm has not begun with wants none yet."""
-        return self.running == self.wanted > 0
+        """Whether all run; a service that Swarm has not begun with wants none yet.
+
+        There may be more: Swarm goes on counting what ran on a node that is lost.
+        """
+        return self.running >= self.wanted > 0
 
 
 # --- the two commands ------------------------------------------------------------------------------------

@@ -30,9 +30,11 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
         "docker compose config: docker-compose.yml + docker-compose.cadvisor.yml",
         "docker compose config: docker-compose.yml + docker-compose.tls.yml",
         "promtool check config",
+        "promtool check config, on Swarm",
         "promtool check rules",
         "promtool test rules",
         "amtool check-config",
+        "nginx -t, on Swarm",
         "nginx -t",
         "nginx -t, with TLS",
     ]
