@@ -10,7 +10,7 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak swarm-up swarm-down
+.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deplo
 
 e2e: ready venv browser deploying ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
+
+test-swarm: ready venv ## Run the tests on a Docker Swarm of three engines on this machine (root)
+	@$(RUN) "tests on Swarm" $(VENV)/pytest tests/swarm
 
 loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...), report into locust/reports/
 	@sh locust/loadtest.sh

@@ -44,6 +44,8 @@ log = structlog.get_logger()
 
 EXIT_SETTINGS: Final = 2
 EXIT_FAILED: Final = 1
+_LEASE_TIMEOUT: Final = 2
+"""Seconds for an answer about the lease, of which it lasts three times as long."""
 EXIT_AGAIN: Final = 75
 """Not seen from outside: the program is run anew in the same process."""
 
@@ -121,7 +123,7 @@ class _Running:
 
     def _keeper(self) -> Keeper:
         lease = Lease(
-            store=SwarmLease(client=engine(), stack=self._place.project),
+            store=SwarmLease(client=engine(timeout=_LEASE_TIMEOUT), stack=self._place.project),
             me=f"{self._place.node}-{secrets.token_hex(4)}",
             address=f"{self._place.address}:{self._settings.port}",
             clock=time.monotonic,
@@ -149,8 +151,7 @@ class _Running:
         settings = self._settings
         prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
         parts = wire(settings, self._place, stopping=self._stopping, prometheus=prometheus)
-        if note:
-            parts.journal.replace_holds(read_holds(note))
+        _take_over(parts.journal, note)
         selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
         app = create_app(
             autoscaler=parts.autoscaler,
@@ -178,6 +179,15 @@ class _Running:
                 EXIT_FAILED,
                 "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one",
             )
+
+
+def _take_over(journal: Journal, note: str) -> None:
+    """Take over what a person asked the scaler before us for; without it, act all the same."""
+    try:
+        if note:
+            journal.replace_holds(read_holds(note))
+    except JournalError as error:
+        log.error("survived", where="holds", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
 
 
 def _record_start(journal: Journal) -> None:

@@ -187,8 +187,12 @@ class CountStepper:
         service = self._world.view.service(step.service)
         if service is None or service.kept is None or service.kept.count != step.number:
             return
+        kept = service.kept
         try:
-            self._target.set_count(service.kept, before)
+            self._target.set_count(kept, before)
+            self._wake()
+            # Until then the count that failed is what is seen, and would count as reached.
+            self._wait(lambda view: _version(view.service(step.service)) != kept.version, _SHOWN_WITHIN)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
             log.warning(

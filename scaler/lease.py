@@ -134,7 +134,13 @@ class Lease:
         """
         if self._seen is None:
             return False
-        return self._write(replace(self._seen, holder=self._me, address=self._address, note=note))
+        if self._write(replace(self._seen, holder=self._me, address=self._address, note=note)):
+            return True
+        # It may be our own last writing, whose answer was lost.
+        found = self._store.read()
+        if found is None or found.holder != self._me:
+            return False
+        return self._write(replace(found, address=self._address, note=note))
 
     def lay_down(self) -> None:
         """Let the next one take it at once.

@@ -64,9 +64,13 @@ class Parts:
     recorder: Recorder
 
 
-def engine() -> APIClient:
-    """Make a client of the Engine API, by the variables that the docker command reads too."""
-    return APIClient(**kwargs_from_env(), timeout=_ENGINE_TIMEOUT)
+def engine(*, timeout: int = _ENGINE_TIMEOUT) -> APIClient:
+    """Make a client of the Engine API, by the variables that the docker command reads too.
+
+    Args:
+        timeout: seconds for an answer.
+    """
+    return APIClient(**kwargs_from_env(), timeout=timeout)
 
 
 def find_place(client: APIClient, settings: Settings) -> Place:

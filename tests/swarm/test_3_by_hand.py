@@ -10,7 +10,7 @@ from tests.e2e.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
-ROUNDS = 6
+ROUNDS = 3
 
 
 def test_a_manual_scale_at_the_moment_of_a_step_is_not_lost(

@@ -11,8 +11,8 @@ from tests.e2e.stack import wait_until
 from tests.swarm.cluster import SCALER_PORT, STACK, Swarm, since
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
-SIZES = (50, 100, 200)
-WATCHED = 10.0
+SIZES = (50, 200)
+WATCHED = 6.0
 SMALL = f"{STACK}_small"
 NAMES = (
     "alertscale_tick_seconds_sum",

@@ -174,6 +174,18 @@ class TestHolding:
 
         assert not two.a.acting
 
+    def test_a_writing_whose_answer_was_lost_is_no_loss_of_the_lease(self, two: Two) -> None:
+        assert two.a.try_to_take()
+        two.store.after = away
+        with pytest.raises(TargetError):
+            two.a.renew("")
+        two.store.after = lambda: None
+
+        assert two.a.renew("the pause of web")
+        assert two.a.acting
+        assert two.store.record is not None
+        assert (two.store.record.holder, two.store.record.note) == ("a", "the pause of web")
+
     def test_who_never_held_it_cannot_renew_it(self, two: Two) -> None:
         assert not two.a.renew("")
         assert two.store.record is None
