@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 TAKEN_OVER_WITHIN = 15.0
 """Seconds from the death of the scaler that acts, or of its node, until another acts."""
 
+ELECTED_WITHIN = 20.0
+"""Seconds that the managers may take to elect a leader: up to twice the ten of raft's election tick."""
+
 
 def _holds(stack: Swarm, service: str) -> str:
     form = "{{.Node}}"
@@ -93,11 +96,7 @@ def test_the_leaders_death_is_taken_over_without_a_double_step(
     wait_until(lambda: calm.count() == 3, within=20, what="the step has begun")
     calm.kill(victim)
     begun = time.monotonic()
-    wait_until(
-        lambda: calm.docker("node", "ls", "--quiet", check=False) != "", within=60, what="a new leader"
-    )
-    elected = since(begun)
-    (other,) = wait_until(calm.acting, within=60, what="another scaler that acts")
+    (other,) = wait_until(calm.acting, within=90, what="another scaler that acts")
     took = since(begun)
     counts = set()
     deadline = time.monotonic() + 10
@@ -105,12 +104,12 @@ def test_the_leaders_death_is_taken_over_without_a_double_step(
         counts.add(calm.count())
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
-            f"\n  {victim.name} led and acted; a leader again after {elected:.1f} s, {other.name} acts after"
-            f" {took:.1f} s; counts seen since: {sorted(counts)}"
+            f"\n  {victim.name} led and acted; {other.name} acts after {took:.1f} s; counts seen since:"
+            f" {sorted(counts)}"
         )
     assert counts == {3}
     # Without a leader nobody can change anything; from the election on it is the scaler's time.
-    assert took - elected < TAKEN_OVER_WITHIN
+    assert took < ELECTED_WITHIN + TAKEN_OVER_WITHIN
 
 
 def _lead_and_act(stack: Swarm) -> Node:
