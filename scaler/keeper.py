@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from scaler.errors import AlertscaleError
-from scaler.lease import LOOK_EVERY, RENEW_EVERY, Lease
+from scaler.lease import LOOK_EVERY, NEWS_EVERY, RENEW_EVERY, Lease
 from scaler.standby import Standby, Switch
 
 if TYPE_CHECKING:
@@ -98,9 +99,11 @@ class Keeper:
         return False
 
     def _hold(self, note: Callable[[], str]) -> None:
-        while not self._stopping.wait(RENEW_EVERY):
+        told = self._lease.note
+        while self._wait(note, told):
             try:
-                kept = self._lease.renew(note())
+                told = note()
+                kept = self._lease.renew(told)
             except AlertscaleError as error:
                 log.warning("the lease cannot be renewed", error=str(error))
                 kept = self._lease.acting
@@ -111,3 +114,15 @@ class Keeper:
             self._lease.lay_down()
         except AlertscaleError as error:
             log.warning("the lease could not be laid down; it runs out by itself", error=str(error))
+
+    def _wait(self, note: Callable[[], str], told: str) -> bool:
+        """Wait until it is time to renew, or there is news for the next one; False when the scaler ends."""
+        due = time.monotonic() + RENEW_EVERY
+        while not self._stopping.wait(min(NEWS_EVERY, RENEW_EVERY)):
+            try:
+                if time.monotonic() >= due or note() != told:
+                    return True
+            except AlertscaleError:
+                # Told when the renewal meets it.
+                continue
+        return False

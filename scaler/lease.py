@@ -21,6 +21,9 @@ TTL: Final = 6.0
 """Seconds without a change after which the lease may be taken."""
 
 RENEW_EVERY: Final = 1.5
+NEWS_EVERY: Final = 0.25
+"""Seconds after which what a person asked for is written down for the next holder, at the latest."""
+
 LOOK_EVERY: Final = 1.0
 
 _CEASE: Final = 0.8

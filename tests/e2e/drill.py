@@ -79,9 +79,12 @@ class Drill:
         lost_in: requests that ended otherwise, by the second since the start.
     """
 
-    def __init__(self, *, port: int, host: str = "127.0.0.1", mix: tuple[Kind, ...] = MIX) -> None:
+    def __init__(
+        self, *, port: int, host: str = "127.0.0.1", mix: tuple[Kind, ...] = MIX, patience: float = 60
+    ) -> None:
         self._host, self._port = host, port
         self._mix = mix
+        self._patience = patience
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._started = 0.0
@@ -121,7 +124,7 @@ class Drill:
         return time.monotonic() - self._started
 
     def _client(self, kind: Kind) -> None:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._patience)
         while not self._stop.is_set():
             with self._lock:
                 self.sent += 1

@@ -32,6 +32,7 @@ class Swarm:
     cluster: Cluster
     down: set[str] = field(default_factory=set)
     session: requests.Session = field(default_factory=requests.Session, repr=False)
+    _tokens: list[str] = field(default_factory=list, repr=False)
 
     def alive(self) -> list[Node]:
         return [one for one in self.cluster.nodes if one.name not in self.down]
@@ -100,10 +101,23 @@ class Swarm:
         return int(self.docker("service", "inspect", "--format", form, service))
 
     def token(self) -> str:
-        """The bearer token, as a scaler has it."""
-        at = self.alive()[0]
-        scaler = self.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
-        return self.docker("exec", scaler, "cat", "/run/alertscale/token", on=at)
+        """The bearer token, as a scaler has it; read once."""
+        if not self._tokens:
+            self._tokens.append(
+                wait_until(self._read_token, within=30, what="a scaler to read the token from")
+            )
+        return self._tokens[0]
+
+    def _read_token(self) -> str:
+        for one in self.alive():
+            for scaler in self.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=one).split():
+                return self.docker("exec", scaler, "cat", "/run/alertscale/token", on=one, check=False)
+        return ""
+
+    def handed_over(self) -> str:
+        """What the scaler that acts has written down for the next."""
+        form = '{{index .Spec.Labels "alertscale.lease.note"}}'
+        return self.docker("config", "inspect", "--format", form, f"alertscale-lease-{STACK}")
 
     def change(self, path: str, body: object) -> requests.Response:
         """POST to the scaler, with the token, until one acts."""

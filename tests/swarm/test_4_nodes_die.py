@@ -31,6 +31,7 @@ def test_a_scaler_that_is_killed_is_replaced_by_another(
 ) -> None:
     (at,) = calm.acting()
     calm.pause("down")
+    wait_until(lambda: '"down"' in calm.handed_over(), within=2, what="the pause is written down")
     scaler = calm.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
     calm.docker("kill", scaler, on=at)
     begun = time.monotonic()
@@ -61,7 +62,7 @@ def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
     free = [one for one in calm.cluster.nodes if one.name not in keep]
     victim = free[0] if free else next(n for n in calm.cluster.nodes if n.name != calm.leader().name)
     entry = next(n for n in calm.cluster.nodes if n.name != victim.name)
-    with Drill(port=NGINX_PORT, host=entry.address).running() as drill:
+    with Drill(port=NGINX_PORT, host=entry.address, patience=25).running() as drill:
         wait_until(lambda: drill.answers["200"] > 300, within=30, what="traffic")
         before = sum(drill.lost.values())
         calm.kill(victim)

@@ -272,3 +272,16 @@ def test_one_that_never_started_has_nothing_to_finish(store: Store) -> None:
     Scaler(store).stop()
 
     assert store.record is None
+
+
+def test_news_for_the_next_one_is_written_at_once(
+    store: Store, mine: Scaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RENEW_EVERY", 600.0)
+    monkeypatch.setattr(module, "NEWS_EVERY", 0.005)
+    mine.start()
+    until(lambda: store.record is not None and store.record.note == "paused", what="the first note")
+
+    mine.note = "not paused"
+
+    until(lambda: store.record is not None and store.record.note == "not paused", what="the other note")
