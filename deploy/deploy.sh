@@ -10,7 +10,9 @@ ones finish their requests and leave. If anything fails, the old version goes on
   deploy/deploy.sh user@host                 the commit that is checked out
   deploy/deploy.sh --commit v1.2 user@host   another one
   deploy/deploy.sh                           the server of the variables, as the pipeline does
+  deploy/deploy.sh --swarm user@manager      to the Swarm of which that server is a manager (docs/swarm.md)
 
+  --loaded TAG   with --swarm: build nothing, use images of that tag, which every node has or can pull
   --commit REV   a commit, tag or branch (HEAD)
   --dir DIR      the directory there: absolute, or in that user's home (alertscale; DEPLOY_DIR)
   -h, --help
@@ -18,6 +20,7 @@ ones finish their requests and leave. If anything fails, the old version goes on
 Variables, needed when no user@host is given: SSH_PRIVATE_KEY, SERVER_HOST, SERVER_USER, SSH_KNOWN_HOSTS;
 SERVER_PORT if it is not 22. With user@host, ssh's own keys and known hosts serve.
 
+  DEPLOY_SWARM           anything: as with --swarm, for the pipeline
   DEPLOY_READY_TIMEOUT   seconds in which new replicas must be ready (120)
   DEPLOY_DRAIN_TIMEOUT   seconds in which old ones must be gone (300)
   DEPLOY_LOCK_WAIT       seconds to wait for another deploy (600)
@@ -31,10 +34,14 @@ EOF
 commit=HEAD
 directory=${DEPLOY_DIR:-alertscale}
 given=
+swarm=${DEPLOY_SWARM:-}
+loaded=
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) usage; exit 0 ;;
         --commit) commit=${2:?--commit needs a commit}; shift 2 ;;
+        --swarm) swarm=1; shift ;;
+        --loaded) loaded=${2:?--loaded needs a tag}; shift 2 ;;
         --dir) directory=${2:?--dir needs a directory}; shift 2 ;;
         -*) usage >&2; echo "deploy.sh: unknown option $1" >&2; exit 2 ;;
         *) given=$1; shift ;;
@@ -59,9 +66,14 @@ if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
     say "What is not committed is not deployed: git status shows it."
 fi
 prepare_ssh
-check_server
+if [ -z "$swarm" ]; then check_server; fi
 
 say "Copying ${commit:0:12} ($(git log -1 --format=%s "$commit")) ..."
 git archive --format=tar.gz --output="$scratch/copy/archive.tar.gz" "$commit"
+if [ -n "$swarm" ]; then
+    copy_to_server
+    work_on_swarm "$commit" "$loaded"
+    exit
+fi
 copy_to_server
 work_on_server deploy "$commit" "$(git log -1 --format=%s "$commit")"

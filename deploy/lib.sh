@@ -145,3 +145,33 @@ work_on_server() { # words of server.sh's run
     cat "$scratch/said" >&2
     return "$code"
 }
+
+# The same on a manager of a Swarm: the tree of the commit beside those before it, with the server's .env, and
+# its deploy/swarm.sh, which goes on by itself when the connection breaks.
+work_on_swarm() { # commit, tag of images that are there
+    local code=0
+    # shellcheck disable=SC2016 # expanded there
+    remote env "${settings[@]}" bash -c '
+        set -e
+        cd "$HOME/$1" 2>/dev/null || cd "$1"
+        top=$(pwd -P) release=.deploy/swarm/$3
+        rm -rf "$release"
+        mkdir -p "$release/.deploy"
+        tar -xzf ".deploy/upload/$2/archive.tar.gz" -C "$release"
+        rm -rf ".deploy/upload/$2"
+        ln -sfn "$top/.deploy/swarm/lock" "$release/.deploy/swarm.lock"
+        [ ! -f .env ] || ln -sfn "$top/.env" "$release/.env"
+        cd "$release"
+        words=(--commit "$3")
+        [ -z "$4" ] || words+=(--loaded "$4")
+        : >log
+        setsid nohup bash -c '\''code=0; bash deploy/swarm.sh "$@" || code=$?; echo "$code" >code'\'' - "${words[@]}" >log 2>&1 &
+        tail -n +1 -f --pid=$! log
+        # Those before the last five.
+        cd .. && ls -1dt -- */ | tail -n +6 | xargs -r rm -rf --
+        exit "$(cat "$3/code")"' - \
+        "$directory" "$upload" "$@" </dev/null 2>"$scratch/said" || code=$?
+    if [ "$code" = 255 ]; then explain_ssh "$scratch/said"; fi
+    cat "$scratch/said" >&2
+    return "$code"
+}

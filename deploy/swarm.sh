@@ -9,6 +9,7 @@ resetting what the load had scaled. New tasks are healthy before old ones leave;
 become healthy is taken back by Swarm, and this fails.
 
   deploy/swarm.sh                  build, push, deploy the commit that is checked out
+  deploy/swarm.sh --commit COMMIT  the same where there is no git: what the images are called after
   deploy/swarm.sh --loaded TAG     deploy images of that tag, which every node has or can pull
 
 Variables, from the environment or .env here:
@@ -31,9 +32,11 @@ die() { # what is wrong, way out
 }
 
 loaded=
+commit=
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) usage; exit 0 ;;
+        --commit) commit=${2:?--commit needs a commit}; shift 2 ;;
         --loaded) loaded=${2:?--loaded needs a tag}; shift 2 ;;
         *) usage >&2; echo "swarm.sh: unknown option $1" >&2; exit 2 ;;
     esac
@@ -69,7 +72,8 @@ if [ -z "$loaded" ]; then
         die "ALERTSCALE_IMAGES is not set, and this Swarm has more than one node: the others could not pull the images" \
             "set it to a folder of your registry, in .env; or load the images on every node and give --loaded TAG"
     fi
-    ALERTSCALE_VERSION=$(git rev-parse --short=12 HEAD)
+    ALERTSCALE_VERSION=${commit:-$(git rev-parse HEAD)}
+    ALERTSCALE_VERSION=${ALERTSCALE_VERSION:0:12}
     say "Building $images/…:$ALERTSCALE_VERSION ..."
     docker build --quiet --tag "$images/flask-app:$ALERTSCALE_VERSION" service >/dev/null
     docker build --quiet --tag "$images/exporter:$ALERTSCALE_VERSION" exporter >/dev/null

@@ -26,6 +26,7 @@ def running() -> Iterator[Swarm]:
         pytest.skip(reason)
     # Short: the path of a socket below it may have 108 characters.
     folder = Path(tempfile.mkdtemp(prefix="sw-"))
+    folder.chmod(0o711)  # for the user of the test's SSH server
     here = cluster.layout(folder, name="alertscale-test", bridge="alertscale-t", network="10.98.2.0/24")
     try:
         own = swarm.build(REPOSITORY, logs=folder / "logs", tag=TAG)

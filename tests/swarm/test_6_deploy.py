@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import built, cluster, swarm
+from tests.e2e import server
 from tests.e2e.drill import Drill
 from tests.e2e.stack import copy_repository, wait_until
 from tests.swarm.cluster import FLASK_APP, NGINX_PORT, Swarm, since
@@ -93,6 +95,39 @@ def test_a_broken_version_is_taken_back_and_the_deploy_says_why(
     calm.await_ready(1, within=60)
     again = deploy(calm, checkout, TAG)
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.skipif(bool(server.why_not()), reason=str(server.why_not()))
+def test_the_pipelines_deploy_reaches_a_swarm_by_ssh_and_keeps_the_live_count(
+    calm: Swarm, versions: None, checkout: Path, tmp_path: Path
+) -> None:
+    commit = _committed(checkout)
+    calm.pause("down")
+    calm.scale(2)
+    with server.serving(tmp_path, {}) as manager:
+        manager.directory.mkdir()
+        overlay = Path(__file__).parent / "fast.yml"
+        lines = {"DOCKER_HOST": calm.alive()[0].host, "STACK_FILES": " ".join([*swarm.FILES, str(overlay)])}
+        (manager.directory / ".env").write_text("".join(f'{k}="{v}"\n' for k, v in lines.items()))
+        shutil.chown(manager.directory, server.USER)
+        said = manager.run(checkout, "deploy.sh", "--swarm", "--loaded", NEXT)
+        assert f"Deployed {NEXT}" in said
+        assert (manager.directory / ".deploy/swarm" / commit / "docker-stack.yml").is_file()
+        assert image(calm) == swarm.tags(NEXT)[0]
+        assert calm.count() == 2
+        refused = manager.run(checkout, "deploy.sh", "--swarm", code=1)
+        assert "ALERTSCALE_IMAGES is not set" in refused
+        assert image(calm) == swarm.tags(NEXT)[0]
+
+
+def _committed(checkout: Path) -> str:
+    me = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (("init", "-q"), ("add", "-A"), (*me, "commit", "-qm", "all")):
+        subprocess.run(["git", *words], cwd=checkout, check=True, capture_output=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=checkout, check=True, capture_output=True, text=True
+    )
+    return head.stdout.strip()
 
 
 def test_a_machine_that_is_no_manager_is_told_so(checkout: Path) -> None:
