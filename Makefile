@@ -72,7 +72,7 @@ deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deplo
 e2e: ready venv browser deploying ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
-test-swarm: ready venv ## Run the tests on a Docker Swarm of three engines on this machine (root)
+test-swarm: ready venv deploying ## Run the tests on a Docker Swarm of three engines on this machine (root)
 	@$(RUN) "tests on Swarm" $(VENV)/pytest tests/swarm
 
 loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...), report into locust/reports/

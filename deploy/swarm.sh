@@ -102,6 +102,7 @@ label() { docker service inspect --format "{{index .Spec.Labels \"$2\"}}" "$1"; 
 declare -A pause=()
 let_go() {
     local name
+    rm -f "${live:-}"
     for name in "${!pause[@]}"; do
         if [ -n "${pause[$name]}" ]; then
             docker service update --detach --label-add "alertscale.pause=${pause[$name]}" "$name" >/dev/null || true
@@ -126,10 +127,9 @@ say "Deploying ${files[*]} as $stack ..."
 chosen=()
 for file in "${files[@]}" "$live"; do chosen+=(--compose-file "$file"); done
 docker stack deploy --prune "${auth[@]}" "${chosen[@]}" "$stack" >/dev/null
-rm -f "$live"
 pause=()
 
-state() { # name, wanted, running, what Swarm says of its update
+state() { # of each service: name, running/wanted, what Swarm says of its update
     local name
     for name in $(docker service ls "${in_stack[@]}" --format '{{.Name}}'); do
         printf '%s %s %s\n' "$name" \

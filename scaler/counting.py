@@ -35,6 +35,7 @@ in any case."""
 
 _ASK_ENGINE_EVERY: Final = 1.0
 _SHOWN_WITHIN: Final = 10.0
+"""Seconds until a list shows what has been changed, at the latest."""
 
 
 class CountStepper:

@@ -6,7 +6,8 @@ count in :class:`CountsContract`, which have those too.
 """
 
 import threading
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -22,7 +23,7 @@ GROWN_WITHIN = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Stage(ABC):
     """An engine on which one service runs one replica with the number 1.
 
     Attributes:
@@ -51,13 +52,13 @@ class Stage:
         """Those that run and are to stay."""
         return tuple(r for r in self.seen().replicas if r.status == "running" and not r.leaving)
 
+    @abstractmethod
     def grow(self) -> None:
         """Ask for one replica more, the way a step up does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shrink(self) -> None:
         """Ask for one replica fewer, the way a step down does."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,32 @@ class CountsStage(Stage):
         self.target.set_count(self.kept, self.kept.count - 1)
 
 
+@dataclass(kw_only=True)
+class Ear:
+    """Listens to a target's changes from now on.
+
+    Attributes:
+        target: whose.
+        heard: the changes so far.
+        done: set it, and the next change is the last.
+    """
+
+    target: Target
+    heard: list[Change] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self) -> None:
+        for change in self.target.changes():
+            self.heard.append(change)
+            if self.done.is_set():
+                return
+
+
 class TargetContract:
     """Derive from it, name it ``Test…`` and give it the fixture ``stage``."""
 
@@ -150,27 +177,17 @@ class TargetContract:
         assert len(stage.running_replicas()) == 1
 
     def test_changes_tell_of_one_more(self, stage: Stage) -> None:
-        """Changes before the link is there are lost, so it is made anew until one is heard of."""
-        heard: list[Change] = []
-        done = threading.Event()
-
-        def listen() -> None:
-            for change in stage.target.changes():
-                heard.append(change)
-                if done.is_set():
-                    return
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
+        """What changes before the link is there is lost, so it is the second change that must be heard of."""
+        ear = Ear(target=stage.target)
         stage.grow()
         until(lambda: len(stage.running_replicas()) == 2, what="two that run", seconds=GROWN_WITHIN)
-        before = len(heard)
-        done.set()
+        before = len(ear.heard)
+        ear.done.set()
         stage.shrink()
-        until(lambda: len(heard) > before, what="a change is heard of", seconds=GROWN_WITHIN)
-        listener.join(10)
+        until(lambda: len(ear.heard) > before, what="a change is heard of", seconds=GROWN_WITHIN)
+        ear.thread.join(10)
 
-        assert all(change.action for change in heard)
+        assert all(change.action for change in ear.heard)
 
 
 class ContainersContract(TargetContract):
@@ -292,37 +309,27 @@ class ContainersContract(TargetContract):
 
     def test_changes_tell_of_start_and_death_with_the_container(self, stage: ContainersStage) -> None:
         """Changes before the link is there are lost, so replicas are made until one is heard of."""
-        heard: list[Change] = []
-        done = threading.Event()
-
-        def listen() -> None:
-            for change in stage.target.changes():
-                heard.append(change)
-                if done.is_set():
-                    return
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
+        ear = Ear(target=stage.target)
         numbers = iter(range(2, 50))
 
         def make() -> bool:
             stage.target.discard(stage.running(next(numbers)))
-            return bool(heard)
+            return bool(ear.heard)
 
         until(make, what="a change is heard of")
         made = stage.running(50)
         stage.target.stop(made)
-        until(lambda: Change(action="die", container=made) in heard, what="the death is heard of")
-        done.set()
+        until(lambda: Change(action="die", container=made) in ear.heard, what="the death is heard of")
+        ear.done.set()
         stage.target.remove(made)
-        listener.join(10)
+        ear.thread.join(10)
 
-        assert not listener.is_alive()
-        assert Change(action="start", container=made) in heard
+        assert not ear.thread.is_alive()
+        assert Change(action="start", container=made) in ear.heard
         # It is told first, so that nginx can let go of it while it still serves.
         asked, died = (Change(action=word, container=made) for word in (STOPPING, "die"))
-        assert heard.index(asked) < heard.index(died)
-        assert all(change.action for change in heard)
+        assert ear.heard.index(asked) < ear.heard.index(died)
+        assert all(change.action for change in ear.heard)
 
 
 class CountsContract(TargetContract):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from engine import cluster, node
+from engine import node
 from engine.cluster import Cluster
 from engine.node import Node
 from tests.e2e.stack import wait_until
@@ -199,8 +199,3 @@ class Swarm:
 def since(begun: float) -> float:
     """Seconds since a moment of the monotonic clock."""
     return time.monotonic() - begun
-
-
-def why_not() -> str:
-    """Why this machine cannot have a cluster; empty when it can."""
-    return "; ".join(f"{m.what}; {m.way_out}" for m in cluster.missing())
