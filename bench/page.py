@@ -18,7 +18,7 @@ Nothing on this page is typed by hand.
 
 ## How to run them
 
-```
+```sh
 make bench          # all of them at full length, into docs/benchmarks/
 make bench-quick    # the short forms, to see that they work, into build/benchmarks/
 make soak           # one hour of endurance; not one of all

@@ -12,6 +12,8 @@ SOURCE: Final = REPOSITORY / "scaler" / "openapi.json"
 PAGE: Final = REPOSITORY / "docs" / "api.md"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
+# What a fence calls a media type where it is not its last word.
+_LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
 <!-- Made from scaler/openapi.json by `python -m tools.api_page`; a test compares. Change it there. -->
@@ -23,7 +25,7 @@ OpenAPI {version} at `/openapi.json`. On a terminal, [`alertscale`](cli.md) make
 
 The token is made at the first start; send it as a bearer token with what changes something:
 
-```
+```sh
 TOKEN=$(docker compose exec -T scaler cat /run/alertscale/token)
 curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
      -d '{{"replicas": 3}}' http://localhost:8000/api/v1/services/flask-app/scale
@@ -146,7 +148,7 @@ def _examples(holder: Json) -> Iterator[str]:
             if title:
                 yield f"{title[0].upper()}{title[1:]}:\n"
             if isinstance(value, str):
-                yield f"```{type_.rpartition('/')[2].replace('plain', 'text')}\n{value.rstrip()}\n```\n"
+                yield f"```{_LANGUAGES.get(type_, type_.rpartition('/')[2])}\n{value.rstrip()}\n```\n"
             else:
                 yield f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```\n"
 
