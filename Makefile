@@ -10,7 +10,7 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak test-swarm swarm-up swarm-down
+.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,3 +86,6 @@ bench-quick: ready venv ## Run the short form of every benchmark (under 6 min), 
 
 soak: ready venv ## One hour up and down all the time; fails when something grows
 	@$(VENV)/python -m bench run soak --minutes 60
+
+pages: venv ## Write all that is generated in docs/ anew: pages made from the code, measured figures
+	@$(VENV)/python -m tools.pages
