@@ -10,7 +10,7 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint unit integration integration-newest e2e loadtest bench bench-quick soak pages test-swarm swarm-up swarm-down
+.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m engine browser
 
-test: lint unit integration e2e ## Run everything, in this order; stop at the first that fails
+test: lint docs unit integration e2e ## Run everything, in this order; stop at the first that fails
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -56,6 +56,9 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
+
+docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build --quiet
 
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit

@@ -1,0 +1,226 @@
+"""`make docs`: the site of docs/ is built, and whatever leads nowhere in it fails the build."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+NAV = "nav: [index.md, page.md]"
+
+
+class Site:
+    """A repository with two pages, the real mkdocs.yml but for its nav, and the real hook."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+        before, _, after = config.partition("\nnav:\n")
+        rest = after.partition("\n\n")[2]
+        self.write("mkdocs.yml", f"{before}\n{NAV}\n\n{rest}")
+        self.write("docs/index.md", "# Home\n\n[page](page.md#a-title)\n")
+        self.write("docs/page.md", "# Page\n\n## A title\n")
+        (root / "tools").mkdir()
+        shutil.copy(ROOT / "tools/docs_site.py", root / "tools")
+        subprocess.run(["git", "init", "--quiet", root], check=True)
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def build(self) -> subprocess.CompletedProcess[str]:
+        return build(self.root, into=self.root / "build/docs")
+
+    def page(self, path: str) -> str:
+        return (self.root / "build/docs" / path / "index.html").read_text(encoding="utf-8")
+
+
+def build(root: Path, *, into: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--config-file", root / "mkdocs.yml", "--site-dir", into],
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "repository")
+
+
+def test_a_site_in_which_all_leads_somewhere_is_built(site: Site) -> None:
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    assert 'href="page/#a-title"' in site.page(".")
+
+
+def test_what_leads_nowhere_fails_the_build_and_is_named(site: Site) -> None:
+    nowhere = {
+        "a page": "[x](absent.md)",
+        "a folder": "[x](absent/)",
+        "an anchor of another page": "[x](page.md#absent)",
+        "an anchor of the same page": "[x](#absent)",
+        "a picture": "![x](images/absent.png)",
+        "a file of the repository": "[x](../absent/rules.yml)",
+        "a folder of the repository": "[x](../absent/)",
+        "an absolute link": "[x](/page/)",
+    }
+    site.write("docs/index.md", "\n\n".join(["# Home", *nowhere.values()]))
+    built = site.build()
+    assert built.returncode != 0
+    warnings = [
+        line for line in built.stderr.splitlines() if line.startswith("WARNING") and "index.md" in line
+    ]
+    for what, written in nowhere.items():
+        link = written.partition("](")[2].rstrip(")")
+        assert any(f"'{link}'" in line for line in warnings), f"{what} is taken: {built.stderr}"
+
+
+def test_one_broken_anchor_is_enough(site: Site) -> None:
+    site.write("docs/index.md", "# Home\n\n[x](page.md#absent)\n")
+    assert site.build().returncode != 0
+
+
+def test_a_page_that_is_not_in_the_nav_fails_the_build(site: Site) -> None:
+    site.write("docs/forgotten.md", "# Forgotten\n")
+    built = site.build()
+    assert built.returncode != 0
+    assert "forgotten.md" in built.stderr
+
+
+def test_a_page_of_the_nav_that_is_absent_fails_the_build(site: Site) -> None:
+    (site.root / "docs/page.md").unlink()
+    site.write("docs/index.md", "# Home\n")
+    built = site.build()
+    assert built.returncode != 0
+    assert "page.md" in built.stderr
+
+
+def test_a_file_of_the_repository_that_a_page_links_to_is_shown(site: Site) -> None:
+    site.write("prometheus/alert.rules.yml", "groups: []  # ``` <b>\n")
+    site.write("docs/index.md", "# Home\n\n[the rules](../prometheus/alert.rules.yml)\n")
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    assert 'href="repository/prometheus/alert.rules.yml/"' in site.page(".")
+    shown = text_of(site.page("repository/prometheus/alert.rules.yml"))
+    assert "groups: []  # ``` <b>" in shown
+
+
+def test_a_folder_of_the_repository_is_shown_with_the_names_in_it(site: Site) -> None:
+    site.write("nginx/conf.d/shop.conf", "server {}\n")
+    site.write("nginx/conf.d/more/other.conf", "server {}\n")
+    site.write("docs/index.md", "# Home\n\n[sites](../nginx/conf.d/)\n")
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    assert "more/\nshop.conf" in text_of(site.page("repository/nginx/conf.d"))
+
+
+def test_a_page_outside_docs_is_shown_with_its_own_links(site: Site) -> None:
+    site.write("LICENSE", "Free.\n")
+    site.write(
+        "deploy/README.md",
+        "# Deploy\n\n[home](../docs/index.md), [title](../docs/page.md#a-title), [l](../LICENSE)\n",
+    )
+    site.write("docs/index.md", "# Home\n\n[deploy](../deploy/README.md)\n")
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    page = site.page("repository/deploy")
+    assert 'href="../../page/#a-title"' in page
+    assert 'href="../LICENSE/"' in page
+
+
+def test_a_broken_link_of_a_page_outside_docs_fails_the_build(site: Site) -> None:
+    site.write("deploy/README.md", "# Deploy\n\n[x](../docs/absent.md)\n")
+    site.write("docs/index.md", "# Home\n\n[deploy](../deploy/README.md)\n")
+    built = site.build()
+    assert built.returncode != 0
+    assert "../docs/absent.md" in built.stderr
+
+
+def test_a_file_that_git_ignores_is_not_published(site: Site) -> None:
+    site.write(".gitignore", "secrets/*\n")
+    site.write("secrets/smtp-password", "hunter2\n")
+    site.write("docs/index.md", "# Home\n\n[x](../secrets/smtp-password)\n")
+    built = site.build()
+    assert built.returncode != 0
+    assert "../secrets/smtp-password" in built.stderr
+
+
+class Page(HTMLParser):
+    """What a reader sees of a page, and what a browser fetches for it from elsewhere."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.paragraphs: list[str] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        link = values.get("href") if tag == "link" and values.get("rel") != "canonical" else None
+        source = values.get("src") or link or ""
+        if source.startswith(("http:", "https:", "//")):
+            self.fetched.append(source)
+        if tag == "p":
+            self.paragraphs.append("")
+        if tag in {"p", "code"}:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._open:
+            self._open.remove(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if "p" in self._open:
+            self.paragraphs[-1] += "code" if "code" in self._open else data
+
+
+def text_of(html: str) -> str:
+    return "".join(Page(html).text)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
+    """The pages of the real site by their paths."""
+    into = tmp_path_factory.mktemp("site")
+    built = build(ROOT, into=into)
+    assert built.returncode == 0, built.stderr
+    return {
+        str(file.relative_to(into)): Page(file.read_text(encoding="utf-8")) for file in into.rglob("*.html")
+    }
+
+
+def test_the_real_site_is_built(real: dict[str, Page]) -> None:
+    assert {"index.html", "labels/index.html", "repository/prometheus/alert.rules.yml/index.html"} <= set(
+        real
+    )
+
+
+def test_no_page_asks_another_server_for_anything(real: dict[str, Page]) -> None:
+    assert {path: page.fetched for path, page in real.items() if page.fetched} == {}
+
+
+def test_no_markdown_is_left_as_it_was_written(real: dict[str, Page]) -> None:
+    """GitHub reads more: the site wants an empty line before a list, and four spaces before what is in it."""
+    left = [
+        (path, line)
+        for path, page in real.items()
+        for paragraph in page.paragraphs
+        for line in paragraph.splitlines()
+        if re.match(r"\s*([-*] |\d+\. |\||```)", line)
+    ]
+    assert left == []
