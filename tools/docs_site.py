@@ -3,6 +3,8 @@
 A page may link to a file of the repository as it would on a code host (``../prometheus/alert.rules.yml``).
 The site then has a page that shows this file; a file in Markdown is shown as a page, and may link on. A link
 to a file that is not there is left as it is, so that mkdocs reports it as it reports every broken link.
+
+A page with a diagram loads mermaid from the site itself, where the theme would fetch it from elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import posixpath
 import re
 import subprocess
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -41,6 +44,8 @@ _LANGUAGES: Final = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
+_MERMAID: Final = "assets/mermaid.js"
+_DIAGRAM: Final = '<pre class="mermaid">'
 # Before mkdocs's own, which has priority 0 and turns paths of files into addresses.
 _PRIORITY: Final = 3
 
@@ -198,6 +203,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, text in linked(layout, sources).items():
         page = File.generated(config, layout.uri(path), content=text, inclusion=InclusionLevel.NOT_IN_NAV)
         files.append(page)
+    program = resources.files("mermaidx") / "assets" / "mermaid.js"
+    files.append(File.generated(config, _MERMAID, content=program.read_bytes()))
     return files
 
 
@@ -206,6 +213,15 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     del files
     _extension(config).page = page.file.src_uri
     return markdown
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Load mermaid where there is a diagram, before the theme looks for it."""
+    del config
+    if _DIAGRAM not in output:
+        return output
+    address = posixpath.relpath(_MERMAID, page.url or ".")
+    return output.replace("</head>", f'<script src="{address}"></script></head>', 1)
 
 
 def _extension(config: MkDocsConfig) -> _RepositoryLinks:
