@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scaler.labels import ALL
+from scaler.labels import ALL, COOLDOWN_UP
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text()
@@ -95,7 +95,9 @@ def test_the_seconds_that_the_cooldown_covers_are_those_of_the_files() -> None:
     assert set(re.findall(r"\[(\d+s)\]", re.sub(r"alertscale_\S+\[10s\]", "", recording))) == {"4s"}
     assert intervals == ["500ms", "500ms"]
     assert (route["matchers"], route["group_interval"]) == (['scale=~"up|down"'], "5s")
-    assert [int(row[1]) for row in rows] == [1, 4, 1, 5, 1 + 4 + 1 + 5]
+    # Four samples, the first at once: three intervals more.
+    assert [int(row[1]) for row in rows] == [1, 4 - 1, 1, 5, COOLDOWN_UP.default]
+    assert sum(int(row[1]) for row in rows[:-1]) == COOLDOWN_UP.default
 
 
 @pytest.mark.parametrize(("low", "says"), [("0.30", "Nothing found"), ("0.40", "flapping-thresholds")])
