@@ -18,10 +18,16 @@ Nothing on this page is typed by hand.
 
 ## How to run them
 
+<!-- parse only: takes an hour and three quarters -->
 ```sh
 make bench          # all of them at full length, into docs/benchmarks/
 make bench-quick    # the short forms, to see that they work, into build/benchmarks/
 make soak           # one hour of endurance; not one of all
+```
+
+Each of them alone, and with other options:
+
+```sh
 .venv/bin/python -m bench --help
 ```
 

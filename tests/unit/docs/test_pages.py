@@ -1,0 +1,81 @@
+"""Every page of the documentation can be read by its readers and by the test that runs its commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.blocks import Block, Page, pages, read
+
+ROOT = Path(__file__).parents[3]
+FILES = pages(ROOT)
+PAGES = [read((ROOT / file).read_text(encoding="utf-8"), file=file) for file in FILES]
+COMMANDS = [(page, block) for page in PAGES for block in page.blocks if block.is_commands]
+DATA: dict[str, Callable[[str], object]] = {
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "json": json.loads,
+    "toml": tomllib.loads,
+}
+TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MAKE = re.compile(r"\bmake((?: +(?:[a-z][\w-]*|[A-Z_]+=\S+))+)")
+SCRIPT = re.compile(r"(?<![\w./<-])(?:\./)?((?:deploy|locust|nginx|tests|tools|engine|\.ci)/[\w./-]+)")
+# What a test or a deploy makes, and is not there in a fresh clone.
+MADE = re.compile(r"locust/reports/|nginx/conf\.d/|deploy/deploy\.pub")
+
+
+def name(page: Page, block: Block) -> str:
+    return f"{page.file}:{block.line}"
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "docs/cli.md", "docs/decisions/0001-plain-up.md"} <= {str(f) for f in FILES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(file) for file in FILES])
+def test_a_page_has_blocks_without_fault(page: Page) -> None:
+    assert page.faults == [], "\n".join(str(fault) for fault in page.faults)
+
+
+@pytest.mark.parametrize(("page", "block"), COMMANDS, ids=[name(*one) for one in COMMANDS])
+def test_commands_can_be_read_by_the_shell(page: Page, block: Block) -> None:
+    done = subprocess.run(["bash", "-n"], input=block.commands, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{name(page, block)}: {done.stderr}"
+
+
+@pytest.mark.parametrize(("page", "block"), COMMANDS, ids=[name(*one) for one in COMMANDS])
+def test_what_commands_call_exists(page: Page, block: Block) -> None:
+    for words in MAKE.findall(block.commands):
+        unknown = {word for word in words.split() if "=" not in word} - TARGETS
+        assert not unknown, f"{name(page, block)}: make has no target {', '.join(sorted(unknown))}"
+    if not block.directory:
+        for path in SCRIPT.findall(block.commands):
+            assert MADE.match(path) or (ROOT / path).exists(), f"{name(page, block)}: there is no {path}"
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [
+        pytest.param(page, block, id=name(page, block))
+        for page in PAGES
+        for block in page.blocks
+        if block.language in DATA
+    ],
+)
+def test_data_is_what_its_language_says(page: Page, block: Block) -> None:
+    try:
+        DATA[block.language](block.text)
+    except (yaml.YAMLError, ValueError) as error:
+        pytest.fail(f"{name(page, block)}: no {block.language}: {error}")
+
+
+def test_a_reason_for_not_running_is_a_sentence_and_says_why() -> None:
+    reasons = {name(page, block): block.parse_only for page, block in COMMANDS if block.parse_only}
+    short = {where: reason for where, reason in reasons.items() if len(reason.split()) < 3}
+    assert short == {}
