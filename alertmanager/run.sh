@@ -10,6 +10,9 @@
 # then loads it, or refuses it, which AlertmanagerConfigReloadFailed tells of. What it took last is kept in
 # its volume, and it starts with that when what there is now keeps it from starting.
 # Explained in docs/notifications.md.
+#
+# Exit codes: 0 stopped as it was told to, or check found nothing; 1 check found a fault, or Alertmanager does not
+# start, nor with what it took last; 143 stopped before it had started.
 set -u
 
 source=/etc/alertmanager

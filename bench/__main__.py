@@ -1,4 +1,8 @@
-"""The command line: ``python -m bench list|run|page``."""
+"""The command line: ``python -m bench list|run|page``.
+
+Exit codes: 0 all ran, and a missed target is shown, not an error; 1 one could not be run, or lost a request,
+or grew; 2 an unknown command or option; 130 ended with Ctrl+C.
+"""
 
 from __future__ import annotations
 

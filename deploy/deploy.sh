@@ -27,7 +27,7 @@ SERVER_PORT if it is not 22. With user@host, ssh's own keys and known hosts serv
   DEPLOY_MIN_FREE_MB     free space that the server must have (1000)
   DEPLOY_KEEP            releases that are kept there for a rollback (5)
 
-Exit codes: 0 deployed; 1 not deployed, and the reason is the last thing that it says.
+Exit codes: 0 deployed; 1 not deployed, and the reason is the last thing that it says; 2 an unknown option.
 EOF
 }
 

@@ -3,7 +3,7 @@
 ``list PROJECT`` prints ``service id state detail`` of each replica, one a line.
 ``await PROJECT/SERVICE SECONDS ID ...`` waits until these are ready.
 ``retire PROJECT/SERVICE SECONDS ID ...`` has the scaler take these away, and waits until they are gone.
-Exit codes: 0 done, 10 not in that time, another one when the scaler does not answer.
+Exit codes: 0 done; 3 the scaler does not answer, or refuses; 10 not in that time.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@
 # start DIR UPLOAD deploy COMMIT SUBJECT     start a run that outlives the connection, and show its log
 # start DIR UPLOAD rollback [COMMIT]         the same
 # run, prepare, converge                     parts of it
+#
+# Exit codes: 0 done; 1 not done, and the last line says what holds now; 2 an unknown command.
 set -Eeuo pipefail
 umask 022
 trap 'unforeseen "$LINENO" "$BASH_COMMAND"' ERR

@@ -6,6 +6,8 @@
 #
 # A config of Swarm never changes: new content needs a new name, which is what makes Swarm start the tasks that
 # use it anew. So each service's configs are named after a digest of all that they hold.
+#
+# Exit codes: 0 printed; 1 a file cannot be read.
 set -eu
 
 cd "$(dirname "$0")/.."

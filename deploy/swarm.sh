@@ -20,7 +20,7 @@ Variables, from the environment or .env here:
   DEPLOY_READY_TIMEOUT   seconds in which all tasks must be new and healthy (300)
 and every other one that the files name.
 
-Exit codes: 0 deployed; 1 not deployed, and the reason is the last thing that it says.
+Exit codes: 0 deployed; 1 not deployed, and the reason is the last thing that it says; 2 an unknown option.
 EOF
 }
 

@@ -1,4 +1,7 @@
-"""The commands behind the Makefile: `python3 -m engine up`, and those that `--help` lists."""
+"""The commands behind the Makefile: `python3 -m engine up`, and those that `--help` lists.
+
+Exit codes: 0 done; 1 not done, and the last lines say why and the way out; 2 an unknown command or option.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +165,8 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m engine", description=__doc__)
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python3 -m engine", description=__doc__, formatter_class=plain)
     choices = parser.add_subparsers(dest="command", required=True)
     made = {name: choices.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
     made["backup"].add_argument(

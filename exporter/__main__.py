@@ -1,4 +1,8 @@
-"""Wires the exporter together. The only place that exits."""
+"""Wires the exporter together. The only place that exits.
+
+Exit codes: 0 stopped as it was told to; 1 a failure, or the way to the Engine is gone; 2 settings cannot be
+read.
+"""
 
 import gc
 import logging

@@ -7,9 +7,13 @@ class Reason(StrEnum):
     """Why something was survived rather than done: the ``reason`` label of ``errors_total``."""
 
     ENGINE_UNREACHABLE = "engine_unreachable"
+    """The Docker Engine does not answer; the containers that are known are read on."""
     ENGINE_ANSWER = "engine_answer"
+    """The Docker Engine's answer is not what its API documents."""
     CGROUP_UNREADABLE = "cgroup_unreadable"
+    """A cgroup file of a container is there and cannot be read; that container is left out."""
     STATS_UNAVAILABLE = "stats_unavailable"
+    """The Engine's stats API, read where cgroup files cannot be seen, gave no reading."""
 
 
 class ExporterError(Exception):

@@ -10,6 +10,7 @@ PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 _STACK = "com.docker.stack.namespace"
 _SWARM_SERVICE = "com.docker.swarm.service.name"
+"""On Swarm: the service of a task, in the place of Compose's, as `<stack>_<service>`."""
 
 
 def with_compose_names(labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `make loadtest`: a load test of the running stack, whose report is copied to locust/reports/.
-# Exit code: 0 when the limits held, 1 when one did not, 2 when it could not be run,
-# 130 after Ctrl+C.
+# Exit codes: 0 the limits held; 1 one did not; 2 it could not be run; 130 ended with Ctrl+C, and what was measured
+# until then is in the report.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 

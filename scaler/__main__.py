@@ -1,4 +1,8 @@
-"""Wires the parts and runs them; the only place that exits."""
+"""Wires the parts and runs them; the only place that exits.
+
+Exit codes: 0 stopped as it was told to; 1 it cannot start, or its way to the engine is gone; 2 settings
+cannot be read.
+"""
 
 from __future__ import annotations
 

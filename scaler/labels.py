@@ -13,17 +13,26 @@ from scaler.reasons import Pause
 
 PREFIX: Final = "alertscale."
 COMPONENT: Final = "alertscale.component"
-"""On alertscale's own containers: which part this is (``nginx``, ``scaler``)."""
+"""On alertscale's own containers: which part this is, `nginx` or `scaler`."""
 
 COMPOSE_PROJECT: Final = "com.docker.compose.project"
+"""The project that a container belongs to."""
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
+"""The service that a container is a replica of."""
 COMPOSE_NUMBER: Final = "com.docker.compose.container-number"
+"""A replica's number; the highest leaves first."""
 COMPOSE_CONFIG_HASH: Final = "com.docker.compose.config-hash"
+"""With the next, a replica's version: several at once are a deploy."""
 COMPOSE_IMAGE: Final = "com.docker.compose.image"
+"""The id of the image that a container was made of."""
 COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"
+"""`True` on what `docker compose run` started, which is no replica."""
 COMPOSE_REPLACE: Final = "com.docker.compose.replace"
+"""On a container that Compose is replacing; a new replica does not carry it."""
 COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
+"""The Compose files of a project, to name one where a label is wrong."""
 SWARM_STACK: Final = "com.docker.stack.namespace"
+"""On Swarm: the stack that a service or task belongs to, in the place of the project."""
 
 T = TypeVar("T")
 
@@ -99,12 +108,14 @@ class Label(Generic[T]):
         read: text to value; its ValueError completes the sentence "is not …".
         default: the value of a service without the label.
         meaning: for the documentation.
+        without: what holds without the label, for the documentation, where that is no value.
     """
 
     name: str
     read: Callable[[str], T]
     default: T
     meaning: str
+    without: str = ""
 
 
 ENABLE: Final = Label(name="enable", read=_boolean, default=False, meaning="scale this service")
@@ -112,13 +123,18 @@ MIN: Final = Label(name="min", read=_integer(1, _MAX_REPLICAS), default=1, meani
 MAX: Final = Label(name="max", read=_integer(1, _MAX_REPLICAS), default=10, meaning="upper bound")
 STEP: Final = Label(name="step", read=_integer(1, 100), default=1, meaning="replicas a step")
 PORT: Final[Label[int | None]] = Label(
-    name="port", read=_integer(1, 65535), default=None, meaning="where a replica serves"
+    name="port",
+    read=_integer(1, 65535),
+    default=None,
+    meaning="where a replica serves",
+    without="the one port that the service exposes",
 )
 READY: Final[Label[str | None]] = Label(
     name="ready",
     read=_path,
     default=None,
     meaning="HTTP path that answers 2xx when a replica can serve",
+    without="Docker's health check; where there is none, a TCP connect",
 )
 READY_TIMEOUT: Final = Label(
     name="ready-timeout",
@@ -136,19 +152,19 @@ COOLDOWN_UP: Final = Label(
     name="cooldown.up",
     read=parse_duration,
     default=10.0,
-    meaning="least time between a change and a step up",
+    meaning="least time between the last change, either way, and a step up",
 )
 COOLDOWN_DOWN: Final = Label(
     name="cooldown.down",
     read=parse_duration,
     default=60.0,
-    meaning="least time between a change and a step down",
+    meaning="least time between the last change, either way, and a step down",
 )
 DRAIN: Final = Label(
     name="drain",
     read=parse_duration,
     default=30.0,
-    meaning="the longest a leaving replica may finish its requests",
+    meaning="the longest a leaving replica may finish its requests (nginx itself allows 60 s)",
 )
 PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
 

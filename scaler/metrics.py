@@ -22,18 +22,28 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.replicas = Gauge(
-            "alertscale_replicas", "Replicas of a service by state", (*_SERVICE, "state"), registry=registry
+            "alertscale_replicas", "Replicas of a service, by state", (*_SERVICE, "state"), registry=registry
         )
-        self.minimum = Gauge("alertscale_replicas_min", "Lower bound", _SERVICE, registry=registry)
-        self.maximum = Gauge("alertscale_replicas_max", "Upper bound", _SERVICE, registry=registry)
+        self.minimum = Gauge(
+            "alertscale_replicas_min",
+            "Lower bound; absent while the labels cannot be read",
+            _SERVICE,
+            registry=registry,
+        )
+        self.maximum = Gauge(
+            "alertscale_replicas_max",
+            "Upper bound; absent while the labels cannot be read",
+            _SERVICE,
+            registry=registry,
+        )
         self.scale = Counter(
             "alertscale_scale",
-            "Steps by how they ended",
+            "Steps, by how they ended",
             (*_SERVICE, "direction", "outcome"),
             registry=registry,
         )
         self.decisions = Counter(
-            "alertscale_decisions", "Decisions by reason", (*_SERVICE, "reason"), registry=registry
+            "alertscale_decisions", "Decisions, by reason", (*_SERVICE, "reason"), registry=registry
         )
         self.duration = Histogram(
             "alertscale_scale_duration_seconds",
@@ -44,17 +54,17 @@ class Metrics:
         )
         self.signal_age = Gauge(
             "alertscale_signal_age_seconds",
-            "Since the Watchdog alert was last heard of; +Inf if never",
+            "Seconds since the Watchdog alert was last heard of; +Inf if never",
             registry=registry,
         )
         self.reloads = Counter(
-            "alertscale_reloads", "Changes of nginx's upstreams by outcome", ("outcome",), registry=registry
+            "alertscale_reloads", "Changes of nginx's upstreams, by outcome", ("outcome",), registry=registry
         )
         self.webhooks = Counter(
-            "alertscale_webhooks", "Answers to Alertmanager by status code", ("code",), registry=registry
+            "alertscale_webhooks", "Answers to Alertmanager, by status code", ("code",), registry=registry
         )
         self.alerts = Counter(
-            "alertscale_alerts", "Alerts received by what became of them", ("result",), registry=registry
+            "alertscale_alerts", "Alerts received, by what became of them", ("result",), registry=registry
         )
         self.errors = Counter(
             "alertscale_errors", "Failures that were survived, by reason", ("reason",), registry=registry

@@ -7,6 +7,8 @@ request, so that nothing is restarted:
 - ``web.yml``: who may ask, as bcrypt hashes;
 - ``password``: that of the user ``alertscale``, with which the stack's own requests are made;
 - ``client.yml``: the same for promtool and amtool.
+
+Exit codes: 0 written; 1 the directory cannot be written; 2 settings cannot be used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`python -m service`: read the environment, serve, stop cleanly.
 
-Exit codes: 0 after a stop in which every accepted request was answered, 1 when the end of the grace cut
-requests off, 2 when it could not start (settings, port).
+Exit codes: 0 stopped, and every accepted request was answered; 1 stopped, and the end of the grace cut
+requests off; 2 it could not start (settings, port).
 """
 
 from __future__ import annotations

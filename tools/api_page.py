@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tools.markdown import anchor, table
+
 REPOSITORY: Final = Path(__file__).parents[1]
 SOURCE: Final = REPOSITORY / "scaler" / "openapi.json"
 PAGE: Final = REPOSITORY / "docs" / "api.md"
@@ -79,12 +81,6 @@ def _calls(document: Json) -> Iterator[tuple[str, str, Json]]:
 def call_heading(verb: str, path: str) -> str:
     """Return the text of a call's heading."""
     return f"{verb} {path}"
-
-
-def anchor(heading: str) -> str:
-    """Return the anchor that GitHub and GitLab give a heading."""
-    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
 
 
 def _link(text: str, heading: str, *, code: bool = True) -> str:
@@ -202,11 +198,7 @@ def _name(reference: Json) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-    yield ""
+    yield table(head, rows)
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ A figure stands between two comments, which a reader does not see:
 NAME is a file of docs/benchmarks/ without ``.json``. What follows the first dot is the name of one of its
 figures in lower case, its words joined by hyphens; a word after a second dot (``median``, ``number``, …)
 takes another of its values. What is inside code is text and left alone. A line must not begin with a marker.
+
+Exit codes: 0 all are current; 1 one is not, or is not known; 2 an unknown option.
 """
 
 from __future__ import annotations

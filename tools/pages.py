@@ -1,4 +1,7 @@
-"""Makes all that is generated in the documentation anew: ``python -m tools.pages [--check]``."""
+"""Makes all that is generated in the documentation anew: ``python -m tools.pages [--check]``.
+
+Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknown option.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from tools import api_page, figures
+from tools.lookup import commands, labels, metrics, programs, rules, words
+from tools.lookup.blocks import BlockError, Makers, filled
 
 REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -18,31 +23,53 @@ def _api() -> str:
     return api_page.page(json.loads(api_page.SOURCE.read_text(encoding="utf-8")))
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"docs/api.md": _api}
-"""Each page that is made from the code, as its file to what makes its text."""
+def _with(name: str, makers: Makers) -> Callable[[], str]:
+    page = REPOSITORY / name
+    return lambda: filled(page.read_text(encoding="utf-8"), makers, page=Path(name))
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/api.md": _api,
+    "docs/alerts.md": _with("docs/alerts.md", rules.MAKERS),
+    "docs/cli.md": _with("docs/cli.md", commands.MAKERS),
+    "docs/errors.md": _with("docs/errors.md", words.MAKERS | programs.MAKERS),
+    "docs/labels.md": _with("docs/labels.md", labels.MAKERS),
+    "docs/metrics.md": _with("docs/metrics.md", metrics.MAKERS),
+}
+"""Each page that is made from the code, or has tables that are, as its file to what makes its text."""
 
 
 def stale() -> list[str]:
-    """Return what is not as the code and the benchmarks say, a line each; a page that is missing is stale."""
-    texts = {name: REPOSITORY / name for name in PAGES}
+    """Return what is not as the code and the benchmarks say, a line each.
+
+    Raises:
+        BlockError: a page has not the blocks that it is to have.
+        OSError: a page cannot be read.
+    """
     pages = [
         f"{name}: not what the code says. Way out: make pages"
-        for name, file in texts.items()
-        if not file.is_file() or file.read_text(encoding="utf-8") != PAGES[name]()
+        for name, make in PAGES.items()
+        if (REPOSITORY / name).read_text(encoding="utf-8") != make()
     ]
     return pages + [str(fault) for fault in figures.update(REPOSITORY, check=True)]
 
 
+def write() -> list[str]:
+    """Write all of it; return what cannot be made, a line each. Raises as ``stale``."""
+    for name, text in {name: make() for name, make in PAGES.items()}.items():
+        (REPOSITORY / name).write_text(text, encoding="utf-8")
+    return [str(fault) for fault in figures.update(REPOSITORY)]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write all of it, or with ``--check`` only say what is stale; return 1 where something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tools.pages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.pages", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is stale")
-    if parser.parse_args(arguments).check:
-        found = stale()
-    else:
-        for name, make in PAGES.items():
-            (REPOSITORY / name).write_text(make(), encoding="utf-8")
-        found = [str(fault) for fault in figures.update(REPOSITORY)]
+    check = parser.parse_args(arguments).check
+    try:
+        found = stale() if check else write()
+    except (BlockError, OSError, ValueError) as error:
+        found = [str(error)]
     for line in found:
         print(line, file=sys.stderr)  # noqa: T201 - a command-line program
     return 1 if found else 0

@@ -1,7 +1,6 @@
 """`python -m loadtest`: read the environment, wait for the service, become Locust.
 
-Exit codes: 0 when the limits held, 1 when one did not, 2 when the settings are faulty or the service was
-not ready in time.
+Exit codes: 0 the limits held; 1 one did not; 2 the settings are faulty, or the service was not ready in time.
 """
 
 from __future__ import annotations

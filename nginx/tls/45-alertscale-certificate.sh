@@ -1,6 +1,8 @@
 #!/bin/sh
 # Runs at every start of nginx with docker-compose.tls.yml, before nginx, which would say less clearly that a
 # certificate is missing.
+#
+# Exit codes: 0 both files are there; 1 one is missing, empty or unreadable, so nginx does not start.
 set -eu
 
 dir="${ALERTSCALE_CERTIFICATES:-/etc/nginx/certificates}"

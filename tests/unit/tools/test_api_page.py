@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tools.api_page import PAGE, SOURCE, anchor, kind, page
+from tools.api_page import PAGE, SOURCE, kind, page
+from tools.markdown import anchor
 
 DOCUMENT: dict[str, Any] = json.loads(SOURCE.read_text(encoding="utf-8"))
 TEXT = page(DOCUMENT)

@@ -1,0 +1,1 @@
+"""The tables of the look-up pages, made from the code that they describe."""
