@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DRILLS = ("e2e", "bench")
+DRILLS = ("e2e", "docs", "bench")
 """Projects of tests and benchmarks, after ours; a run that was cut off may have left their images."""
 
 

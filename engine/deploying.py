@@ -1,4 +1,4 @@
-"""What the tests of deploy and pipeline need beyond the engine; they are skipped where it cannot be had.
+"""What the tests of deploy, pipeline and pages need beyond the engine; skipped where it cannot be had.
 
 OpenSSH's server is unpacked into a folder of the checkout, not installed: Debian's package would start one
 for everybody on port 22 of the machine. The tests start their own on loopback.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INSTALLED_SSHD = Path("/usr/sbin/sshd")
 SSHD_PACKAGES = ("openssh-server", "libwrap0")
-CLIENTS = {"ssh": "openssh-client", "rsync": "rsync", "git": "git"}
+CLIENTS = {"ssh": "openssh-client", "rsync": "rsync", "git": "git", "curl": "curl"}
 """Programs that the tests run, with the Debian packages that hold them."""
 
 PIPELINE = Path("tests/pipeline")

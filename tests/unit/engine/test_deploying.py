@@ -47,9 +47,9 @@ def test_root_on_debian_gets_clients_installed_and_a_server_unpacked(
     bare: Path, commands: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Installed, Debian's package would open port 22 of the machine."""
-    assert provide(bare, may_install=True) == ("openssh-client", "rsync", "git")
+    assert provide(bare, may_install=True) == ("openssh-client", "rsync", "git", "curl")
     assert commands == [
-        "install openssh-client rsync git",
+        "install openssh-client rsync git curl",
         "apt-get update",
         "apt-get download openssh-server",
     ]
