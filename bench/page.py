@@ -76,7 +76,7 @@ def _result(result: Result) -> str:
         "" if result.outcome.notes else None,
         *(f"![{result.purpose}]({plot})\n" for plot in result.plots),
         f"{'; '.join(f'{name}: {value}' for name, value in result.machine.items())}.\n",
-        "<details><summary>Versions</summary>\n",
+        '<details markdown="1"><summary>Versions</summary>\n',
         table(("what", "version"), list(result.versions.items())),
         "</details>\n",
     ]

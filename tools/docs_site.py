@@ -34,6 +34,8 @@ FOLDER: Final = "repository"
 
 # A superset of the links of a page: what stands in a code block is found too, and does no harm.
 _LINK: Final = re.compile(r"\]\(([^)\s]+)")
+_MARK: Final = re.compile(r"(?:\d{1,2}\.|[-*]) (?=\S)")
+_FENCE: Final = re.compile(r" *(`{3,}|~{3,})")
 _LANGUAGES: Final = {
     ".conf": "nginx",
     ".json": "json",
@@ -157,6 +159,24 @@ def _listing(title: str, language: str, text: str) -> str:
     return f"{hidden}# {title}\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
 
 
+def indented(markdown: str) -> str:
+    """Return a page in which what belongs to an item of a list is indented by four spaces.
+
+    A code host wants as many as the item's mark is wide (three for ``1. ``), the site's Markdown wants four.
+    """
+    lines, missing, wide, fence = [], 0, 0, ""
+    for line in markdown.split("\n"):
+        if not fence and (mark := _MARK.match(line)):
+            wide, missing = len(mark[0]), 4 - len(mark[0])
+        elif line.strip() and not line.startswith(" " * wide):
+            missing = wide = 0
+        inside = missing > 0 and line.startswith(" " * wide)
+        lines.append(" " * missing + line if inside and line.strip() else line)
+        if found := _FENCE.match(line):
+            fence = "" if fence and found[1].startswith(fence) else fence or found[1]
+    return "\n".join(lines)
+
+
 class _RepositoryLinks(Extension):
     """Gives each link to the repository the path of the page that shows its file."""
 
@@ -209,10 +229,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tell our extension which page is read next."""
+    """Tell our extension which page is read next; indent its lists as the site's Markdown wants it."""
     del files
     _extension(config).page = page.file.src_uri
-    return markdown
+    return indented(markdown)
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
