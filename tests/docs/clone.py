@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.docs.script import Places
-from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port
+from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
 
 PROJECT: Final = "alertscale-docs"
 PORTS: Final = {
@@ -109,7 +109,9 @@ class Clone:
 
     def _restore_stack(self) -> None:
         if self._containers() != self._running:
-            self.stack.compose("up", "--detach", "--wait", "--wait-timeout", "120", "--remove-orphans")
+            self.stack.compose("up", "--detach", "--remove-orphans")
+            # Not --wait, which gives up at the first that is unhealthy, though it may be starting over.
+            wait_until(lambda: not self._ailing(), within=120, what="a healthy stack again", every=0.5)
         self.stack._tokens.clear()
         if self.stack.service().get("pause", "none") != "none":
             self.stack.pause("none")
@@ -128,6 +130,11 @@ class Clone:
         """Take the containers as they are now for those that a page is to find."""
         self._running.clear()
         self._running.update(self._containers())
+
+    def _ailing(self) -> str:
+        label = f"label=com.docker.compose.project={self.stack.project}"
+        listed = _docker("ps", "--filter", label, "--format", "{{.Names}} {{.Status}}").splitlines()
+        return "\n".join(line for line in listed if "unhealthy" in line or "health:" in line)
 
     def _containers(self) -> dict[str, str]:
         label = f"label=com.docker.compose.project={self.stack.project}"
