@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -105,7 +106,7 @@ class _Running:
             self._serve(keeper.app, keeper.start)
             keeper.finish()
         else:
-            acting = self._act("")
+            acting = self._act("", may_change=lambda: True)
             self._serve(acting.app, acting.begin)
         return self._exit
 
@@ -130,13 +131,15 @@ class _Running:
             store=SwarmLease(client=engine(timeout=_LEASE_TIMEOUT), stack=self._place.project),
             me=f"{self._place.node}-{secrets.token_hex(4)}",
             address=f"{self._place.address}:{self._settings.port}",
+            node=self._place.manager,
             clock=time.monotonic,
         )
-        why = "the lease is lost; beginning anew, as one that stands by"
+        why = "beginning anew, as one that stands by"
         return Keeper(
             lease=lease,
-            act=self._act,
-            lost=lambda: self.end(EXIT_AGAIN, why),
+            act=partial(self._act, may_change=lambda: lease.acting),
+            lost=lambda: self.end(EXIT_AGAIN, f"the lease is lost; {why}"),
+            leave=lambda: self.end(EXIT_AGAIN, f"the lease is laid down; {why}"),
             stopping=self._stopping,
         )
 
@@ -147,14 +150,16 @@ class _Running:
 
     def end(self, code: int, why: str) -> None:
         """End with a code, from another thread."""
-        log.critical(why)
+        (log.critical if code == EXIT_FAILED else log.warning)(why)
         self._exit = code
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _act(self, note: str) -> Acting:
+    def _act(self, note: str, *, may_change: Callable[[], bool]) -> Acting:
         settings = self._settings
         prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
-        parts = wire(settings, self._place, stopping=self._stopping, prometheus=prometheus)
+        parts = wire(
+            settings, self._place, stopping=self._stopping, prometheus=prometheus, may_change=may_change
+        )
         _take_over(parts.journal, note)
         selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
         app = create_app(
@@ -174,7 +179,12 @@ class _Running:
             self._loop.start()
             threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
 
-        return Acting(app=app, begin=begin, note=lambda: write_holds(parts.journal.holds()))
+        return Acting(
+            app=app,
+            begin=begin,
+            note=lambda: write_holds(parts.journal.holds()),
+            idle=lambda: parts.autoscaler.idle,
+        )
 
     def _watch_socket(self) -> None:
         address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS

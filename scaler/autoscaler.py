@@ -165,6 +165,11 @@ class Autoscaler:
         view = self._world.view
         return tuple(self._service_view(view, service) for service in view.observation.services)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step is under way."""
+        return not self._crew.busy
+
     def events(
         self,
         *,

@@ -46,6 +46,12 @@ class Crew:
         with self._lock:
             return bool(self._threads.get(key))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a step of any service is under way; for any thread."""
+        with self._lock:
+            return any(self._threads.values())
+
     def act(
         self,
         service: Service,

@@ -1,4 +1,8 @@
-"""Keeps the lease: stands by until it is ours, acts, and tells when it is lost."""
+"""Keeps the lease: stands by until it is ours, acts, and tells when it is lost.
+
+While nobody answers for the lease, its holder stays the holder: it may change nothing (``Lease.acting``), and
+goes on once it has renewed the lease, unless somebody else has taken it by then.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,21 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from scaler.errors import AlertscaleError
 from scaler.lease import LOOK_EVERY, NEWS_EVERY, RENEW_EVERY, Lease
+from scaler.reasons import ErrorReason
 from scaler.standby import Standby, Switch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 log = structlog.get_logger()
+
+_LEAVES_WITHIN: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +35,13 @@ class Acting:
         app: answers requests.
         begin: starts the loop.
         note: makes what the next scaler to act has to know.
+        idle: whether no step is under way.
     """
 
     app: WSGIApplication
     begin: Callable[[], object]
     note: Callable[[], str]
+    idle: Callable[[], bool]
 
 
 class Keeper:
@@ -42,6 +51,7 @@ class Keeper:
         lease: our part in it.
         act: makes what it takes to act, given the note of the last holder.
         lost: called once when we must not act any more.
+        leave: called once when another is to act in our place; sets ``stopping``.
         stopping: set when the scaler ends.
     """
 
@@ -51,11 +61,13 @@ class Keeper:
         lease: Lease,
         act: Callable[[str], Acting],
         lost: Callable[[], object],
+        leave: Callable[[], object],
         stopping: threading.Event,
     ) -> None:
         self._lease = lease
         self._act = act
         self._lost = lost
+        self._leave = leave
         self._stopping = stopping
         self._address = ""
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -73,16 +85,30 @@ class Keeper:
 
     def _keep(self) -> None:
         try:
-            if self._stand_by():
-                log.info("this scaler acts")
-                acting = self._act(self._lease.note)
-                self.app.to(acting.app)
-                acting.begin()
-                self._hold(acting.note)
+            while self._stand_by():
+                acting = self._begin()
+                if acting is not None:
+                    self._hold(acting)
+                    return
         except Exception:
             # Whatever it was: without this thread nobody else could act.
             log.exception("the lease could not be kept")
             self._lost()
+
+    def _begin(self) -> Acting | None:
+        """Begin to act; when that cannot be done, leave it to others."""
+        log.info("this scaler acts")
+        note = self._lease.note
+        try:
+            acting = self._act(note)
+        except Exception:
+            log.exception("this scaler cannot act; it leaves that to others for a while")
+            self._lease.step_back()
+            self._lay_down(note)
+            return None
+        self.app.to(acting.app)
+        acting.begin()
+        return acting
 
     def _stand_by(self) -> bool:
         """Wait until the lease is ours; False when the scaler ends before."""
@@ -98,29 +124,41 @@ class Keeper:
             self._stopping.wait(LOOK_EVERY)
         return False
 
-    def _hold(self, note: Callable[[], str]) -> None:
+    def _hold(self, acting: Acting) -> None:
         told = self._lease.note
-        while self._wait(note, told):
+        while self._wait(acting, told):
             try:
-                told = note()
-                kept = self._lease.renew(told)
+                told = acting.note()
+                kept = self._lease.renew(told) and self._lease.acting
             except AlertscaleError as error:
-                log.warning("the lease cannot be renewed", error=str(error))
-                kept = self._lease.acting
-            if not kept or not self._lease.acting:
+                log.warning("the lease cannot be renewed", error=str(error), may_act=self._lease.acting)
+                kept = self._lease.acting or error.reason is ErrorReason.ENGINE_UNAVAILABLE
+            if not kept:
                 self._lost()
                 return
         try:
-            self._lease.lay_down()
+            told = acting.note()
+        except AlertscaleError as error:
+            log.warning("the next scaler is told what was known before", error=str(error))
+        self._lay_down(told)
+
+    def _lay_down(self, note: str) -> None:
+        try:
+            self._lease.lay_down(note)
         except AlertscaleError as error:
             log.warning("the lease could not be laid down; it runs out by itself", error=str(error))
 
-    def _wait(self, note: Callable[[], str], told: str) -> bool:
-        """Wait until it is time to renew, or there is news for the next one; False when the scaler ends."""
+    def _wait(self, acting: Acting, told: str) -> bool:
+        """Wait until it is time to renew, or there is news for the next one; False when we end."""
         due = time.monotonic() + RENEW_EVERY
         while not self._stopping.wait(min(NEWS_EVERY, RENEW_EVERY)):
+            if self._lease.wanted and acting.idle():
+                log.info("this node leads the managers; a scaler on another node acts from now on")
+                self._leave()
+                self._stopping.wait(_LEAVES_WITHIN)
+                return False
             try:
-                if time.monotonic() >= due or note() != told:
+                if time.monotonic() >= due or acting.note() != told:
                     return True
             except AlertscaleError:
                 # Told when the renewal meets it.

@@ -5,6 +5,16 @@ clock of its own, may take it; a change is made on the version that was read, so
 succeeds. No clocks are compared, so none has to be right. A holder that could not write for four fifths
 of that time has ceased to act before anybody else may begin. (The scheme of Kubernetes' leader election,
 client-go's ``leaderelection`` package.)
+
+The lease is kept by several nodes, of which one leads. When that one dies nothing can be written until they
+have elected another, which takes longer than the lease lasts. A scaler on it that acted could not be replaced
+in that time; hence the scaler that acts had better be elsewhere:
+
+- One that stands by on the leader leaves a free lease to the others for one more ``ttl``.
+- One that stands by elsewhere asks a holder on the leader for the lease, in the lease itself. That it could
+  write there is the proof that it could act.
+- One that could not read the lease for ``ttl`` begins to watch anew, so that after an election a holder that
+  lives has the time to go on.
 """
 
 from __future__ import annotations
@@ -25,6 +35,14 @@ NEWS_EVERY: Final = 0.25
 """Seconds after which what a person asked for is written down for the next holder, at the latest."""
 
 LOOK_EVERY: Final = 1.0
+ASK_EVERY: Final = 4.0
+"""Seconds between two looks of one that stands by at who leads; a request is good for ``ttl``."""
+
+STEP_BACK: Final = 10.0
+"""Seconds for which one that had the lease and could not act leaves it to others."""
+
+ASK_AGAIN: Final = 600.0
+"""Seconds for which such a one does not ask for it either."""
 
 _CEASE: Final = 0.8
 """The part of ``ttl`` after which a holder that could not write ceases to act."""
@@ -37,14 +55,18 @@ class Record:
     Attributes:
         holder: who acts; empty when the last one has laid it down.
         address: ``host:port`` at which the holder serves.
+        node: the node that the holder is on.
         note: what the next holder has to know, as text; the holder's own.
-        turn: rises with each writing, so that each changes something.
+        wanted: who asks the holder for it; empty when nobody does.
+        turn: rises with each writing of a holder.
         version: of the writing, given by whoever keeps it; 0 for one that is not written yet.
     """
 
     holder: str
     address: str = ""
+    node: str = ""
     note: str = ""
+    wanted: str = ""
     turn: int = 0
     version: int = 0
 
@@ -62,6 +84,9 @@ class LeaseStore(Protocol):
             TargetError: with the reason ``overtaken`` when another has been written meanwhile.
         """
 
+    def leader(self) -> str:
+        """Name the node that leads those that keep it; empty when there are no others, or none leads."""
+
 
 class Lease:
     """One scaler's part in it; for one thread.
@@ -70,20 +95,34 @@ class Lease:
         store: where it is kept.
         me: a name that no other scaler has, and no earlier process of ours.
         address: ``host:port`` at which we serve.
+        node: the node that we are on, as the store names it.
         clock: seconds, monotonic.
         ttl: see ``TTL``.
     """
 
     def __init__(
-        self, *, store: LeaseStore, me: str, address: str, clock: Callable[[], float], ttl: float = TTL
+        self,
+        *,
+        store: LeaseStore,
+        me: str,
+        address: str,
+        clock: Callable[[], float],
+        node: str = "",
+        ttl: float = TTL,
     ) -> None:
         self._store = store
         self._me = me
         self._address = address
+        self._node = node
         self._clock = clock
         self._ttl = ttl
         self._seen: Record | None = None
         self._seen_at = math.inf
+        self._read_at = -math.inf
+        self._free_at: float | None = None
+        self._ask_at = -math.inf
+        self._take_at = -math.inf
+        self._wanted_at = -math.inf
         self._written_at = -math.inf
 
     @property
@@ -104,8 +143,13 @@ class Lease:
         """Whether we hold it, and nobody else can."""
         return self._clock() - self._written_at < self._ttl * _CEASE
 
+    @property
+    def wanted(self) -> bool:
+        """Whether one that could act from a better place has lately asked us, the holder, for it."""
+        return self._clock() - self._wanted_at < self._ttl
+
     def try_to_take(self) -> bool:
-        """Look at the lease once, and take it if it is free.
+        """Look at the lease once, and take it if it is free; ask for it if its holder is in a bad place.
 
         Returns:
             Whether we hold it now.
@@ -115,13 +159,39 @@ class Lease:
         """
         found = self._store.read()
         now = self._clock()
-        if found is None:
-            return self._write(Record(holder=self._me, address=self._address))
-        if self._seen is None or found.version != self._seen.version:
-            self._seen, self._seen_at = found, now
-        if found.holder and now - self._seen_at < self._ttl:
+        self._watch(found, now)
+        if found is not None and found.holder and now - self._seen_at < self._ttl:
+            self._free_at = None
+            if now >= self._ask_at:
+                self._ask_at = now + ASK_EVERY
+                self._ask(found)
             return False
-        return self._write(replace(found, holder=self._me, address=self._address))
+        self._free_at = now if self._free_at is None else self._free_at
+        if now < self._take_at or (now - self._free_at < self._ttl and self._leads()):
+            return False
+        return self._write(self._mine(found or Record(holder="")))
+
+    def _watch(self, found: Record | None, now: float) -> None:
+        unwatched = now - self._read_at > self._ttl
+        self._read_at = now
+        if _writing(found) != _writing(self._seen) or unwatched:
+            self._seen_at = now
+            self._free_at = None
+        self._seen = found
+
+    def _leads(self) -> bool:
+        return bool(self._node) and self._store.leader() == self._node
+
+    def _ask(self, found: Record) -> None:
+        """Ask the holder for the lease if that one's node leads and ours does not."""
+        if not found.node or found.node == self._node or self._store.leader() != found.node:
+            return
+        try:
+            self._seen = self._store.write(replace(found, wanted=self._me))
+        except TargetError as error:
+            # It was renewed, or taken, at this very moment.
+            if error.reason is not ErrorReason.OVERTAKEN:
+                raise
 
     def renew(self, note: str) -> bool:
         """Write it anew.
@@ -137,24 +207,39 @@ class Lease:
         """
         if self._seen is None:
             return False
-        if self._write(replace(self._seen, holder=self._me, address=self._address, note=note)):
+        if self._write(replace(self._mine(self._seen), note=note)):
             return True
-        # It may be our own last writing, whose answer was lost.
+        # It may be our own last writing, whose answer was lost, or somebody's request.
         found = self._store.read()
-        if found is None or found.holder != self._me:
-            return False
-        return self._write(replace(found, address=self._address, note=note))
+        if found is not None and found.holder == self._me:
+            if found.wanted:
+                self._wanted_at = self._clock()
+            if self._write(replace(self._mine(found), note=note)):
+                return True
+        self._written_at = -math.inf
+        return False
 
-    def lay_down(self) -> None:
+    def lay_down(self, note: str) -> None:
         """Let the next one take it at once.
+
+        Args:
+            note: for that one.
 
         Raises:
             TargetError: it cannot be reached; it runs out by itself.
         """
         acting, self._written_at = self.acting, -math.inf
         if acting and self._seen is not None:
-            self._write(replace(self._seen, holder="", address=""))
+            self._write(replace(self._seen, holder="", address="", node="", wanted="", note=note))
             self._written_at = -math.inf
+
+    def step_back(self) -> None:
+        """Leave it to others for a while: we had it, and could not act."""
+        self._take_at = self._clock() + STEP_BACK
+        self._ask_at = self._clock() + ASK_AGAIN
+
+    def _mine(self, record: Record) -> Record:
+        return replace(record, holder=self._me, address=self._address, node=self._node, wanted="")
 
     def _write(self, record: Record) -> bool:
         begun = self._clock()
@@ -163,7 +248,11 @@ class Lease:
         except TargetError as error:
             if error.reason is not ErrorReason.OVERTAKEN:
                 raise
-            self._written_at = -math.inf
             return False
         self._seen_at = self._written_at = begun
         return True
+
+
+def _writing(record: Record | None) -> tuple[str, int] | None:
+    """What differs with each writing of a holder; a request changes the version alone."""
+    return (record.holder, record.turn) if record is not None else None

@@ -30,6 +30,15 @@ _KNOWN: Final = (
         ErrorReason.OUT_OF_MEMORY,
         "raise the service's memory limit",
     ),
+    (
+        # Of Swarm's managers: whether a change was made before the leader was lost is seen later.
+        re.compile(
+            r"does not have a leader|lost leader status|code = (Unavailable|DeadlineExceeded|Canceled)"
+            r"|context (deadline exceeded|canceled)|raft: stopped"
+        ),
+        ErrorReason.ENGINE_UNAVAILABLE,
+        "the managers elect a leader by themselves within 20 s, if more than half of them are up",
+    ),
 )
 
 

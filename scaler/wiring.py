@@ -46,12 +46,14 @@ class Place:
         networks: names of the networks that we are on; None on the host itself, which reaches all.
         address: of ours on the first of these; empty on the host itself.
         node: the host name, or the id of the container.
+        manager: Swarm's id of the node; empty on Compose.
     """
 
     project: str
     networks: frozenset[str] | None
     address: str
     node: str
+    manager: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +83,15 @@ def find_place(client: APIClient, settings: Settings) -> Place:
             manager.
     """
     node = socket.gethostname()
-    if settings.target == SWARM and not client.info().get("Swarm", {}).get("ControlAvailable"):
+    swarm = client.info().get("Swarm", {}) if settings.target == SWARM else {}
+    manager = swarm.get("NodeID", "")
+    if settings.target == SWARM and not swarm.get("ControlAvailable"):
         raise AlertscaleError(
             "ALERTSCALE_TARGET is swarm, and this engine is no manager of a Swarm;"
             " give the scaler's service the constraint node.role == manager, or begin with docker swarm init"
         )
     if settings.project:
-        return Place(project=settings.project, networks=None, address="", node=node)
+        return Place(project=settings.project, networks=None, address="", node=node, manager=manager)
     try:
         own = client.inspect_container(node)
     except DockerException as error:
@@ -102,10 +106,18 @@ def find_place(client: APIClient, settings: Settings) -> Place:
         networks=frozenset(found),
         address=next((found[name] for name in sorted(found) if found[name] and name != "ingress"), ""),
         node=node,
+        manager=manager,
     )
 
 
-def wire(settings: Settings, place: Place, *, stopping: threading.Event, prometheus: Prometheus) -> Parts:
+def wire(
+    settings: Settings,
+    place: Place,
+    *,
+    stopping: threading.Event,
+    prometheus: Prometheus,
+    may_change: Callable[[], bool] = lambda: True,
+) -> Parts:
     """Put the parts together.
 
     Args:
@@ -113,6 +125,7 @@ def wire(settings: Settings, place: Place, *, stopping: threading.Event, prometh
         place: where we run.
         stopping: set when the scaler ends.
         prometheus: asked whether it lives before a replica is removed.
+        may_change: on Swarm, whether it is us who act.
 
     Raises:
         AlertscaleError: the journal cannot be opened.
@@ -146,6 +159,7 @@ def wire(settings: Settings, place: Place, *, stopping: threading.Event, prometh
             stacks=settings.projects,
             clock=time.monotonic,
             pause=stopping.wait,
+            may_change=may_change,
         )
         steps = CountStepper(target=swarm, **about_steps)
     else:

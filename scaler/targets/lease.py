@@ -7,7 +7,7 @@ A config's content never changes, but its labels may, on a given version
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import docker.errors
@@ -20,6 +20,7 @@ from scaler.reasons import ErrorReason
 from scaler.targets.swarm import is_overtaken, post
 
 _LABEL: Final = "alertscale.lease."
+_REACHABLE: Final = "reachable"
 _CONTENT: Final = base64.b64encode(b"Which scaler acts stands in the labels of this config.\n").decode()
 
 
@@ -50,14 +51,16 @@ class SwarmLease:
         return Record(
             holder=labels.get(f"{_LABEL}holder", ""),
             address=labels.get(f"{_LABEL}address", ""),
+            node=labels.get(f"{_LABEL}node", ""),
             note=labels.get(f"{_LABEL}note", ""),
+            wanted=labels.get(f"{_LABEL}wanted", ""),
             turn=int(turn) if turn.isdecimal() else 0,
             version=int(found["Version"]["Index"]),
         )
 
     def write(self, record: Record) -> Record:
         """See :class:`scaler.lease.LeaseStore`."""
-        fields = ("holder", "address", "note", "turn")
+        fields = ("holder", "address", "node", "note", "wanted", "turn")
         labels = {f"{_LABEL}{name}": str(getattr(record, name)) for name in fields}
         spec = {"Name": self._name, "Labels": labels, "Data": _CONTENT}
         try:
@@ -76,6 +79,19 @@ class SwarmLease:
         if written is None or written.holder != record.holder or written.turn != record.turn:
             raise _taken()
         return written
+
+    def leader(self) -> str:
+        """See :class:`scaler.lease.LeaseStore`: the id of the node that leads the managers."""
+        with engine_errors("list the managers"):
+            nodes: Sequence[Mapping[str, Any]] = self._client.nodes(filters={"role": ["manager"]})
+        up = {
+            node["ID"]: status
+            for node in nodes
+            if (status := node.get("ManagerStatus") or {}).get("Reachability") == _REACHABLE
+        }
+        if len(up) == 1:
+            return ""
+        return next((ident for ident, status in up.items() if status.get("Leader")), "")
 
 
 def _taken() -> TargetError:

@@ -74,6 +74,7 @@ class SwarmTarget:
         stacks: those to look after; empty for all, except those that bring a scaler of their own.
         clock: seconds, monotonic.
         pause: waits that many seconds, or less when the scaler ends.
+        may_change: whether it is us who act, asked before each change.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class SwarmTarget:
         stacks: frozenset[str] = frozenset(),
         clock: Callable[[], float],
         pause: Callable[[float], object],
+        may_change: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client = client
         self._watch = watch
@@ -92,6 +94,7 @@ class SwarmTarget:
         self._stacks = stacks
         self._clock = clock
         self._pause = pause
+        self._may_change = may_change
         self._lock = threading.Lock()
         self._known: _Listing | None = None
 
@@ -137,6 +140,11 @@ class SwarmTarget:
             raise _overtaken(service["Spec"]["Name"])
         spec = copy.deepcopy(service["Spec"])
         spec["Mode"][_SCALED]["Replicas"] = count
+        if not self._may_change():
+            raise TargetError(
+                f"{spec['Name']} is not scaled: the lease could not be renewed, and another scaler may act",
+                reason=ErrorReason.ENGINE_UNAVAILABLE,
+            )
         try:
             with engine_errors(f"scale {spec['Name']} to {count}"):
                 post(self._client, f"/services/{kept.id}/update", spec, version=kept.version)

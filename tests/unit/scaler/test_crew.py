@@ -146,6 +146,7 @@ def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made)
     made.act(replica(1), target=3)
 
     assert made.crew.stepping(WEB)
+    assert made.crew.busy
     assert not made.crew.stepping(API)
     made.finish()
     assert not made.crew.stepping(WEB)

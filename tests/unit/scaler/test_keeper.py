@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from werkzeug.test import Client
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from scaler import keeper as module
 from scaler.errors import JournalError, TargetError
 from scaler.keeper import Acting, Keeper
-from scaler.lease import TTL, Lease
+from scaler.lease import STEP_BACK, TTL, Lease
 from scaler.reasons import ErrorReason
 from tests.fakes import until
 from tests.unit.scaler.test_lease import Store, Time, away
@@ -26,6 +26,7 @@ class Scaler:
         did: what it was told to do, in order.
         note: what it writes down.
         fault: raised when it begins to act.
+        stepping: a step is under way.
     """
 
     store: Store
@@ -34,20 +35,31 @@ class Scaler:
     did: list[str] = field(default_factory=list)
     note: str = "paused"
     fault: Exception | None = None
+    stepping: bool = False
 
     def __post_init__(self) -> None:
         """Wire it."""
         self.stopping = threading.Event()
-        lease = Lease(store=self.store, me=self.name, address=f"{self.name}:8000", clock=self.time)
+        self.lease = Lease(
+            store=self.store, me=self.name, address=f"{self.name}:8000", node=self.name, clock=self.time
+        )
         self.keeper = Keeper(
-            lease=lease, act=self.act, lost=lambda: self.did.append("lost"), stopping=self.stopping
+            lease=self.lease,
+            act=self.act,
+            lost=lambda: self.did.append("lost"),
+            leave=self.leave,
+            stopping=self.stopping,
         )
 
     def act(self, note: str) -> Acting:
         self.did.append(f"act on {note!r}")
         if self.fault is not None:
             raise self.fault
-        return Acting(app=Response("acts"), begin=self.begin, note=self.write)
+        return Acting(app=Response("acts"), begin=self.begin, note=self.write, idle=lambda: not self.stepping)
+
+    def leave(self) -> None:
+        self.did.append("leave")
+        self.stopping.set()
 
     def begin(self) -> None:
         # Whoever is handed a request by another must be able to answer it.
@@ -137,7 +149,7 @@ class TestStandingBy:
     def test_or_at_once_when_the_other_has_laid_it_down(self, mine: Scaler, other: Lease) -> None:
         mine.start()
         until(mine.known)
-        other.lay_down()
+        other.lay_down("what a person asked for")
         until(lambda: mine.did)
 
         assert mine.did[0] == "act on 'what a person asked for'"
@@ -203,7 +215,10 @@ class TestHolding:
         assert mine.did.count("lost") == 1
         assert holder(mine.store) == "thief"
 
-    def test_it_goes_on_without_an_answer_for_as_long_as_nobody_else_can_have_it(self, mine: Scaler) -> None:
+    def test_without_an_answer_it_may_change_nothing_and_goes_on_once_there_is_one(
+        self, mine: Scaler
+    ) -> None:
+        """As while the managers elect a leader: nobody else can have taken it."""
         mine.start()
         until(lambda: len(mine.did) == 2)
         asked: list[None] = []
@@ -213,12 +228,41 @@ class TestHolding:
             away()
 
         mine.store.before = broken
-        until(lambda: len(asked) > 2)
-        assert "lost" not in mine.did
         mine.time.now += TTL
+        until(lambda: not mine.lease.acting)
+        before = len(asked)
+        until(lambda: len(asked) > before + 2)
+        mine.store.before = lambda: None
+        until(lambda: mine.lease.acting)
+
+        assert mine.did == ["act on ''", "begin, and acts"]
+
+    def test_unless_somebody_else_has_taken_it_by_then(self, mine: Scaler) -> None:
+        mine.start()
+        until(lambda: len(mine.did) == 2)
+        mine.store.before = away
+        mine.time.now += TTL
+        until(lambda: not mine.lease.acting)
+        assert mine.store.record is not None
+        mine.store.record = replace(mine.store.record, holder="other", version=next(mine.store.versions))
+        mine.store.before = lambda: None
+
         until(lambda: "lost" in mine.did)
 
-    def test_a_note_that_cannot_be_made_is_such_a_case(self, mine: Scaler) -> None:
+    def test_a_lease_that_is_refused_is_lost_when_its_time_is_over(self, mine: Scaler) -> None:
+        """Somebody has removed it: another may have made a new one."""
+
+        def refuse() -> None:
+            raise TargetError("no such config", reason=ErrorReason.ENGINE_REFUSED)
+
+        mine.start()
+        until(lambda: len(mine.did) == 2)
+        mine.store.before = refuse
+        mine.time.now += TTL
+
+        until(lambda: "lost" in mine.did)
+
+    def test_a_note_that_cannot_be_made_is_such_a_case_too(self, mine: Scaler) -> None:
         mine.note = "unreadable"
         mine.start()
         until(lambda: len(mine.did) == 2)
@@ -242,6 +286,28 @@ class TestHolding:
         assert (mine.store.record.holder, mine.store.record.note) == ("", "paused")
         assert "lost" not in mine.did
 
+    def test_with_the_last_that_a_person_asked_for(
+        self, mine: Scaler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "RENEW_EVERY", 600.0)
+        monkeypatch.setattr(module, "NEWS_EVERY", 600.0)
+        mine.start()
+        until(lambda: len(mine.did) == 2)
+        mine.note = "scaled to 5"
+        mine.stop()
+
+        assert mine.store.record is not None
+        assert (mine.store.record.holder, mine.store.record.note) == ("", "scaled to 5")
+
+    def test_or_with_what_was_known_before(self, mine: Scaler) -> None:
+        mine.start()
+        until(lambda: turn(mine.store) > 2)
+        mine.note = "unreadable"
+        mine.stop()
+
+        assert mine.store.record is not None
+        assert (mine.store.record.holder, mine.store.record.note) == ("", "paused")
+
     def test_or_runs_out_when_it_cannot_be(self, mine: Scaler) -> None:
         mine.start()
         until(lambda: turn(mine.store) > 2)
@@ -252,20 +318,87 @@ class TestHolding:
         assert "lost" not in mine.did
 
 
+class TestLeaving:
+    """The node that leads the managers is no good place to act from."""
+
+    @pytest.fixture
+    def elsewhere(self, store: Store) -> Lease:
+        """A scaler that stands by on another node."""
+        return Lease(store=store, me="other", address="other:8000", node="other", clock=Time())
+
+    def test_asked_for_it_the_holder_lays_it_down_and_leaves(self, mine: Scaler, elsewhere: Lease) -> None:
+        mine.store.lead = "me"
+        mine.time.now += TTL
+        mine.start()
+        until(lambda: mine.store.asked > 0)
+        mine.time.now += TTL
+        until(lambda: len(mine.did) == 2)
+        elsewhere.try_to_take()
+        until(lambda: holder(mine.store) == "", what="it is laid down")
+
+        assert mine.did == ["act on ''", "begin, and acts", "leave"]
+        assert elsewhere.try_to_take()
+        assert elsewhere.note == "paused"
+
+    def test_but_not_in_a_step(self, mine: Scaler, elsewhere: Lease) -> None:
+        mine.start()
+        until(lambda: len(mine.did) == 2)
+        mine.stepping = True
+        mine.store.lead = "me"
+        elsewhere.try_to_take()
+        until(lambda: mine.lease.wanted)
+        written = turn(mine.store)
+        until(lambda: turn(mine.store) > written + 2)
+        assert "leave" not in mine.did
+        mine.stepping = False
+
+        until(lambda: "leave" in mine.did)
+
+    def test_nobody_asked_nobody_leaves(self, mine: Scaler) -> None:
+        mine.store.lead = "me"
+        mine.start()
+        until(lambda: mine.store.asked > 0)
+        mine.time.now += TTL
+        until(lambda: turn(mine.store) > 5)
+
+        assert mine.did == ["act on ''", "begin, and acts"]
+
+
 @pytest.mark.parametrize(
     "fault", [JournalError("disk full"), TargetError("no", reason=ErrorReason.INTERNAL), ZeroDivisionError()]
 )
-def test_one_that_cannot_begin_to_act_ends_instead_of_holding_a_lease_for_nothing(
+def test_one_that_cannot_act_lays_the_lease_down_for_others_and_tries_again_later(
     store: Store, fault: Exception
 ) -> None:
     scaler = Scaler(store, fault=fault)
+    scaler.start()
+    until(lambda: turn(store) == 2, what="it is laid down")
+    assert holder(store) == ""
+    other = Lease(store=store, me="other", address="other:8000", clock=Time())
+    assert other.try_to_take()
+    until(lambda: scaler.known() == "other:8000")
+    assert scaler.did == ["act on ''"]
+    other.lay_down("what a person asked for")
+    scaler.fault = None
+    scaler.time.now += STEP_BACK
+    until(lambda: len(scaler.did) > 2)
+    scaler.stop()
+
+    assert scaler.did == ["act on ''", "act on 'what a person asked for'", "begin, and acts"]
+
+
+def test_one_whose_loop_does_not_start_ends_instead_of_holding_a_lease_for_nothing(store: Store) -> None:
+    scaler = Scaler(store)
+
+    def begin() -> None:
+        raise RuntimeError("can't start new thread")
+
+    scaler.begin = begin  # type: ignore[method-assign]
     scaler.start()
     until(lambda: "lost" in scaler.did)
     scaler.stop()
 
     assert scaler.did == ["act on ''", "lost"]
-    written = turn(store)
-    assert written == 1
 
 
 def test_one_that_never_started_has_nothing_to_finish(store: Store) -> None:

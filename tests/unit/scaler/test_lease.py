@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaler.errors import TargetError
-from scaler.lease import LOOK_EVERY, RENEW_EVERY, TTL, Lease, Record
+from scaler.lease import ASK_AGAIN, ASK_EVERY, LOOK_EVERY, RENEW_EVERY, STEP_BACK, TTL, Lease, Record
 from scaler.reasons import ErrorReason
 from scaler.targets.lease import SwarmLease
 
@@ -27,12 +27,16 @@ class Store:
     Attributes:
         before: called within each writing, before anything is written.
         after: called once it is written, before whoever wrote is told.
+        lead: the node that leads those that keep it.
+        asked: how often somebody asked which that is.
     """
 
     record: Record | None = None
     before: Callable[[], object] = lambda: None
     after: Callable[[], object] = lambda: None
     versions: count[int] = field(default_factory=lambda: count(10))
+    lead: str = ""
+    asked: int = 0
 
     def read(self) -> Record | None:
         return self.record
@@ -45,6 +49,10 @@ class Store:
         written = self.record
         self.after()
         return written
+
+    def leader(self) -> str:
+        self.asked += 1
+        return self.lead
 
 
 @dataclass
@@ -71,7 +79,22 @@ class Two:
         self.a, self.b = self.lease("a"), self.lease("b")
 
     def lease(self, name: str) -> Lease:
-        return Lease(store=self.store, me=name, address=f"10.0.0.{ord(name)}:8000", clock=self.time)
+        return Lease(
+            store=self.store,
+            me=name,
+            address=f"10.0.0.{ord(name)}:8000",
+            node=f"node-{name}",
+            clock=self.time,
+        )
+
+    def pass_by(self, seconds: float) -> bool:
+        """Let b look once a second for so long; whether it has taken the lease by then."""
+        took = False
+        while seconds > 0 and not took:
+            self.time.now += min(seconds, LOOK_EVERY)
+            seconds -= LOOK_EVERY
+            took = self.b.try_to_take()
+        return took
 
 
 @pytest.fixture
@@ -85,7 +108,9 @@ class TestTaking:
 
         assert two.a.try_to_take()
         assert (before, two.a.acting) == (False, True)
-        assert two.store.record == Record(holder="a", address="10.0.0.97:8000", turn=1, version=10)
+        assert two.store.record == Record(
+            holder="a", address="10.0.0.97:8000", node="node-a", turn=1, version=10
+        )
 
     def test_the_other_stands_by_and_knows_who_acts(self, two: Two) -> None:
         two.a.try_to_take()
@@ -194,9 +219,9 @@ class TestHolding:
 class TestLayingDown:
     def test_the_next_one_need_not_wait_and_gets_the_note(self, two: Two) -> None:
         two.a.try_to_take()
-        two.a.renew("a note")
+        two.a.renew("an earlier note")
         two.b.try_to_take()
-        two.a.lay_down()
+        two.a.lay_down("a note")
 
         assert not two.a.acting
         assert two.b.try_to_take()
@@ -205,7 +230,7 @@ class TestLayingDown:
     def test_nobody_acts_in_between(self, two: Two) -> None:
         two.a.try_to_take()
         two.b.try_to_take()
-        two.a.lay_down()
+        two.a.lay_down("")
         two.store.before = away
         with pytest.raises(TargetError):
             two.b.try_to_take()
@@ -216,14 +241,14 @@ class TestLayingDown:
         two.a.try_to_take()
         acted: list[bool] = []
         two.store.after = lambda: acted.append(two.a.acting)
-        two.a.lay_down()
+        two.a.lay_down("")
 
         assert acted == [False]
 
     def test_one_that_stands_by_has_nothing_to_lay_down(self, two: Two) -> None:
         two.a.try_to_take()
         two.b.try_to_take()
-        two.b.lay_down()
+        two.b.lay_down("")
 
         assert two.a.acting
         assert two.a.renew("")
@@ -232,14 +257,222 @@ class TestLayingDown:
         two.a.try_to_take()
         two.store.before = away
         with pytest.raises(TargetError):
-            two.a.lay_down()
+            two.a.lay_down("")
 
         assert not two.a.acting
+
+
+class TestTheLeaderOfThoseThatKeepIt:
+    """When its node dies, nothing can be written for a while: who acts had better be elsewhere."""
+
+    @pytest.fixture
+    def led(self, two: Two) -> Two:
+        two.store.lead = "node-b"
+        return two
+
+    def test_one_on_it_leaves_a_lease_that_was_laid_down_to_others_for_one_more_time(self, led: Two) -> None:
+        led.a.try_to_take()
+        led.b.try_to_take()
+        led.a.lay_down("")
+
+        assert not led.b.try_to_take()
+        assert not led.pass_by(TTL - 0.1)
+        assert led.pass_by(0.1)
+
+    def test_and_one_that_ran_out(self, led: Two) -> None:
+        led.a.try_to_take()
+        led.b.try_to_take()
+
+        assert not led.pass_by(2 * TTL - 0.1)
+        assert led.pass_by(0.1)
+
+    def test_and_the_first_of_all(self, led: Two) -> None:
+        assert not led.b.try_to_take()
+        assert not led.pass_by(TTL - 0.1)
+        assert led.pass_by(0.1)
+
+    def test_one_elsewhere_takes_it_in_the_meantime(self, led: Two) -> None:
+        assert not led.b.try_to_take()
+        assert led.a.try_to_take()
+        assert not led.pass_by(3 * RENEW_EVERY)
+
+    def test_nobody_waits_where_there_is_no_other_node(self, two: Two) -> None:
+        two.store.lead = ""
+
+        assert two.b.try_to_take()
+
+    def test_nor_one_that_does_not_know_its_node(self, two: Two) -> None:
+        alone = Lease(store=two.store, me="c", address="", clock=two.time)
+
+        assert alone.try_to_take()
+        assert two.store.asked == 0
+
+    def test_one_elsewhere_asks_a_holder_on_it_for_the_lease(self, led: Two) -> None:
+        assert led.pass_by(2 * TTL)
+        assert not led.b.wanted
+        led.a.try_to_take()
+        assert led.b.renew("a note")
+
+        assert (led.b.wanted, led.b.acting) == (True, True)
+        led.b.lay_down("a note")
+        assert led.a.try_to_take()
+        assert led.a.note == "a note"
+        assert not led.a.wanted
+
+    def test_a_request_stands_for_a_time_and_is_made_again(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+        led.a.try_to_take()
+        led.b.renew("")
+        led.time.now += ASK_EVERY
+        led.a.try_to_take()
+        led.b.renew("")
+        led.time.now += TTL - 0.1
+        assert led.b.wanted
+        led.time.now += 0.1
+        assert not led.b.wanted
+
+    def test_who_leads_is_asked_for_now_and_then(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+        led.store.asked = 0
+        for _ in range(10):
+            led.time.now += LOOK_EVERY
+            led.b.renew("")
+            led.a.try_to_take()
+
+        assert led.store.asked == 3
+
+    def test_a_request_is_no_sign_of_life_of_the_holder(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+        third = led.lease("c")
+        led.a.try_to_take()
+        third.try_to_take()
+        led.time.now += TTL / 2
+        led.a.try_to_take()
+        third.try_to_take()
+        led.time.now += TTL / 2
+
+        assert third.try_to_take()
+
+    def test_a_holder_elsewhere_is_not_asked(self, two: Two) -> None:
+        two.store.lead = "node-c"
+        two.a.try_to_take()
+        two.b.try_to_take()
+
+        assert two.store.record is not None
+        assert two.store.record.wanted == ""
+
+    def test_nor_does_one_on_it_ask(self, led: Two) -> None:
+        led.a.try_to_take()
+        led.b.try_to_take()
+        assert led.a.renew("")
+
+        assert not led.a.wanted
+
+    def test_when_another_comes_to_lead_the_lease_goes_over_once(self, two: Two) -> None:
+        two.store.lead = "node-a"
+        two.b.try_to_take()
+        two.a.try_to_take()
+        two.store.lead = "node-b"
+        two.time.now += ASK_EVERY
+        two.b.renew("")
+        two.a.try_to_take()
+        two.b.renew("")
+        assert two.b.wanted
+        two.b.lay_down("")
+        again = two.lease("b")
+        assert not again.try_to_take()
+        assert two.a.try_to_take()
+        for _ in range(20):
+            two.time.now += LOOK_EVERY
+            assert two.a.renew("")
+            assert not again.try_to_take()
+            assert not two.a.wanted
+
+    def test_a_request_at_the_moment_of_a_renewal_is_lost_and_harms_nobody(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+
+        def renewed() -> None:
+            led.store.before = lambda: None
+            assert led.b.renew("")
+
+        led.store.before = renewed
+        assert not led.a.try_to_take()
+        assert led.b.renew("")
+        assert (led.b.acting, led.b.wanted) == (True, False)
+
+    def test_a_request_that_cannot_be_written_says_so(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+        led.store.before = away
+
+        with pytest.raises(TargetError):
+            led.a.try_to_take()
+        assert led.b.acting
+
+    def test_a_request_is_no_loss_of_the_lease_even_for_a_moment(self, led: Two) -> None:
+        led.pass_by(2 * TTL)
+        led.a.try_to_take()
+        acted: list[bool] = []
+        led.store.before = lambda: acted.append(led.b.acting)
+        assert led.b.renew("")
+
+        assert acted == [True, True]
+
+
+class TestAfterAnElection:
+    def test_a_holder_that_lives_has_the_time_to_go_on(self, two: Two) -> None:
+        """Nobody could write or read for longer than the lease lasts."""
+        two.a.try_to_take()
+        two.b.try_to_take()
+        two.time.now += 3 * TTL
+        assert not two.b.try_to_take()
+        before = two.a.acting
+        two.time.now += RENEW_EVERY
+
+        assert two.a.renew("")
+        assert (before, two.a.acting) == (False, True)
+        assert not two.pass_by(TTL - 0.1)
+
+    def test_one_that_does_not_is_followed_by_another(self, two: Two) -> None:
+        two.a.try_to_take()
+        two.b.try_to_take()
+        two.time.now += 3 * TTL
+        assert not two.b.try_to_take()
+
+        assert two.pass_by(TTL)
+
+
+class TestSteppingBack:
+    def test_one_that_could_not_act_leaves_it_to_others_for_a_while(self, two: Two) -> None:
+        assert two.b.try_to_take()
+        two.b.step_back()
+        two.b.lay_down("")
+
+        assert not two.pass_by(STEP_BACK - 0.1)
+        assert two.pass_by(0.1)
+
+    def test_and_does_not_ask_for_it_for_longer(self, two: Two) -> None:
+        two.store.lead = "node-a"
+        two.a.try_to_take()
+        two.time.now += TTL
+        two.a.try_to_take()
+        two.b.step_back()
+        for seconds in (0.0, ASK_AGAIN - 0.1):
+            two.time.now += seconds
+            two.a.renew("")
+            two.b.try_to_take()
+            assert two.a.renew("")
+            assert not two.a.wanted
+        two.time.now += 0.1
+        two.b.try_to_take()
+        assert two.a.renew("")
+        assert two.a.wanted
 
 
 @dataclass(frozen=True)
 class Move:
     """One thing that happens: ``wait`` seconds pass, or a scaler does something.
+
+    One that watches looks at the lease all the while.
 
     Attributes:
         within: happens inside its writing, before the store has it.
@@ -266,7 +499,9 @@ LATE = st.builds(
     Move, what=st.sampled_from(["take", "renew", "lay down"]), who=WHO, within=AROUND, late=AROUND, lost=LOST
 )
 CRASH = st.builds(Move, what=st.just("crash"), who=WHO)
-MOVES = st.one_of(WAITS, WAITS, PLAIN, PLAIN, LATE, LATE, CRASH)
+ELECTED = st.builds(Move, what=st.just("elected"), who=WHO)
+WATCH = st.builds(Move, what=st.just("watch"), who=WHO, wait=st.sampled_from([TTL * 0.8, TTL, TTL * 1.05]))
+MOVES = st.one_of(WAITS, WATCH, WATCH, PLAIN, PLAIN, LATE, LATE, CRASH, ELECTED)
 
 
 class Play:
@@ -287,12 +522,20 @@ class Play:
             store=self.store,
             me=f"scaler-{next(self.names)}",
             address="",
+            node=f"node-{who}",
             clock=lambda: 1000.0 * who + self.now * self.rates[who],
         )
 
     def make(self, move: Move) -> None:
         if move.what == "wait":
             self.now += move.wait
+        elif move.what == "elected":
+            self.store.lead = f"node-{move.who}"
+        elif move.what == "watch":
+            until = self.now + move.wait
+            while self.now < until:
+                self.now = min(until, self.now + LOOK_EVERY)
+                self.make(Move("take", who=move.who))
         elif move.who not in self.busy:
             self.do(move)
         self.check()
@@ -335,7 +578,7 @@ class Play:
             if not lease.renew(""):
                 self.took.remove(lease)
         elif what == "lay down":
-            lease.lay_down()
+            lease.lay_down("")
 
     def check(self) -> None:
         acting = [i for i, lease in enumerate(self.leases) if lease.acting]
@@ -348,7 +591,7 @@ RATES = st.tuples(*[st.floats(0.95, 1.05)] * 3)
 @settings(max_examples=1500, deadline=None)
 @given(rates=RATES, moves=st.lists(MOVES, min_size=5, max_size=40))
 def test_two_never_act_at_once(rates: tuple[float, ...], moves: list[Move]) -> None:
-    """Whatever crashes, is late, is lost or comes in between."""
+    """Whatever crashes, is late, is lost or comes in between, and whoever leads."""
     play = Play(rates)
     for move in moves:
         play.make(move)
@@ -359,6 +602,7 @@ def test_two_never_act_at_once(rates: tuple[float, ...], moves: list[Move]) -> N
 def test_after_a_crash_another_acts_within_the_time_of_the_lease_and_one_look(
     moves: list[Move], offset: float
 ) -> None:
+    """Unless the leader died: then nobody can."""
     play = Play((1.0, 1.0, 1.0))
     for move in moves:
         play.make(move)
@@ -366,6 +610,7 @@ def test_after_a_crash_another_acts_within_the_time_of_the_lease_and_one_look(
     for who in (1, 2):  # both stand by and have just looked
         play.make(Move("crash", who=who))
         play.make(Move("take", who=who))
+    play.store.lead = "node-1"
     play.make(Move("crash", who=0))  # if it was the one that acts
     crashed = play.now
     while not any(lease.acting for lease in play.leases):
@@ -385,6 +630,15 @@ class Config:
         self.versions = count(10)
         self.before: Callable[[], object] = lambda: None
         self.posted: list[tuple[str, Mapping[str, int]]] = []
+        self.managers: list[dict[str, object]] = [
+            {"ID": "id-of-node-1", "ManagerStatus": {"Reachability": "reachable", "Leader": True}},
+            {"ID": "id-of-node-2", "ManagerStatus": {"Reachability": "reachable"}},
+            {"ID": "id-of-node-3", "ManagerStatus": {"Reachability": "unreachable"}},
+        ]
+
+    def nodes(self, filters: Mapping[str, object]) -> list[dict[str, object]]:
+        assert filters == {"role": ["manager"]}
+        return self.managers
 
     def inspect_config(self, name: str) -> dict[str, object]:
         for ident, (version, spec) in self.specs.items():
@@ -431,7 +685,7 @@ def store_of(config: Config, stack: str = "shop") -> SwarmLease:
 
 
 class TestSwarmLease:
-    FIRST = Record(holder="a", address="10.0.1.5:8000", note='[["shop", "web"]]', turn=1)
+    FIRST = Record(holder="a", address="10.0.1.5:8000", node="id-of-node-1", note='[["shop", "web"]]', turn=1)
 
     def test_there_is_none_at_first(self, config: Config) -> None:
         assert store_of(config).read() is None
@@ -451,7 +705,9 @@ class TestSwarmLease:
         assert spec["Labels"] == {
             "alertscale.lease.holder": "b",
             "alertscale.lease.address": "10.0.1.5:8000",
+            "alertscale.lease.node": "id-of-node-1",
             "alertscale.lease.note": '[["shop", "web"]]',
+            "alertscale.lease.wanted": "",
             "alertscale.lease.turn": "2",
         }
         assert config.posted == [("/configs/create", {}), ("/configs/id-of-it/update", {"version": 10})]
@@ -532,6 +788,31 @@ class TestSwarmLease:
 
         assert store_of(config).read() == Record(holder="", turn=0, version=7)
 
+    def test_a_request_stands_beside_what_the_holder_wrote(self, config: Config) -> None:
+        store = store_of(config)
+        store.write(replace(store.write(self.FIRST), wanted="b"))
+
+        assert store.read() == replace(self.FIRST, wanted="b", version=11)
+
+    def test_the_leader_of_the_managers_is_named(self, config: Config) -> None:
+        assert store_of(config).leader() == "id-of-node-1"
+
+    def test_one_that_cannot_be_reached_is_none(self, config: Config) -> None:
+        """Of two it would be the only one, and nobody else could act."""
+        del config.managers[1]
+
+        assert store_of(config).leader() == ""
+
+    def test_a_worker_that_becomes_a_manager_has_no_status_yet(self, config: Config) -> None:
+        config.managers.append({"ID": "id-of-node-4"})
+
+        assert store_of(config).leader() == "id-of-node-1"
+
+    def test_without_a_leader_there_is_none(self, config: Config) -> None:
+        config.managers[0] = {"ID": "id-of-node-1", "ManagerStatus": {"Reachability": "reachable"}}
+
+        assert store_of(config).leader() == ""
+
     def test_two_scalers_share_it(self, config: Config) -> None:
         time = Time()
         a, b = (Lease(store=store_of(config), me=name, address=name, clock=time) for name in "ab")
@@ -540,6 +821,6 @@ class TestSwarmLease:
         time.now += RENEW_EVERY
         assert a.renew("a note")
         assert not b.try_to_take()
-        a.lay_down()
+        a.lay_down("a note")
         assert b.try_to_take()
         assert (a.acting, b.acting, b.note) == (False, True, "a note")

@@ -29,6 +29,15 @@ ENDPOINT = "driver failed programming external connectivity on endpoint shop-web
             ErrorReason.OUT_OF_MEMORY,
             "raise the service's memory limit",
         ),
+        *(
+            (f"rpc error: {said}", ErrorReason.ENGINE_UNAVAILABLE, "elect a leader by themselves")
+            for said in (
+                "code = Unknown desc = The swarm does not have a leader. It's possible that too few managers",
+                "code = Unknown desc = raft: failed to process the request: node lost leader status",
+                "code = Unavailable desc = connection error: desc = transport: Error while dialing",
+                "code = DeadlineExceeded desc = context deadline exceeded",
+            )
+        ),
     ],
 )
 def test_a_known_refusal_has_a_reason_of_its_own_and_names_the_way_out(

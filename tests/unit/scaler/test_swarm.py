@@ -436,6 +436,7 @@ class Made:
     watch: Manager = field(default_factory=Manager)
     time: Time = field(default_factory=Time)
     pauses: list[float] = field(default_factory=list)
+    acts: bool = True
 
     def __post_init__(self) -> None:
         """Wire it."""
@@ -445,6 +446,7 @@ class Made:
             own_stack="shop",
             clock=self.time,
             pause=self.pauses.append,
+            may_change=lambda: self.acts,
         )
 
     def kept(self) -> Kept:
@@ -589,11 +591,30 @@ class TestSetCount:
 
     def test_another_refusal_is_told_in_swarms_words(self, made: Made) -> None:
         kept = made.kept()
+        made.manager.refuses = 500, "rpc error: code = InvalidArgument desc = no such network"
+
+        with pytest.raises(TargetError, match=r"refused to scale shop_web to 5: .* no such network") as told:
+            made.target.set_count(kept, 5)
+        assert told.value.reason is ErrorReason.ENGINE_REFUSED
+
+    def test_managers_without_a_leader_are_waited_for_since_the_change_may_have_been_made(
+        self, made: Made
+    ) -> None:
+        kept = made.kept()
         made.manager.refuses = 500, "rpc error: code = Unknown desc = The swarm does not have a leader."
 
         with pytest.raises(TargetError, match=r"refused to scale shop_web to 5: .* have a leader") as told:
             made.target.set_count(kept, 5)
-        assert told.value.reason is ErrorReason.ENGINE_REFUSED
+        assert told.value.reason is ErrorReason.ENGINE_UNAVAILABLE
+
+    def test_without_the_lease_nothing_is_changed(self, made: Made) -> None:
+        kept = made.kept()
+        made.acts = False
+
+        with pytest.raises(TargetError, match="shop_web is not scaled: the lease could not be") as told:
+            made.target.set_count(kept, 5)
+        assert told.value.reason is ErrorReason.ENGINE_UNAVAILABLE
+        assert made.manager.posted == []
 
     def test_a_service_that_is_gone_is_refused(self, made: Made) -> None:
         kept = made.kept()
