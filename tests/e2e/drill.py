@@ -77,6 +77,7 @@ class Drill:
         answered: requests that ended well, by kind.
         sent_in: requests begun, by the second since the start.
         lost_in: requests that ended otherwise, by the second since the start.
+        lost_by: the same by client, each numbered.
     """
 
     def __init__(
@@ -93,14 +94,14 @@ class Drill:
         self.answered: Counter[str] = Counter()
         self.sent_in: Counter[int] = Counter()
         self.lost_in: Counter[int] = Counter()
+        self.lost_by: Counter[int] = Counter()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Drill]:
         """Run the clients; at the end let each finish the request it is in."""
+        kinds = [kind for kind in self._mix for _ in range(kind.clients)]
         threads = [
-            threading.Thread(target=self._client, args=(kind,))
-            for kind in self._mix
-            for _ in range(kind.clients)
+            threading.Thread(target=self._client, args=(number, kind)) for number, kind in enumerate(kinds)
         ]
         self._started = time.monotonic()
         for thread in threads:
@@ -123,7 +124,7 @@ class Drill:
         """Since the start."""
         return time.monotonic() - self._started
 
-    def _client(self, kind: Kind) -> None:
+    def _client(self, number: int, kind: Kind) -> None:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._patience)
         while not self._stop.is_set():
             with self._lock:
@@ -135,15 +136,16 @@ class Drill:
                 answer = f"{kind}: {error!r}"
                 connection.close()
             with self._lock:
-                self._count(kind, answer)
+                self._count(number, kind, answer)
         connection.close()
 
-    def _count(self, kind: Kind, answer: str) -> None:
+    def _count(self, number: int, kind: Kind, answer: str) -> None:
         self.answers[answer] += 1
         if answer == "200":
             self.answered[str(kind)] += 1
         else:
             self.lost_in[int(self.seconds)] += 1
+            self.lost_by[number] += 1
 
 
 def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> str:

@@ -114,10 +114,22 @@ class Swarm:
                 return self.docker("exec", scaler, "cat", "/run/alertscale/token", on=one, check=False)
         return ""
 
-    def handed_over(self) -> str:
-        """What the scaler that acts has written down for the next."""
-        form = '{{index .Spec.Labels "alertscale.lease.note"}}'
-        return self.docker("config", "inspect", "--format", form, f"alertscale-lease-{STACK}")
+    def lease(self, label: str) -> str:
+        """One of the lease's labels; empty while no manager can be asked.
+
+        They are ``holder`` (a process), ``note`` (for the next one), ``turn`` (of its renewals) and others.
+        """
+        form = f'{{{{index .Spec.Labels "alertscale.lease.{label}"}}}}'
+        return self.docker("config", "inspect", "--format", form, f"alertscale-lease-{STACK}", check=False)
+
+    def await_acting_off_the_leader(self, *, within: float = 60) -> Node:
+        """Wait until the one scaler that acts is on a node that does not lead; return that node."""
+
+        def there() -> list[Node]:
+            acting = self.acting()
+            return acting if len(acting) == 1 and acting[0].name != self.leader().name else []
+
+        return wait_until(there, within=within, what="a scaler that acts, and not on the leader")[0]
 
     def change(self, path: str, body: object) -> requests.Response:
         """POST to the scaler, with the token, until one acts."""
@@ -167,7 +179,7 @@ class Swarm:
         node.kill(victim)
 
     def revive(self, victim: Node) -> None:
-        """Let a node that was killed come back, and wait until all is as before."""
+        """Let a node that was killed come back, and wait until it is a manager again."""
         node.start(victim)
         self.down.discard(victim.name)
         form = "{{.Status}} {{.ManagerStatus}}"
@@ -183,7 +195,6 @@ class Swarm:
             within=90,
             what="three nodes that are managers and ready",
         )
-        self.settle()
 
     def settle(self, *, within: float = 150) -> None:
         """Wait until every service has all its tasks, and exactly one scaler acts."""

@@ -66,16 +66,11 @@ def _config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def calm(running: Swarm) -> Iterator[Swarm]:
-    """One replica, nothing paused, every node there: before and after the test."""
-    _settle(running)
-    yield running
+def calm(running: Swarm) -> Swarm:
+    """One replica, nothing paused, every node there."""
     for victim in [one for one in running.cluster.nodes if one.name in running.down]:
         running.revive(victim)
-    _settle(running)
-
-
-def _settle(stack: Swarm) -> None:
-    stack.settle()
-    stack.pause("none")
-    stack.scale(1)
+    running.settle()
+    running.pause("none")
+    running.scale(1)
+    return running
