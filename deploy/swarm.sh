@@ -130,12 +130,11 @@ docker stack deploy --prune "${auth[@]}" "${chosen[@]}" "$stack" >/dev/null
 pause=()
 
 state() { # of each service: name, running/wanted, what Swarm says of its update
-    local name
-    for name in $(docker service ls "${in_stack[@]}" --format '{{.Name}}'); do
-        printf '%s %s %s\n' "$name" \
-            "$(docker service ls --filter "name=$name" --format '{{.Name}} {{.Replicas}}' | awk -v n="$name" '$1 == n { print $2 }')" \
-            "$(docker service inspect --format '{{with .UpdateStatus}}{{.State}}{{end}}' "$name")"
-    done
+    local tallies names
+    tallies=$(docker service ls "${in_stack[@]}" --format '{{.Name}} {{.Replicas}}')
+    read -r -a names <<<"$(awk '{ print $1 }' <<<"$tallies" | tr '\n' ' ')"
+    docker service inspect --format '{{.Spec.Name}} {{with .UpdateStatus}}{{.State}}{{end}}' "${names[@]}" |
+        awk 'NR == FNR { tally[$1] = $2; next } { print $1, tally[$1], $2 }' <(printf '%s\n' "$tallies") -
 }
 deadline=$((SECONDS + timeout))
 shown=

@@ -147,6 +147,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "restore": backup.restore,
     "swarm-up": swarm.up,
     "swarm-down": swarm.down,
+    "swarm-possible": swarm.possible,
 }
 
 

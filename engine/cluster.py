@@ -119,6 +119,13 @@ def missing() -> tuple[Missing, ...]:
         found.append(
             Missing(what=f"no {', '.join(absent)} in PATH", way_out=f"on Debian: apt-get install {packages}")
         )
+    if not found and not (tried := capture("unshare", "--net", "--mount", "true")).ok:
+        found.append(
+            Missing(
+                what=f"no namespaces can be made here ({tried.stderr.strip()})",
+                way_out="run make on a machine of its own, or in a container with --privileged",
+            )
+        )
     return tuple(found)
 
 

@@ -86,6 +86,13 @@ def up(place: Workplace) -> int:
     return 0
 
 
+def possible(_place: Workplace) -> int:
+    """Say what keeps this machine from having a Swarm of three engines; nothing when it can."""
+    if found := cluster.missing():
+        raise NotReadyError(found)
+    return 0
+
+
 def down(place: Workplace) -> int:
     """Remove every trace of `swarm-up`: stack, engines, network, data, images."""
     here = cluster.layout(place.checkout / FOLDER)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from engine import node
 from tests.e2e.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, Swarm
 
@@ -21,9 +22,7 @@ def test_a_manual_scale_at_the_moment_of_a_step_is_not_lost(
     for turn in range(ROUNDS):
         calm.scale(2)
         before = len(calm.steps())
-        by_hand = threading.Thread(
-            target=calm.docker, args=("service", "scale", "--detach", f"{FLASK_APP}={4 + turn % 2}")
-        )
+        by_hand = threading.Thread(target=scale_by_hand, args=(calm, 4 + turn % 2))
         by_hand.start()
         answer = calm.change("/api/v1/services/flask-app/scale", {"replicas": 3})
         by_hand.join()
@@ -34,6 +33,16 @@ def test_a_manual_scale_at_the_moment_of_a_step_is_not_lost(
         overtaken += sum("overtaken" in text for text in calm.steps()[before:])
     with capsys.disabled():
         print(f"\n  {ROUNDS} rounds, {overtaken} steps found the service changed and were decided anew")  # noqa: T201 - the figure is part of what this test shows
+
+
+def scale_by_hand(stack: Swarm, count: int) -> None:
+    """Scale as a person does: Swarm refuses that too when the scaler was first, and the person repeats it."""
+    words = ("service", "scale", "--detach", f"{FLASK_APP}={count}")
+    wait_until(
+        lambda: node.docker(stack.alive()[0], *words).ok,
+        within=10,
+        what="Swarm takes the count given by hand",
+    )
 
 
 def test_a_manual_count_out_of_bounds_is_brought_back(calm: Swarm) -> None:

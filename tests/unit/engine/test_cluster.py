@@ -9,6 +9,7 @@ import pytest
 from engine import cluster
 from engine.cluster import layout, missing, start, traces
 from engine.errors import EngineError, NotReadyError
+from engine.shell import Completed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,16 @@ def test_whoever_is_not_root_or_lacks_a_program_is_told_all_of_it(
     ]
     with pytest.raises(NotReadyError, match="needs root"):
         start(layout(tmp_path))
+
+
+def test_root_without_namespaces_is_told_what_the_kernel_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "unshare: unshare failed: Operation not permitted"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr(cluster, "capture", lambda *_argv: Completed(code=1, stdout="", stderr=f"{said}\n"))
+    (found,) = missing()
+    assert found.what == f"no namespaces can be made here ({said})"
+    assert "--privileged" in found.way_out
 
 
 def test_what_was_never_made_has_left_nothing(tmp_path: Path) -> None:
