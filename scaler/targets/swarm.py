@@ -167,7 +167,8 @@ class SwarmTarget:
         at = self._clock()
         with engine_errors("list services"):
             services = client.services()  # type: ignore[no-untyped-call]
-        enabled = [s["ID"] for s in services if is_enabled(s["Spec"].get("Labels") or {})]
+        is_ours = whose(services, own_stack=self._own_stack, stacks=self._stacks)
+        enabled = [s["ID"] for s in services if is_ours(s)]
         tasks: Sequence[Mapping[str, Any]] = ()
         if enabled:
             with engine_errors("list tasks"):
@@ -242,6 +243,23 @@ def service_key(labels: Mapping[str, str], name: str) -> ServiceKey:
     return stack, name.removeprefix(f"{stack}_") if stack else name
 
 
+def whose(
+    services: Sequence[Mapping[str, Any]], *, own_stack: str, stacks: frozenset[str]
+) -> Callable[[Mapping[str, Any]], bool]:
+    """Make what tells whether a service is enabled and ours to scale; the arguments are read_listing's."""
+    foreign = {
+        stack
+        for stack, labels in ((_key(s)[0], _labels(s)) for s in services)
+        if labels.get(COMPONENT) == "scaler" and stack != own_stack
+    }
+
+    def is_ours(service: Mapping[str, Any]) -> bool:
+        stack = _key(service)[0]
+        return is_enabled(_labels(service)) and (stack in stacks if stacks else stack not in foreign)
+
+    return is_ours
+
+
 def read_listing(
     services: Sequence[Mapping[str, Any]],
     tasks: Sequence[Mapping[str, Any]],
@@ -260,19 +278,14 @@ def read_listing(
     Returns:
         What the loop works on. nginx is none of it: it follows Swarm's DNS by itself.
     """
-    foreign = {
-        key[0]
-        for key, labels in ((_key(s), _labels(s)) for s in services)
-        if labels.get(COMPONENT) == "scaler" and key[0] != own_stack
-    }
+    is_ours = whose(services, own_stack=own_stack, stacks=stacks)
     of_service: dict[str, list[Mapping[str, Any]]] = {}
     for task in tasks:
         of_service.setdefault(task["ServiceID"], []).append(task)
     found, others = [], set[ServiceKey]()
     for service in services:
         key = _key(service)
-        ours = key[0] in stacks if stacks else key[0] not in foreign
-        if ours and is_enabled(_labels(service)):
+        if is_ours(service):
             found.append(_service(key, service, of_service.get(service["ID"], [])))
         else:
             others.add(key)

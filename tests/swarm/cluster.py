@@ -18,6 +18,7 @@ STACK = "alertscale"
 FLASK_APP = f"{STACK}_flask-app"
 NGINX_PORT = 8080
 SCALER_PORT = 8000
+PROMETHEUS_PORT = 10090
 
 
 @dataclass(kw_only=True)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 
 import pytest
+from docker import APIClient
 
+from engine import swarm
+from scaler.targets.swarm import LOOK_EVERY
 from tests.e2e.stack import wait_until
-from tests.swarm.cluster import SCALER_PORT, STACK, Swarm, since
+from tests.swarm.cluster import PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SIZES = (50, 200)
 WATCHED = 6.0
+KILOBYTES = 2.5
+"""Of the engine's answer for each task, at most: what docs/swarm.md reckons with."""
+
+SAMPLES = 20
+"""That Prometheus takes of each container at each scrape, at most: likewise."""
+
 SMALL = f"{STACK}_small"
 NAMES = (
     "alertscale_tick_seconds_sum",
@@ -52,6 +62,38 @@ def watch(stack: Swarm) -> Cost:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What one look at all tasks of the service takes: seconds, and bytes of the answer."""
+
+    seconds: float
+    size: int
+
+
+def listing(stack: Swarm) -> Listing:
+    """Ask as the scaler does, without it."""
+    client = APIClient(base_url=stack.leader().host, timeout=15)
+    filters = json.dumps({"service": [SMALL], "desired-state": ["running", "ready", "accepted", "remove"]})
+    begun = time.monotonic()
+    answer = client.get(f"{client.base_url}/v{client.api_version}/tasks", params={"filters": filters})
+    assert len(answer.json()) == SIZES[-1]
+    took = since(begun)
+    client.close()
+    return Listing(seconds=took, size=len(answer.content))
+
+
+def samples(stack: Swarm) -> float:
+    """How many samples Prometheus takes of each container at a scrape of the exporters."""
+    at = swarm.node_of(stack.cluster, "prometheus")
+    assert at is not None
+    ask = (
+        'sum(scrape_samples_scraped{job="exporter"}) / count(count by (instance, name) (container_last_seen))'
+    )
+    url = f"http://{at.address}:{PROMETHEUS_PORT}/api/v1/query"
+    found = stack.session.get(url, params={"query": ask}, timeout=10).json()["data"]["result"]
+    return float(found[0]["value"][1])
+
+
 def grow(stack: Swarm, size: int) -> None:
     stack.docker("service", "scale", "--detach", f"{SMALL}={size}")
     wait_until(lambda: sum(stack.tasks(SMALL).values()) == size, within=200, what=f"{size} run", every=1)
@@ -71,6 +113,7 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
         for size in SIZES:
             grow(calm, size)
             seen[size] = watch(calm)
+        look, taken = listing(calm), samples(calm)
     finally:
         calm.docker("service", "rm", SMALL, check=False)
         wait_until(lambda: not calm.service("small"), within=60, what="the end of the small service")
@@ -81,7 +124,15 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
                 f" to the engine; {cost.cpu * 100:.1f} % of a core",
                 end="",
             )
-    fewest, most = seen[SIZES[0]], seen[SIZES[-1]]
-    assert most.calls < 1.5 * fewest.calls + 1
+        most = SIZES[-1] * LOOK_EVERY / look.seconds
+        print(  # noqa: T201 - likewise
+            f"\n  a look at {SIZES[-1]} tasks takes {look.seconds * 1000:.0f} ms and"
+            f" {look.size / 1024 / SIZES[-1]:.1f} KB for each; at {most:.0f} it would take the whole"
+            f" {LOOK_EVERY:g} s until the next; {taken:.1f} samples of each container at a scrape"
+        )
+    few, many = seen[SIZES[0]], seen[SIZES[-1]]
+    assert many.calls < 1.5 * few.calls + 1
     # No worse than linear, with room for the noise of a busy machine.
-    assert most.tick < 2 * (SIZES[-1] / SIZES[0]) * fewest.tick
+    assert many.tick < 2 * (SIZES[-1] / SIZES[0]) * few.tick
+    assert look.size < KILOBYTES * 1024 * SIZES[-1]
+    assert taken < SAMPLES

@@ -505,6 +505,15 @@ class TestObserve:
         assert made.target.observe().services == ()
         assert made.manager.asked == ["services"]
 
+    def test_the_tasks_of_a_stack_with_a_scaler_of_its_own_are_left_to_that_one(self, made: Made) -> None:
+        made.manager.services_ += [
+            service("blog_scaler", stack="blog", alertscale_enable="false", alertscale_component="scaler"),
+            service("blog_web", stack="blog"),
+        ]
+        made.target.observe()
+
+        assert [filters["service"] for filters in made.manager.filters] == [["id-of-shop_web"]]
+
     def test_preparing_asks_nothing(self, made: Made) -> None:
         made.target.prepare(model="shop_web-1")
 
