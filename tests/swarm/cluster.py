@@ -179,10 +179,11 @@ class Swarm:
         self.down.add(victim.name)
         node.kill(victim)
 
-    def revive(self, victim: Node) -> None:
-        """Let a node that was killed come back, and wait until it is a manager again."""
-        node.start(victim)
-        self.down.discard(victim.name)
+    def revive_all(self) -> None:
+        """Let the nodes that were killed come back, and wait until they are managers again."""
+        for victim in [one for one in self.cluster.nodes if one.name in self.down]:
+            node.start(victim)
+            self.down.discard(victim.name)
         form = "{{.Status}} {{.ManagerStatus}}"
         wait_until(
             lambda: (
@@ -197,15 +198,27 @@ class Swarm:
             what="three nodes that are managers and ready",
         )
 
-    def settle(self, *, within: float = 150) -> None:
-        """Wait until every service has all its tasks, and exactly one scaler acts."""
-        wait_until(self._complete, within=within, what=f"all tasks of {STACK}", every=0.5)
+    def settle(self, *services: str, within: float = 150) -> None:
+        """Wait until every service (or each of these) has all its tasks, and exactly one scaler acts."""
+        wait_until(lambda: self._complete(services), within=within, what=f"all tasks of {STACK}", every=0.5)
         wait_until(lambda: len(self.acting()) == 1, within=30, what="one scaler that acts")
 
-    def _complete(self) -> bool:
-        form = "{{.Replicas}}"
-        listed = self.docker("service", "ls", "--format", form, check=False).split()
-        return bool(listed) and all(one.split("/")[0] == one.split("/")[1] for one in listed)
+    def calm_down(self) -> None:
+        """Go to one replica, with nothing paused or ordered."""
+        self.pause("none")
+        answer = self.change("/api/v1/services/flask-app/scale", {"replicas": 1})
+        assert answer.status_code == 202, answer.text
+        # All at once, instead of one after another; refused when a step is quicker.
+        self.docker("service", "scale", "--detach", f"{FLASK_APP}=1", check=False)
+        self.await_ready(1, within=90)
+
+    def _complete(self, services: tuple[str, ...]) -> bool:
+        form = "{{.Name}} {{.Replicas}}"
+        listed = self.docker("service", "ls", "--format", form, check=False).splitlines()
+        tallies = {line.split()[0].removeprefix(f"{STACK}_"): line.split()[1] for line in listed}
+        wanted = services or tuple(tallies)
+        # More than wanted are those that Swarm goes on counting on a node that died.
+        return bool(wanted) and all(len(set(tallies.get(name, "0/1").split("/"))) == 1 for name in wanted)
 
 
 def since(begun: float) -> float:

@@ -67,10 +67,8 @@ def _config() -> dict[str, Any]:
 
 @pytest.fixture
 def calm(running: Swarm) -> Swarm:
-    """One replica, nothing paused, every node there."""
-    for victim in [one for one in running.cluster.nodes if one.name in running.down]:
-        running.revive(victim)
+    """One replica, nothing paused, every node and every task there."""
+    running.revive_all()
     running.settle()
-    running.pause("none")
-    running.scale(1)
+    running.calm_down()
     return running

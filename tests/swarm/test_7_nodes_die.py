@@ -22,48 +22,78 @@ when two of them began at once."""
 WATCHED = 10.0
 
 
+@pytest.fixture
+def alive(running: Swarm) -> Swarm:
+    """Every node with what these tests need, the scaler on another node than the leader, one replica."""
+    running.revive_all()
+    running.settle("scaler", "nginx", "flask-app")
+    running.await_acting_off_the_leader()
+    running.calm_down()
+    return running
+
+
 def test_a_scaler_that_is_killed_is_replaced_by_another(
-    calm: Swarm, capsys: pytest.CaptureFixture[str]
+    alive: Swarm, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    at = calm.await_acting_off_the_leader()
-    calm.pause("down")
-    wait_until(lambda: '"down"' in calm.lease("note"), within=2, what="the pause is written down")
-    scaler = calm.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
-    calm.docker("kill", scaler, on=at)
+    at = alive.await_acting_off_the_leader()
+    alive.pause("down")
+    wait_until(lambda: '"down"' in alive.lease("note"), within=2, what="the pause is written down")
+    scaler = alive.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
+    alive.docker("kill", scaler, on=at)
     begun = time.monotonic()
-    (other,) = wait_until(calm.acting, within=30, what="another scaler that acts")
+    (other,) = wait_until(alive.acting, within=30, what="another scaler that acts")
     took = since(begun)
     assert took < TAKEN_OVER_WITHIN
     assert other.name != at.name
     # What a person asked the one before for, this one knows.
-    wait_until(lambda: calm.service().get("pause") == "down", within=10, what="the pause")
+    wait_until(lambda: alive.service().get("pause") == "down", within=10, what="the pause")
     with capsys.disabled():
         print(f"\n  killed on {at.name}, {other.name} acts after {took:.1f} s")  # noqa: T201 - the figure is part of what this test shows
 
 
+def test_the_acting_scalers_node_dies_in_a_step_and_another_acts_without_a_double_step(
+    alive: Swarm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = alive.await_acting_off_the_leader()
+    begin_a_step_to_three(alive)
+    alive.kill(victim)
+    begun = time.monotonic()
+    (other,) = wait_until(alive.acting, within=90, what="another scaler that acts")
+    took = since(begun)
+    seen = counts_seen(alive)
+    with capsys.disabled():
+        print(  # noqa: T201 - the figure is part of what this test shows
+            f"\n  {victim.name} acted and died; {other.name} acts after {took:.1f} s; counts seen since:"
+            f" {seen}"
+        )
+    assert took < TAKEN_OVER_WITHIN
+    assert seen == [3]
+    alive.await_ready(3, within=90)
+
+
 def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
-    calm: Swarm, capsys: pytest.CaptureFixture[str]
+    alive: Swarm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # All three are managers: the one that neither leads nor acts stands for a worker.
-    apart = {calm.await_acting_off_the_leader().name, calm.leader().name}
-    (victim,) = [one for one in calm.cluster.nodes if one.name not in apart]
-    entry = calm.leader()
-    calm.pause("all")
-    calm.docker("service", "scale", "--detach", f"{STACK}_flask-app=3")
-    calm.await_ready(3, within=60)
-    wait_until(lambda: len(calm.tasks()) == 3, within=30, what="one replica on each node")
+    apart = {alive.await_acting_off_the_leader().name, alive.leader().name}
+    (victim,) = [one for one in alive.cluster.nodes if one.name not in apart]
+    entry = alive.leader()
+    alive.pause("all")
+    alive.docker("service", "scale", "--detach", f"{STACK}_flask-app=3")
+    alive.await_ready(3, within=60)
+    wait_until(lambda: len(alive.tasks()) == 3, within=30, what="one replica on each node")
     with Drill(port=NGINX_PORT, host=entry.address, patience=25).running() as drill:
         wait_until(lambda: drill.answers["200"] > 300, within=30, what="traffic")
         before = sum(drill.lost.values())
-        calm.kill(victim)
+        alive.kill(victim)
         begun = time.monotonic()
         wait_until(
-            lambda: sum(calm.tasks().get(n.name, 0) for n in calm.alive()) == 3,
+            lambda: sum(alive.tasks().get(n.name, 0) for n in alive.alive()) == 3,
             within=90,
             what="three replicas on the nodes that are left",
         )
         back = since(begun)
-        assert calm.count() == 3
+        assert alive.count() == 3
         answered = drill.answers["200"]
         wait_until(lambda: drill.answers["200"] > answered + 200, within=30, what="more traffic")
     assert before == 0
@@ -77,39 +107,19 @@ def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
     assert max(drill.lost_by.values(), default=0) <= 2
 
 
-def test_the_acting_scalers_node_dies_in_a_step_and_another_acts_without_a_double_step(
-    calm: Swarm, capsys: pytest.CaptureFixture[str]
-) -> None:
-    victim = calm.await_acting_off_the_leader()
-    begin_a_step_to_three(calm)
-    calm.kill(victim)
-    begun = time.monotonic()
-    (other,) = wait_until(calm.acting, within=90, what="another scaler that acts")
-    took = since(begun)
-    seen = counts_seen(calm)
-    with capsys.disabled():
-        print(  # noqa: T201 - the figure is part of what this test shows
-            f"\n  {victim.name} acted and died; {other.name} acts after {took:.1f} s; counts seen since:"
-            f" {seen}"
-        )
-    assert took < TAKEN_OVER_WITHIN
-    assert seen == [3]
-    calm.await_ready(3, within=90)
-
-
 def test_the_leader_dies_in_a_step_and_the_scaler_that_acts_goes_on(
-    calm: Swarm, capsys: pytest.CaptureFixture[str]
+    alive: Swarm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody can change anything until the managers have elected another, and nothing is to be taken over."""
-    at = calm.await_acting_off_the_leader()
-    leader = calm.leader()
-    begin_a_step_to_three(calm)
-    before = calm.lease("holder"), int(calm.lease("turn"))
-    calm.kill(leader)
+    at = alive.await_acting_off_the_leader()
+    leader = alive.leader()
+    begin_a_step_to_three(alive)
+    before = alive.lease("holder"), int(alive.lease("turn"))
+    alive.kill(leader)
     begun = time.monotonic()
-    holder = wait_until(lambda: renewed(calm, than=before[1]), within=ELECTED_WITHIN, what="a renewal")
+    holder = wait_until(lambda: renewed(alive, than=before[1]), within=ELECTED_WITHIN, what="a renewal")
     took = since(begun)
-    seen = counts_seen(calm)
+    seen = counts_seen(alive)
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  {leader.name} led and died; nobody could change anything for {took:.1f} s; the scaler on"
@@ -118,10 +128,10 @@ def test_the_leader_dies_in_a_step_and_the_scaler_that_acts_goes_on(
     # The very process: it was never replaced.
     assert holder == before[0]
     assert seen == [3]
-    calm.await_ready(3, within=90)
+    alive.await_ready(3, within=90)
     # It may lead now itself; then the one on the other node has taken over when the step had ended.
-    calm.await_acting_off_the_leader(within=60)
-    assert calm.count() == 3
+    alive.await_acting_off_the_leader(within=60)
+    assert alive.count() == 3
 
 
 def begin_a_step_to_three(stack: Swarm) -> None:

@@ -21,7 +21,7 @@ SCALING = {
 # service:<resource>_utilization:ratio <operator> <bare number> and service:replicas:max
 THRESHOLD = re.compile(
     r"service:(?P<resource>\w+)_utilization:ratio (?P<operator>[<>]) (?P<number>\d\.\d+)"
-    r" and service:replicas:max"
+    r" and service:replicas:max(?P<measured> unless service:replicas:unmeasured)?"
 )
 
 
@@ -53,6 +53,8 @@ def test_a_scaling_alert_says_which_way_and_on_what_and_has_a_bare_number(
     assert (labels["scale"], labels["resource"]) == (scale, resource)
     assert found is not None
     assert (found["resource"], found["operator"]) == (resource, ">" if scale == "up" else "<")
+    # A part of the replicas may ask for more; that none is needed is said by all of them.
+    assert bool(found["measured"]) == (scale == "down")
     assert 0 < threshold(alert) < 1
 
 
