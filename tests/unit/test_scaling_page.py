@@ -92,7 +92,9 @@ def test_the_seconds_that_the_cooldown_covers_are_those_of_the_files() -> None:
     rows = table("what", "seconds")
 
     assert scrape == "1s"
-    assert set(re.findall(r"\[(\d+s)\]", re.sub(r"(alertscale_|service:replicas:)\S+\[\d+s\]", "", recording))) == {"4s"}
+    assert set(
+        re.findall(r"\[(\d+s)\]", re.sub(r"(alertscale_|service:replicas:)\S+\[\d+s\]", "", recording))
+    ) == {"4s"}
     assert intervals == ["500ms", "500ms"]
     assert (route["matchers"], route["group_interval"]) == (['scale=~"up|down"'], "5s")
     # Four samples, the first at once: three intervals more.
