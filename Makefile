@@ -1,5 +1,13 @@
 # `make` alone lists the targets. Everything here needs GNU make and Python 3.11 or newer; the rest
-# is seen to by engine/ (docs/install.md).
+# is seen to by engine/ (docs/install.md). On the command line, as in `make restore YES=1 FILE=...`, or in the shell:
+#
+#   FILE           for backup and restore: the file (backups/alertscale-<time in UTC>.tar.gz)
+#   YES            for restore: anything does not ask
+#   PYTHON         the Python that starts it all, 3.11 or newer (python3)
+#   DOCKER_HOST    the engine, if it is not this machine's; it is then used as it is
+#   DOCKER_CONFIG  the folder of the docker client's settings and plugins (~/.docker)
+#   KEEP_STACK     for e2e: anything leaves the stacks of the tests up, to look at them
+#   CI             for e2e: anything takes them down all the same; every CI system sets it
 
 PYTHON ?= python3
 VENV   := .venv/bin

@@ -18,6 +18,16 @@ GET_TOKEN: Final = (  # the command that reads it
     "export ALERTSCALE_TOKEN=$(docker compose exec -T scaler cat /run/alertscale/token)"  # noqa: S105 - no secret
 )
 
+VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
+    "ALERTSCALE_URL": (DEFAULT_URL, "The scaler's address; `--url` goes before it."),
+    "ALERTSCALE_TOKEN": ("", "The token itself; `--token-file` goes before it."),
+    "ALERTSCALE_TOKEN_FILE": (
+        str(DEFAULT_TOKEN_FILE),
+        "File of the token, if `ALERTSCALE_TOKEN` is not set; the default, if it exists.",
+    ),
+}
+"""Every variable that the command line reads: its default, and its meaning for the documentation."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Access:

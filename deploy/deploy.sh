@@ -17,9 +17,18 @@ ones finish their requests and leave. If anything fails, the old version goes on
   --dir DIR      the directory there: absolute, or in that user's home (alertscale; DEPLOY_DIR)
   -h, --help
 
-Variables, needed when no user@host is given: SSH_PRIVATE_KEY, SERVER_HOST, SERVER_USER, SSH_KNOWN_HOSTS;
-SERVER_PORT if it is not 22. With user@host, ssh's own keys and known hosts serve.
+Variables that are needed when no user@host is given, each the text itself or the path of a file with it. With
+user@host, ssh's own keys and known hosts serve.
 
+  SSH_PRIVATE_KEY        the whole private key, without a passphrase: ssh-keygen -t ed25519 -N '' -f deploy_key
+  SERVER_HOST            the server's name or address
+  SERVER_USER            the user there, in whose ~/.ssh/authorized_keys the public half is
+  SSH_KNOWN_HOSTS        the server's host key, as ssh-keyscan prints it; it is always checked
+  SERVER_PORT            the port of ssh there (22)
+
+Variables that may be set besides:
+
+  DEPLOY_DIR             the directory there, absolute or in that user's home (alertscale)
   DEPLOY_SWARM           anything: as with --swarm, for the pipeline
   DEPLOY_READY_TIMEOUT   seconds in which new replicas must be ready (120)
   DEPLOY_DRAIN_TIMEOUT   seconds in which old ones must be gone (300)

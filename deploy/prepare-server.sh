@@ -44,7 +44,10 @@ SWAP_MB=
 UPGRADES=no
 DRY_RUN=no
 
-# Other than the system's only in tests.
+# Other than the system's only in tests:
+#
+#   PREPARE_ROOT    the directory that takes the place of / for its files
+#   PREPARE_LOG     the log of what it ran (/var/log/alertscale-prepare.log)
 ROOT=${PREPARE_ROOT:-}
 OS_RELEASE=$ROOT/etc/os-release
 DAEMON_JSON=$ROOT/etc/docker/daemon.json

@@ -13,8 +13,8 @@ become healthy is taken back by Swarm, and this fails.
   deploy/swarm.sh --loaded TAG     deploy images of that tag, which every node has or can pull
 
 Variables, from the environment or .env here:
-  ALERTSCALE_IMAGES      where the images go, as registry/folder; needed with more than one node
-  STACK_FILES            files to deploy (docker-stack.yml; docker-stack.ports.yml publishes the pages)
+  ALERTSCALE_IMAGES      where the images go, as registry/folder; needed with more than one node (alertscale)
+  STACK_FILES            files to deploy; docker-stack.ports.yml publishes the pages (docker-stack.yml)
   STACK                  the stack's name (alertscale)
   DEPLOY_LOCK_WAIT       seconds to wait for another deploy (600)
   DEPLOY_READY_TIMEOUT   seconds in which all tasks must be new and healthy (300)

@@ -30,5 +30,5 @@ def healthy(*, host: str, port: int) -> bool:
 
 
 if __name__ == "__main__":
-    listen_host, _, listen_port = os.environ.get("EXPORTER_LISTEN", "0.0.0.0:8080").rpartition(":")
+    listen_host, _, listen_port = (os.environ.get("EXPORTER_LISTEN") or "0.0.0.0:8080").rpartition(":")
     sys.exit(0 if healthy(host=reachable(listen_host), port=int(listen_port)) else 1)

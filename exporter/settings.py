@@ -16,6 +16,15 @@ DEFAULT_LABELS = (
 LOG_LEVELS = ("debug", "info", "warning", "error")
 HIGHEST_PORT = 65535
 
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    "EXPORTER_LISTEN": ("0.0.0.0:8080", "Address and port."),
+    "EXPORTER_CGROUP_ROOT": ("/host/sys/fs/cgroup", "Where the host's `/sys/fs/cgroup` is mounted."),
+    "EXPORTER_ENGINE": ("unix:///var/run/docker.sock", "The Docker Engine's address."),
+    "EXPORTER_EXTRA_LABELS": ("", "Further container labels to export, separated by commas."),
+    "EXPORTER_LOG_LEVEL": ("info", "`debug`, `info`, `warning` or `error`."),
+}
+"""Every variable: its default, and its meaning for the documentation."""
+
 _LISTEN = re.compile(r"(?P<host>[^:\[\]\s]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _ENGINE = re.compile(r"unix:///\S+|tcp://\S+:[0-9]+")
 
@@ -54,20 +63,21 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Args:
-        environ: the process's environment.
+        environ: the process's environment; an empty value counts as not given.
 
     Raises:
         SettingsError: with every fault that was found, not only the first.
     """
     faults: list[str] = []
-    host, port = _listen(environ.get("EXPORTER_LISTEN", "0.0.0.0:8080"), faults)
+    given = {name: environ.get(name, "") or default for name, (default, _) in VARIABLES.items()}
+    host, port = _listen(given["EXPORTER_LISTEN"], faults)
     settings = Settings(
         host=host,
         port=port,
-        cgroup_root=_cgroup_root(environ.get("EXPORTER_CGROUP_ROOT", "/host/sys/fs/cgroup"), faults),
-        engine=_engine(environ.get("EXPORTER_ENGINE", "unix:///var/run/docker.sock"), faults),
-        container_labels=_labels(environ.get("EXPORTER_EXTRA_LABELS", ""), faults),
-        log_level=_log_level(environ.get("EXPORTER_LOG_LEVEL", "info"), faults),
+        cgroup_root=_cgroup_root(given["EXPORTER_CGROUP_ROOT"], faults),
+        engine=_engine(given["EXPORTER_ENGINE"], faults),
+        container_labels=_labels(given["EXPORTER_EXTRA_LABELS"], faults),
+        log_level=_log_level(given["EXPORTER_LOG_LEVEL"], faults),
     )
     if faults:
         raise SettingsError(tuple(faults))

@@ -4,6 +4,8 @@
 # The scaler puts the exact, ready replicas in their place as soon as it sees nginx run; without a
 # scaler nginx goes on following DNS.
 #
+#   ALERTSCALE_UPSTREAMS    the directory that nginx shares with the scaler (/etc/nginx/upstreams)
+#
 # Exit codes: 0 nginx starts; 1 nothing can be written and nothing was there, so nginx does not start.
 set -eu
 

@@ -8,7 +8,7 @@ import sys
 
 def main() -> int:
     """Ask; return the exit code."""
-    port = int(os.environ.get("ALERTSCALE_LISTEN", "0.0.0.0:8000").rpartition(":")[2])
+    port = int((os.environ.get("ALERTSCALE_LISTEN") or "0.0.0.0:8000").rpartition(":")[2])
     connection = _socket.socket()
     try:
         connection.settimeout(2)

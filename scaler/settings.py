@@ -1,4 +1,9 @@
-"""From the environment to frozen settings; every fault is listed at once."""
+"""From the environment to frozen settings; every fault is listed at once.
+
+Beside our own variables, Docker's library reads:
+
+    DOCKER_HOST    address of the Docker Engine (unix:///var/run/docker.sock)
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from scaler.labels import parse_duration
 
 T = TypeVar("T")
 
-_PREFIX: Final = "ALERTSCALE_"
+PREFIX: Final = "ALERTSCALE_"
 _OF_THE_COMMAND_LINE: Final = frozenset({"URL", "TOKEN"})
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "console")
@@ -123,24 +128,78 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
-VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
-    "LISTEN": (_listen, "0.0.0.0:8000"),
-    "DATA": (_directory, "/var/lib/alertscale/data"),
-    "UPSTREAMS": (_directory, "/var/lib/alertscale/upstreams"),
-    "TOKEN_FILE": (_directory, "/run/alertscale/token"),
-    "TARGET": (_one_of(TARGETS), COMPOSE),
-    "PROJECT": (_project, ""),
-    "PROJECTS": (_projects, ""),
-    "SIGNAL_TTL": (_seconds(1, 3600), "15s"),
-    "PROMETHEUS": (_url, ""),
-    "PROMETHEUS_PASSWORD_FILE": (_directory, "/run/monitoring/password"),
-    "STACK": (_directory, "/etc/alertscale"),
-    "TICK": (_seconds(0.1, 60), "1s"),
-    "KEEP_EVENTS": (_events, "10000"),
-    "LOG_LEVEL": (_one_of(_LEVELS), "info"),
-    "LOG_FORMAT": (_one_of(_FORMATS), "json"),
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One of our variables: how it is read and explained.
+
+    Attributes:
+        read: text to value; its ValueError completes the sentence "is not …".
+        default: its text where it is not given.
+        meaning: for the documentation.
+    """
+
+    read: Callable[[str], object]
+    default: str
+    meaning: str
+
+
+VARIABLES: Final[Mapping[str, Variable]] = {
+    "LISTEN": Variable(read=_listen, default="0.0.0.0:8000", meaning="Address and port."),
+    "DATA": Variable(
+        read=_directory, default="/var/lib/alertscale/data", meaning="Directory of the journal."
+    ),
+    "UPSTREAMS": Variable(
+        read=_directory,
+        default="/var/lib/alertscale/upstreams",
+        meaning="Directory that is shared with nginx.",
+    ),
+    "TOKEN_FILE": Variable(
+        read=_directory,
+        default="/run/alertscale/token",
+        meaning="File of the bearer token, made at the first start; it may be replaced at any time.",
+    ),
+    "TARGET": Variable(
+        read=_one_of(TARGETS), default=COMPOSE, meaning="What holds the replicas: `compose` or `swarm`."
+    ),
+    "PROJECT": Variable(
+        read=_project,
+        default="",
+        meaning="Compose project that nginx belongs to; empty is read off the scaler's own container.",
+    ),
+    "PROJECTS": Variable(
+        read=_projects,
+        default="",
+        meaning="Projects to look after, separated by commas; empty is all without a scaler of their own.",
+    ),
+    "SIGNAL_TTL": Variable(
+        read=_seconds(1, 3600),
+        default="15s",
+        meaning="An alert that was not heard of for longer is forgotten.",
+    ),
+    "PROMETHEUS": Variable(
+        read=_url,
+        default="",
+        meaning="Asked whether it lives before a replica is removed, and for the chart; `http://user@…` if "
+        "it may ask for a password. Empty asks nobody; `docker-compose.yml` sets it.",
+    ),
+    "PROMETHEUS_PASSWORD_FILE": Variable(
+        read=_directory,
+        default="/run/monitoring/password",
+        meaning="That user's password, read at each question.",
+    ),
+    "STACK": Variable(
+        read=_directory,
+        default="/etc/alertscale",
+        meaning="Directory of the stack's files, checked at the start if it is there.",
+    ),
+    "TICK": Variable(read=_seconds(0.1, 60), default="1s", meaning="Between two decisions."),
+    "KEEP_EVENTS": Variable(read=_events, default="10000", meaning="Entries of the history."),
+    "LOG_LEVEL": Variable(
+        read=_one_of(_LEVELS), default="info", meaning="`debug`, `info`, `warning` or `error`."
+    ),
+    "LOG_FORMAT": Variable(read=_one_of(_FORMATS), default="json", meaning="`json` or `console`."),
 }
-"""Every variable without its prefix ``ALERTSCALE_``: how it is read, and its default."""
+"""Every variable without its prefix ``ALERTSCALE_``."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -154,12 +213,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     faults = []
     values: dict[str, object] = {}
-    for name, (read, default) in VARIABLES.items():
-        text = environment.get(_PREFIX + name, "") or default
+    for name, variable in VARIABLES.items():
+        text = environment.get(PREFIX + name, "") or variable.default
         try:
-            values[name] = read(text)
+            values[name] = variable.read(text)
         except ValueError as error:
-            faults.append(f"{_PREFIX}{name}: {text!r} is not {error}")
+            faults.append(f"{PREFIX}{name}: {text!r} is not {error}")
     faults += _unknown(environment)
     if faults:
         raise SettingsError(tuple(faults))
@@ -170,13 +229,13 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
     faults = []
     for name in sorted(environment):
         if (
-            name.startswith(_PREFIX)
-            and name.removeprefix(_PREFIX) not in VARIABLES.keys() | _OF_THE_COMMAND_LINE
+            name.startswith(PREFIX)
+            and name.removeprefix(PREFIX) not in VARIABLES.keys() | _OF_THE_COMMAND_LINE
         ):
             # Without the prefix, which alone would make any two names alike.
-            near = difflib.get_close_matches(name.removeprefix(_PREFIX), VARIABLES, n=1)
-            known = ", ".join(_PREFIX + variable for variable in VARIABLES)
-            hint = f"; did you mean {_PREFIX}{near[0]}?" if near else f"; known are {known}"
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), VARIABLES, n=1)
+            known = ", ".join(PREFIX + variable for variable in VARIABLES)
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else f"; known are {known}"
             faults.append(f"{name} is not known{hint}")
     return faults
 

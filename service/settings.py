@@ -41,6 +41,52 @@ class Settings:
     memory_limit_mb: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A number in the environment.
+
+    Attributes:
+        default: where it is not given.
+        low: the least that it may be.
+        high: the most.
+        whole: whether it must be a whole number.
+        meaning: for the documentation.
+    """
+
+    default: float
+    low: float
+    high: float
+    whole: bool = True
+    meaning: str
+
+
+VARIABLES: Mapping[str, Variable] = {
+    "PORT": Variable(default=5000, low=1, high=65535, meaning="Port to listen on."),
+    "THREADS": Variable(
+        default=8, low=1, high=64, meaning="Requests that run at the same time; more wait in a queue."
+    ),
+    "LINGER_SECONDS": Variable(
+        default=1,
+        low=0,
+        high=60,
+        whole=False,
+        meaning="Time without a request after SIGTERM, past which connections are refused.",
+    ),
+    "GRACE_SECONDS": Variable(
+        default=30,
+        low=0,
+        high=3600,
+        whole=False,
+        meaning="Longest time that accepted requests may take to finish after SIGTERM.",
+    ),
+    # Fits with the program itself (under 50 MiB) into the 256 MiB that Compose gives a replica.
+    "MEMORY_LIMIT_MB": Variable(
+        default=180, low=1, high=65536, meaning="Most memory, in MiB, that `POST /memory` holds in total."
+    ),
+}
+"""Every variable that is read."""
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from an environment; a variable that is unset or empty has its default.
 
@@ -49,27 +95,27 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """
     faults: list[str] = []
 
-    def number(name: str, *, default: float, low: float, high: float, whole: bool) -> float:
+    def number(name: str) -> float:
+        variable = VARIABLES[name]
         text = environ.get(name, "")
         if not text:
-            return default
+            return variable.default
         try:
-            value = int(text) if whole else float(text)
+            value = int(text) if variable.whole else float(text)
         except ValueError:
             value = math.nan
-        if low <= value <= high:
+        if variable.low <= value <= variable.high:
             return value
-        kind = "a whole number" if whole else "a number"
-        faults.append(f"{name}={text!r}: must be {kind} from {low:g} to {high:g}")
-        return default
+        kind = "a whole number" if variable.whole else "a number"
+        faults.append(f"{name}={text!r}: must be {kind} from {variable.low:g} to {variable.high:g}")
+        return variable.default
 
     settings = Settings(
-        port=int(number("PORT", default=5000, low=1, high=65535, whole=True)),
-        threads=int(number("THREADS", default=8, low=1, high=64, whole=True)),
-        linger_seconds=number("LINGER_SECONDS", default=1, low=0, high=60, whole=False),
-        grace_seconds=number("GRACE_SECONDS", default=30, low=0, high=3600, whole=False),
-        # Fits with the program itself (under 50 MiB) into the 256 MiB that Compose gives a replica.
-        memory_limit_mb=int(number("MEMORY_LIMIT_MB", default=180, low=1, high=65536, whole=True)),
+        port=int(number("PORT")),
+        threads=int(number("THREADS")),
+        linger_seconds=number("LINGER_SECONDS"),
+        grace_seconds=number("GRACE_SECONDS"),
+        memory_limit_mb=int(number("MEMORY_LIMIT_MB")),
     )
     if faults:
         raise SettingsError(tuple(faults))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tools import api_page, figures
-from tools.lookup import commands, labels, metrics, programs, rules, words
+from tools.lookup import commands, labels, metrics, programs, rules, variables, words
 from tools.lookup.blocks import BlockError, Makers, filled
 
 REPOSITORY: Final = Path(__file__).parents[1]
@@ -35,6 +35,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/errors.md": _with("docs/errors.md", words.MAKERS | programs.MAKERS),
     "docs/labels.md": _with("docs/labels.md", labels.MAKERS),
     "docs/metrics.md": _with("docs/metrics.md", metrics.MAKERS),
+    "docs/settings.md": _with("docs/settings.md", variables.MAKERS),
 }
 """Each page that is made from the code, or has tables that are, as its file to what makes its text."""
 

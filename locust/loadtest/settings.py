@@ -1,4 +1,9 @@
-"""The environment, read once into frozen settings; every fault is reported, not only the first."""
+"""The environment, read once into frozen settings; every fault is reported, not only the first.
+
+What may be set is in .env.example, but for this one, which the image and its volume must agree on:
+
+    LOCUST_REPORTS    folder that holds a folder for each run (/reports)
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 # Runs at every start of nginx with docker-compose.tls.yml, before nginx, which would say less clearly that a
 # certificate is missing.
 #
+#   ALERTSCALE_CERTIFICATES    the directory where TLS_FOLDER is mounted (/etc/nginx/certificates)
+#
 # Exit codes: 0 both files are there; 1 one is missing, empty or unreadable, so nginx does not start.
 set -eu
 

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.settings import DEFAULT_LABELS, label_name, load
+from exporter.settings import DEFAULT_LABELS, VARIABLES, label_name, load
 
 
 def test_an_empty_environment_gives_what_compose_relies_on() -> None:
@@ -43,9 +43,7 @@ def test_every_setting_can_be_changed() -> None:
         ("EXPORTER_LISTEN", "0.0.0.0:0"),
         ("EXPORTER_LISTEN", "0.0.0.0:65536"),
         ("EXPORTER_LISTEN", "0.0.0.0:http"),
-        ("EXPORTER_LISTEN", ""),
         ("EXPORTER_CGROUP_ROOT", "sys/fs/cgroup"),
-        ("EXPORTER_CGROUP_ROOT", ""),
         ("EXPORTER_ENGINE", "/var/run/docker.sock"),
         ("EXPORTER_ENGINE", "ssh://host"),
         ("EXPORTER_EXTRA_LABELS", "a.b,a-b"),
@@ -69,3 +67,8 @@ def test_all_faults_are_reported_at_once() -> None:
 def test_a_container_label_is_named_as_cadvisor_names_it() -> None:
     name = label_name("com.docker.compose.project")
     assert name == "container_label_com_docker_compose_project"
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_an_empty_variable_is_an_unset_one(variable: str) -> None:
+    assert load({variable: ""}) == load({})
