@@ -83,7 +83,9 @@ def recorded() -> Iterator[tuple[str, str]]:
     for rules in groups(RECORDS).values():
         for rule in rules:
             if rule["record"] not in told:
-                raise ValueError(f"prometheus/{RECORDS.name}: {rule['record']}: put a comment above it that says what it is")
+                raise ValueError(
+                    f"{RECORDS.name}: {rule['record']}: put a comment above it that says what it is"
+                )
             yield rule["record"], told[rule["record"]]
 
 
