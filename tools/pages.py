@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tools import api_page, figures
 from tools.lookup import commands, labels, metrics, programs, rules, variables, words
-from tools.lookup.blocks import BlockError, Makers, filled
+from tools.lookup.filling import BlockError, Makers, filled
 
 REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -28,7 +28,7 @@ def _with(name: str, makers: Makers) -> Callable[[], str]:
     return lambda: filled(page.read_text(encoding="utf-8"), makers, page=Path(name))
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {
+PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/api.md": _api,
     "docs/alerts.md": _with("docs/alerts.md", rules.MAKERS),
     "docs/cli.md": _with("docs/cli.md", commands.MAKERS),

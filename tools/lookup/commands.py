@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from alertscale.__main__ import main
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from exporter import swarm
 from scaler import labels
 from scaler.labels import ALL, PREFIX, Label
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 

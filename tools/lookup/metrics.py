@@ -24,7 +24,7 @@ from exporter.metrics import Metrics as ExporterMetrics
 from exporter.settings import DEFAULT_LABELS
 from scaler.metrics import Metrics as ScalerMetrics
 from service.metrics import Metrics as ServiceMetrics
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.lookup.rules import records
 from tools.markdown import code, table
 

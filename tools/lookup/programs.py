@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 REPOSITORY: Final = Path(__file__).parents[2]

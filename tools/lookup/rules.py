@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from alertscale import access
 from exporter import settings as exporter
 from scaler import settings as scaler
 from service import settings as service
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -26,7 +26,7 @@ from scaler.reasons import (
     ReloadOutcome,
     ReplicaState,
 )
-from tools.lookup.blocks import Makers
+from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
 _WAY_OUT: Final = "Way out: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.lookup.blocks import BlockError, Makers, filled
+from tools.lookup.filling import BlockError, Makers, filled
 
 PAGE = Path("docs/page.md")
 MAKERS: Makers = {"one": lambda: "| 1 |\n", "two": lambda: "| 2 |\n"}
