@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.docs.script import Places
 from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
+from tools.blocks import Page
 
 PROJECT: Final = "alertscale-docs"
 PORTS: Final = {
@@ -30,6 +31,10 @@ PORTS: Final = {
 _ALERTSCALE: Final = """#!/bin/sh
 PYTHONPATH="{clone}" exec "{python}" -m alertscale "$@"
 """
+
+
+class ProjectInUseError(Exception):
+    """A page would work on a project that is not the test's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +78,18 @@ class Clone:
         return {**self.stack.environment, **kept, **own}
 
     @contextmanager
-    def page(self, scratch: Path) -> Iterator[Places]:
-        """Give a page its places; afterwards put back what it changed."""
+    def page(self, page: Page, scratch: Path) -> Iterator[Places]:
+        """Give a page its places; afterwards put back what it changed.
+
+        Raises:
+            ProjectInUseError: a project of the page's would be one that is there.
+        """
+        taken = {block.directory for block in page.blocks} & {project for project, _ in _projects()}
+        if taken:
+            raise ProjectInUseError(
+                f"{page.file}: this engine has a Compose project {', '.join(sorted(taken))}, "
+                "which the page would change. Way out: take it down, or run the test on another engine"
+            )
         places = Places(
             clone=self.directory,
             scratch=scratch / "scratch",
@@ -92,10 +107,8 @@ class Clone:
             self._restore_stack()
 
     def _remove_projects_below(self, scratch: Path) -> None:
-        label = '{{.Label "com.docker.compose.project%s"}}'
-        listed = _docker("ps", "--all", "--format", f"{label % ''}\t{label % '.working_dir'}")
-        for project, _, folder in sorted({line.partition("\t") for line in listed.splitlines()}):
-            if Path(folder).is_relative_to(scratch):
+        for project, folder in _projects():
+            if folder.is_relative_to(scratch):
                 _docker("compose", "-p", project, "down", "--volumes", "--remove-orphans", "--timeout", "1")
 
     def _restore_files(self) -> None:
@@ -140,6 +153,14 @@ class Clone:
         label = f"label=com.docker.compose.project={self.stack.project}"
         listed = _docker("ps", "--all", "--no-trunc", "--filter", label, "--format", "{{.ID}} {{.State}}")
         return dict(line.split() for line in listed.splitlines())
+
+
+def _projects() -> set[tuple[str, Path]]:
+    """Return the engine's Compose projects, each with the directory that it was started in."""
+    label = '{{.Label "com.docker.compose.project%s"}}'
+    listed = _docker("ps", "--all", "--format", f"{label % ''}\t{label % '.working_dir'}")
+    found = {line.partition("\t") for line in listed.splitlines()}
+    return {(project, Path(folder)) for project, _, folder in found}
 
 
 def _docker(*words: str) -> str:

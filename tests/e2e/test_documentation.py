@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.clone import Clone, started
+from tests.docs.clone import Clone, git, started
 from tests.docs.running import failure
 from tests.e2e.stack import REPOSITORY
 from tools.blocks import pages, read
@@ -32,6 +32,52 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 @pytest.mark.parametrize("file", [str(page.file) for page in PAGES])
 def test_the_commands_of_a_page_do_what_it_says(clone: Clone, file: str, tmp_path: Path) -> None:
     (page,) = (page for page in PAGES if str(page.file) == file)
-    with clone.page(tmp_path) as places:
+    with clone.page(page, tmp_path) as places:
         failed = failure(page, places, environment=clone.environment, within=DEADLINE)
     assert not failed, failed
+
+
+def test_a_page_finds_the_stack_as_the_one_before_it_did(clone: Clone, tmp_path: Path) -> None:
+    """Files, replicas, pauses, silences, containers and projects of the reader's own are as they were."""
+    stack = clone.stack
+    changing = read(
+        """
+<!-- run in: shop-of-a-test -->
+```yaml title="compose.yml"
+services:
+  web: { image: "python:3.14.7-slim", command: [sleep, infinity], init: true, networks: [alertscale] }
+networks:
+  alertscale: { external: true, name: alertscale_default }
+```
+
+<!-- run in: shop-of-a-test -->
+```sh
+docker compose up --detach
+```
+
+```sh
+echo 'LOCUST_REPLICAS=0' >.env
+sed -i 's/> 0.70/> 0.65/' prometheus/alert.rules.yml
+echo '# mine' >nginx/conf.d/mine.conf
+docker compose up --detach --remove-orphans --no-recreate
+docker compose exec scaler alertscale scale flask-app 2
+docker compose exec scaler alertscale pause flask-app
+docker compose exec alertmanager amtool --alertmanager.url=http://localhost:9093 \\
+  silence add alertname=FlaskAppDown --comment maintenance --author me --duration 1h
+touch ~/left
+```
+""",
+        file=Path("docs/changing.md"),
+    )
+    with clone.page(changing, tmp_path) as places:
+        failed = failure(changing, places, environment=clone.environment, within=DEADLINE)
+        assert not failed, failed
+        assert (stack.service()["pause"], len(stack.containers())) == ("all", 2)
+        assert stack.containers("web", project="shop-of-a-test")
+    assert (stack.service()["pause"], len(stack.containers())) == ("none", 1)
+    assert stack.containers("locust")
+    assert stack.containers("web", project="shop-of-a-test") == []
+    assert git(stack.directory, "status", "--porcelain", "--ignored") == "!! .venv\n"
+    assert not (clone.home / "left").exists()
+    silences = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/silences"), timeout=10).json()
+    assert [one for one in silences if one["status"]["state"] == "active"] == []
