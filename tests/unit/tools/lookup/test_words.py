@@ -10,7 +10,7 @@ import pytest
 
 import exporter.errors
 import scaler.reasons
-from scaler.reasons import HTTP_STATUS, ErrorReason
+from scaler.reasons import HTTP_STATUS, DecisionReason, ErrorReason
 from tools.lookup.words import MAKERS, words
 from tools.pages import REPOSITORY
 
@@ -34,6 +34,17 @@ def test_every_word_of_a_list_has_a_meaning_and_a_row_of_the_page(enumeration: t
     for word in words(enumeration):
         assert word.meaning.endswith("."), word
         assert any(f"| `{word.word}` |" in line and word.meaning in line for line in PAGE.splitlines()), word
+
+
+def test_the_order_of_decisions_and_the_runbook_of_a_failed_step_name_reasons_that_there_are() -> None:
+    order = (REPOSITORY / "docs/scaler.md").read_text(encoding="utf-8").split("\n## ")[1]
+    rows = [line.rpartition(" | ")[2] for line in order.splitlines() if line.startswith("| ")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(DecisionReason)
+    runbook = (REPOSITORY / "docs/monitoring.md").read_text(encoding="utf-8")
+    section = runbook.partition("### ReplicaNotReady\n")[2].partition("\n### ")[0]
+    cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    assert cells
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} <= set(ErrorReason)
 
 
 def test_every_reason_of_an_error_says_who_can_mend_it_and_how() -> None:
