@@ -17,13 +17,12 @@ ones finish their requests and leave. If anything fails, the old version goes on
   --dir DIR      the directory there: absolute, or in that user's home (alertscale; DEPLOY_DIR)
   -h, --help
 
-Variables that are needed when no user@host is given, each the text itself or the path of a file with it. With
-user@host, ssh's own keys and known hosts serve.
+Variables that are needed when no user@host is given. With user@host, ssh's own keys and known hosts serve.
 
-  SSH_PRIVATE_KEY        the whole private key, without a passphrase: ssh-keygen -t ed25519 -N '' -f deploy_key
+  SSH_PRIVATE_KEY        the whole private key, without a passphrase, or the path of its file
   SERVER_HOST            the server's name or address
   SERVER_USER            the user there, in whose ~/.ssh/authorized_keys the public half is
-  SSH_KNOWN_HOSTS        the server's host key, as ssh-keyscan prints it; it is always checked
+  SSH_KNOWN_HOSTS        the server's host key, as ssh-keyscan prints it, or the path of a file with it; it is always checked
   SERVER_PORT            the port of ssh there (22)
 
 Variables that may be set besides:

@@ -25,7 +25,8 @@ Options:
   --dry-run            say what would be done, change nothing
   --help               this text
 
-Exit codes: 0 ready, or with --dry-run said what would be done; 1 a step failed, and the last lines say which.
+Exit codes: 0 ready, or with --dry-run said what would be done; 1 an option is wrong or a step
+failed, and the last lines say which.
 
 Who may log in as the deploying user may use Docker, and who may use Docker is root on this machine. Guard that key
 as you would root's.
