@@ -59,13 +59,23 @@ def exit_codes(text: str, *, file: str) -> Iterator[tuple[str, str]]:
 def exits_of_programs() -> str:
     """The table of all programs but the command line."""
     rows = [
-        (code(program) if number == 0 else "", status, meaning)
+        (_named(program) if number == 0 else "", status, meaning)
         for program, file in PROGRAMS.items()
         for number, (status, meaning) in enumerate(
             exit_codes((REPOSITORY / file).read_text(encoding="utf-8"), file=file)
         )
     ]
     return table(("program", "code", "meaning"), rows)
+
+
+def _named(program: str) -> str:
+    name, comma, more = program.partition(", ")
+    return f"{code(name)}{comma}{more}"
+
+
+def _named(program: str) -> str:
+    name, comma, more = program.partition(", ")
+    return f"{code(name)}{comma}{more}"
 
 
 MAKERS: Final[Makers] = {"exits-of-programs": exits_of_programs}
