@@ -73,9 +73,4 @@ def _named(program: str) -> str:
     return f"{code(name)}{comma}{more}"
 
 
-def _named(program: str) -> str:
-    name, comma, more = program.partition(", ")
-    return f"{code(name)}{comma}{more}"
-
-
 MAKERS: Final[Makers] = {"exits-of-programs": exits_of_programs}
