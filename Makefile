@@ -66,7 +66,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit

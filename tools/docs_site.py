@@ -5,6 +5,8 @@ The site then has a page that shows this file; a file in Markdown is shown as a 
 to a file that is not there is left as it is, so that mkdocs reports it as it reports every broken link.
 
 A page with a diagram loads mermaid from the site itself, where the theme would fetch it from elsewhere.
+
+The text of a page in ru/ says that it is Russian, so that programs that read aloud pronounce it.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ _LANGUAGES: Final = {
     ".yml": "yaml",
 }
 _MERMAID: Final = "assets/mermaid.js"
+_RUSSIAN: Final = "ru/"
 _DIAGRAM: Final = '<pre class="mermaid">'
 # Before mkdocs's own, which has priority 0 and turns paths of files into addresses.
 _PRIORITY: Final = 3
@@ -197,6 +200,8 @@ class _Links(Treeprocessor):
     def run(self, root: Element) -> None:
         for element in root.iter("a"):
             element.set("href", self._moved(element.get("href", "")))
+        for element in root.iter("img"):
+            element.set("src", self._moved(element.get("src", "")))
 
     def _moved(self, link: str) -> str:
         layout, page = self.extension.layout, self.extension.page
@@ -236,8 +241,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
-    """Load mermaid where there is a diagram, before the theme looks for it."""
+    """Load mermaid where there is a diagram, before the theme looks for it; say which text is Russian."""
     del config
+    if page.file.src_uri.startswith(_RUSSIAN):
+        output = output.replace("<article ", '<article lang="ru" ', 1)
     if _DIAGRAM not in output:
         return output
     address = posixpath.relpath(_MERMAID, page.url or ".")

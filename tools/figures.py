@@ -7,6 +7,7 @@ A figure stands between two comments, which a reader does not see:
 NAME is a file of docs/benchmarks/ without ``.json``. What follows the first dot is the name of one of its
 figures in lower case, its words joined by hyphens; a word after a second dot (``median``, ``number``, …)
 takes another of its values. What is inside code is text and left alone. A line must not begin with a marker.
+On a page of docs/ru a figure has the units and the thousands of Russian.
 
 Exit codes: 0 all are current; 1 one is not, or is not known; 2 an unknown option.
 """
@@ -27,6 +28,19 @@ from bench.results import COMMITTED, load
 from bench.words import duration, number, quantity
 
 REPOSITORY: Final = Path(__file__).parents[1]
+
+_RUSSIAN: Final = {
+    "%": "%",
+    "% of a core": "%\N{NO-BREAK SPACE}ядра",
+    "GiB": "ГиБ",
+    "MiB": "МиБ",
+    "min": "мин",
+    "ms": "мс",
+    "requests/s": "запросов/с",  # noqa: RUF001 - the last letter is Cyrillic
+    "s": "с",  # noqa: RUF001 - the letter is Cyrillic
+}
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+_QUANTITY: Final = re.compile(r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(?: (\D.*))?")
 
 _MARKER: Final = re.compile(r"(<!--\s*fig\s+(\S+)\s*-->)(.*?)(<!--\s*/fig\s*-->)", re.DOTALL)
 _HALF: Final = re.compile(r"<!--\s*/?fig\b[^>]*-->")
@@ -104,6 +118,18 @@ def _of_figure(figure: Figure) -> Iterator[tuple[str, str]]:
         yield ".runs", str(spread.runs)
 
 
+def in_russian(text: str) -> str:
+    """Return a figure with Russian's units and thousands; the point stays, as in files and metrics.
+
+    What is no figure, and a unit that is not known here, is left as it is.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        return text
+    value, unit = found[1].replace(",", _NO_BREAK), found[2]
+    return f"{value}{_NO_BREAK}{_RUSSIAN.get(unit, unit)}" if unit else value
+
+
 def fill(text: str, figures: Mapping[str, str], *, file: Path) -> tuple[str, list[Fault]]:
     """Return a page with its figures as measured, and what it asks for in vain.
 
@@ -169,10 +195,12 @@ def update(root: Path, *, check: bool = False) -> list[Fault]:
     Raises:
         ResultFileError: a benchmark's file cannot be read.
     """
-    figures = renderings(load(root / COMMITTED.relative_to(REPOSITORY)))
+    english = renderings(load(root / COMMITTED.relative_to(REPOSITORY)))
+    russian = {path: in_russian(text) for path, text in english.items()}
     faults: list[Fault] = []
     for page in pages(root):
         text = page.read_text(encoding="utf-8")
+        figures = russian if page.is_relative_to(root / "docs/ru") else english
         filled, wrong = fill(text, figures, file=page.relative_to(root))
         faults += wrong
         if filled != text and check:

@@ -16,10 +16,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 
 DEADLINE = 240.0
 """Seconds for a page's commands."""
+RUSSIAN = Path("docs/ru")
+"""Not run again: its blocks are those of the English pages (tests/unit/docs/test_russian.py)."""
 PAGES = [
     page
     for file in pages(REPOSITORY)
-    if (page := read((REPOSITORY / file).read_text(encoding="utf-8"), file=file)).runs
+    if not file.is_relative_to(RUSSIAN)
+    and (page := read((REPOSITORY / file).read_text(encoding="utf-8"), file=file)).runs
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ PAGES = sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").
 SHAPES = {"h1", "h2", "h3", "h4", "ol", "ul", "li", "table", "tr", "th", "td", "pre", "code", "blockquote"}
 SHAPES |= {"img", "em", "strong", "del"}
 NAV = "nav: [index.md, page.md]"
+# As `make docs` has them: with --quiet, mkdocs counts no warning, and `strict` lets everything pass.
+(OPTIONS,) = re.findall(r"/mkdocs build(.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
 
 
 class Site:
@@ -40,6 +43,12 @@ class Site:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
+    def nav(self, pages: str) -> None:
+        config = self.root / "mkdocs.yml"
+        config.write_text(
+            config.read_text(encoding="utf-8").replace(NAV, f"nav: [{pages}]"), encoding="utf-8"
+        )
+
     def build(self) -> subprocess.CompletedProcess[str]:
         return build(self.root, into=self.root / "build/docs")
 
@@ -48,8 +57,9 @@ class Site:
 
 
 def build(root: Path, *, into: Path) -> subprocess.CompletedProcess[str]:
+    where: list[str | Path] = ["--config-file", root / "mkdocs.yml", "--site-dir", into]
     return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--config-file", root / "mkdocs.yml", "--site-dir", into],
+        [sys.executable, "-m", "mkdocs", "build", *OPTIONS.split(), *where],
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
@@ -144,6 +154,15 @@ def test_a_page_outside_docs_is_shown_with_its_own_links(site: Site) -> None:
     assert 'href="../LICENSE/"' in page
 
 
+def test_a_picture_of_a_page_outside_docs_is_shown(site: Site) -> None:
+    site.write("README.md", "# Read me\n\n![x](docs/images/x.svg)\n")
+    site.write("docs/images/x.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>')
+    site.write("docs/index.md", "# Home\n\n[readme](../README.md)\n")
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    assert 'src="../images/x.svg"' in site.page("repository")
+
+
 def test_a_broken_link_of_a_page_outside_docs_fails_the_build(site: Site) -> None:
     site.write("deploy/README.md", "# Deploy\n\n[x](../docs/absent.md)\n")
     site.write("docs/index.md", "# Home\n\n[deploy](../deploy/README.md)\n")
@@ -218,6 +237,16 @@ def test_the_real_site_is_built(real: dict[str, Page]) -> None:
 
 def test_no_page_asks_another_server_for_anything(real: dict[str, Page]) -> None:
     assert {path: page.fetched for path, page in real.items() if page.fetched} == {}
+
+
+def test_the_text_of_a_russian_page_says_that_it_is_russian(site: Site) -> None:
+    site.write("docs/page.md", "# Page\n\n## A title\n\n[page](ru/page.md#ещё-раз)\n")
+    site.write("docs/ru/page.md", "# Страница\n\n## Ещё раз\n")
+    site.nav("index.md, page.md, ru/page.md")
+    built = site.build()
+    assert built.returncode == 0, built.stderr
+    assert '<article lang="ru" ' in site.page("ru/page")
+    assert 'lang="ru"' not in site.page("page")
 
 
 @pytest.mark.parametrize("page", PAGES)

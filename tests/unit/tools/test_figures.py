@@ -9,7 +9,7 @@ import pytest
 from bench.model import Compared, Figure, at_most, to_json
 from bench.stats import Spread
 from tests.unit.bench.builders import a_result
-from tools.figures import REPOSITORY, fill, pages, renderings, slug, update
+from tools.figures import REPOSITORY, fill, in_russian, pages, renderings, slug, update
 
 TIME = Figure(
     name="load step → answer, 95 %",
@@ -30,7 +30,12 @@ def test_every_figure_in_the_repository_is_as_it_was_measured() -> None:
 
 def test_pages_of_every_language_and_the_decisions_are_looked_through() -> None:
     found = {page.relative_to(REPOSITORY).as_posix() for page in pages(REPOSITORY)}
-    assert {"README.md", "docs/monitoring.md", "docs/decisions/0001-plain-up.md"} <= found
+    assert {
+        "README.md",
+        "docs/monitoring.md",
+        "docs/decisions/0001-plain-up.md",
+        "docs/ru/README.md",
+    } <= found
     assert "docs/benchmarks/README.md" not in found, "bench makes that one"
 
 
@@ -65,6 +70,37 @@ def test_a_word_after_the_path_takes_another_value_in_benchs_own_words(part: str
     filled, faults = fill(marked, FIGURES, file=PAGE)
     assert filled == f"It took <!-- fig speed.load-step-answer-95{part} -->{text}<!-- /fig -->."
     assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("english", "russian"),
+    [
+        ("4.08 s", "4.08~с"),
+        ("54,287", "54~287"),
+        ("2,133 s", "2~133~с"),
+        ("3.02 % of a core", "3.02~%~ядра"),
+        ("0", "0"),
+        ("2026-11-24", "2026-11-24"),
+        ("v1, cgroupfs", "v1, cgroupfs"),
+        ("5.6.1", "5.6.1"),
+    ],
+)
+def test_a_figure_on_a_russian_page_is_read_in_russian(english: str, russian: str) -> None:
+    assert in_russian(english) == russian.replace("~", "\N{NO-BREAK SPACE}")
+
+
+def test_only_the_russian_pages_have_russian_figures(tmp_path: Path) -> None:
+    results = tmp_path / "docs/benchmarks"
+    results.mkdir(parents=True)
+    (results / "speed.json").write_text(to_json(a_result(TIME)), encoding="utf-8")
+    pages_of_it = [tmp_path / "docs/page.md", tmp_path / "docs/ru/page.md"]
+    for page in pages_of_it:
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("It: <!-- fig speed.load-step-answer-95 --><!-- /fig -->\n", encoding="utf-8")
+    assert update(tmp_path) == []
+    english, russian = (page.read_text(encoding="utf-8") for page in pages_of_it)
+    assert ">2.50 s<" in english
+    assert ">2.50\N{NO-BREAK SPACE}с<" in russian
 
 
 def test_the_date_and_the_machine_of_a_run_can_be_named() -> None:
