@@ -20,6 +20,7 @@ from engine import (
     deploying,
     facts,
     images,
+    ports,
     ready,
     swarm,
     venv,
@@ -30,6 +31,7 @@ from engine.state import StateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from engine.ready import Workplace
 
@@ -52,12 +54,16 @@ def up(place: Workplace) -> int:
     code = streamed(UP, cwd=place.checkout)
     if code != 0:
         streamed(["docker", "compose", "ps", "--all"], cwd=place.checkout)
-        raise EngineError(
-            f"docker compose up: ended with exit code {code}. Way out: see above which service is "
-            f"not healthy, then read `docker compose logs <service>`."
-        )
+        raise EngineError(f"docker compose up: ended with exit code {code}. {_why_not_up(place, config)}")
     print(f"\nUp and healthy:\n{addresses.table(addresses.pages(config))}")
     return 0
+
+
+def _why_not_up(place: Workplace, config: dict[str, Any]) -> str:
+    held = ports.taken(ports.published(config), running=compose.running(place.checkout))
+    if held:
+        return ports.way_out(held)
+    return "Way out: see above which service is not healthy, then read `docker compose logs <service>`."
 
 
 def down(place: Workplace) -> int:

@@ -37,6 +37,12 @@ def config(checkout: Path) -> dict[str, Any]:
     return read
 
 
+def running(checkout: Path) -> frozenset[str]:
+    """Return the services of the stack that run; none where Compose cannot tell."""
+    asked = capture("docker", "compose", "ps", "--services", "--status", "running", cwd=checkout)
+    return frozenset(asked.stdout.split())
+
+
 def plugin_folder(*, root: bool) -> Path:
     """Return where the docker client looks for Compose: for everyone, or for this user."""
     if root:
