@@ -12,7 +12,7 @@ from docker import APIClient
 from engine import swarm
 from scaler.targets.swarm import LOOK_EVERY
 from tests.e2e.stack import wait_until
-from tests.swarm.cluster import PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
+from tests.swarm.cluster import FLASK_APP, PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SIZES = (50, 200)
@@ -20,7 +20,7 @@ WATCHED = 6.0
 KILOBYTES = 2.5
 """Of the engine's answer for each task, at most: what docs/swarm.md reckons with."""
 
-SAMPLES = 20
+SAMPLES = 12
 """That Prometheus takes of each container at each scrape, at most: likewise."""
 
 SMALL = f"{STACK}_small"
@@ -64,22 +64,22 @@ def watch(stack: Swarm) -> Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What one look at all tasks of the service takes: seconds, and bytes of the answer."""
+    """What one look at the tasks of a service takes: seconds, and kilobytes of the answer for each task."""
 
     seconds: float
-    size: int
+    kilobytes: float
 
 
-def listing(stack: Swarm) -> Listing:
+def listing(stack: Swarm, service: str) -> Listing:
     """Ask as the scaler does, without it."""
     client = APIClient(base_url=stack.leader().host, timeout=15)
-    filters = json.dumps({"service": [SMALL], "desired-state": ["running", "ready", "accepted", "remove"]})
+    filters = json.dumps({"service": [service], "desired-state": ["running", "ready", "accepted", "remove"]})
     begun = time.monotonic()
     answer = client.get(f"{client.base_url}/v{client.api_version}/tasks", params={"filters": filters})
-    assert len(answer.json()) == SIZES[-1]
+    count = len(answer.json())
     took = since(begun)
     client.close()
-    return Listing(seconds=took, size=len(answer.content))
+    return Listing(seconds=took, kilobytes=len(answer.content) / 1024 / count)
 
 
 def samples(stack: Swarm) -> float:
@@ -113,7 +113,9 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
         for size in SIZES:
             grow(calm, size)
             seen[size] = watch(calm)
-        look, taken = listing(calm), samples(calm)
+        look, taken = listing(calm, SMALL), samples(calm)
+        # Of this one a task says more: networks, a health check, labels.
+        whole = listing(calm, FLASK_APP)
     finally:
         calm.docker("service", "rm", SMALL, check=False)
         wait_until(lambda: not calm.service("small"), within=60, what="the end of the small service")
@@ -124,15 +126,15 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
                 f" to the engine; {cost.cpu * 100:.1f} % of a core",
                 end="",
             )
-        most = SIZES[-1] * LOOK_EVERY / look.seconds
         print(  # noqa: T201 - likewise
-            f"\n  a look at {SIZES[-1]} tasks takes {look.seconds * 1000:.0f} ms and"
-            f" {look.size / 1024 / SIZES[-1]:.1f} KB for each; at {most:.0f} it would take the whole"
-            f" {LOOK_EVERY:g} s until the next; {taken:.1f} samples of each container at a scrape"
+            f"\n  a look at {SIZES[-1]} tasks takes {look.seconds * 1000:.0f} ms; a task of flask-app is"
+            f" {whole.kilobytes:.1f} KB of the answer; Prometheus takes {taken:.1f} samples of each container"
         )
     few, many = seen[SIZES[0]], seen[SIZES[-1]]
     assert many.calls < 1.5 * few.calls + 1
-    # No worse than linear, with room for the noise of a busy machine.
-    assert many.tick < 2 * (SIZES[-1] / SIZES[0]) * few.tick
-    assert look.size < KILOBYTES * 1024 * SIZES[-1]
+    # No worse than linear, and done before the next look is due; a busy machine makes both longer.
+    assert many.cpu < 2 * (SIZES[-1] / SIZES[0]) * max(few.cpu, 0.01)
+    assert many.tick < LOOK_EVERY
+    assert look.seconds < LOOK_EVERY
+    assert whole.kilobytes < KILOBYTES
     assert taken < SAMPLES
