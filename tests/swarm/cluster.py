@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -211,6 +212,20 @@ class Swarm:
         # All at once, instead of one after another; refused when a step is quicker.
         self.docker("service", "scale", "--detach", f"{FLASK_APP}=1", check=False)
         self.await_ready(1, within=90)
+
+    def described(self) -> str:
+        """What a person would look at first: nodes, services, tasks, the lease, the last of the history."""
+        looks = (
+            ("node", "ls"),
+            ("service", "ls"),
+            ("service", "ps", "--no-trunc", FLASK_APP),
+            ("config", "inspect", "--format", "{{json .Spec.Labels}}", f"alertscale-lease-{STACK}"),
+        )
+        seen = [self.docker(*words, check=False) for words in looks] if self.alive() else []
+        history = [
+            f"{event['at']} {event['kind']} {event['reason']}: {event['text']}" for event in self.events()
+        ]
+        return "\n\n".join([*seen, f"load {os.getloadavg()[0]:.0f}", "\n".join(history[-25:])])
 
     def _complete(self, services: tuple[str, ...]) -> bool:
         form = "{{.Name}} {{.Replicas}}"

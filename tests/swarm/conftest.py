@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,18 @@ def _config() -> dict[str, Any]:
     )
     config: dict[str, Any] = json.loads(done.stdout)
     return config
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure, show the Swarm as it was at that moment: it is gone when a person looks."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("running")
+    if report.failed and isinstance(stack, Swarm):
+        report.sections.append(("the Swarm at that moment", stack.described()))
+    return report
 
 
 @pytest.fixture
