@@ -106,7 +106,7 @@ class _Running:
             self._serve(keeper.app, keeper.start)
             keeper.finish()
         else:
-            acting = self._act("", may_change=lambda: True)
+            acting = self._act("", is_ours_again=True, may_change=lambda: True)
             self._serve(acting.app, acting.begin)
         return self._exit
 
@@ -154,13 +154,13 @@ class _Running:
         self._exit = code
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _act(self, note: str, *, may_change: Callable[[], bool]) -> Acting:
+    def _act(self, note: str, *, is_ours_again: bool, may_change: Callable[[], bool]) -> Acting:
         settings = self._settings
         prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
         parts = wire(
             settings, self._place, stopping=self._stopping, prometheus=prometheus, may_change=may_change
         )
-        _take_over(parts.journal, note)
+        _take_over(parts.journal, note, is_ours_again=is_ours_again)
         selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
         app = create_app(
             autoscaler=parts.autoscaler,
@@ -195,9 +195,14 @@ class _Running:
             )
 
 
-def _take_over(journal: Journal, note: str) -> None:
-    """Take over what a person asked the scaler before us for; without it, act all the same."""
+def _take_over(journal: Journal, note: str, *, is_ours_again: bool) -> None:
+    """Take over what a person asked the scaler before us for; without it, act all the same.
+
+    A step that an earlier process of ours left is finished only if nobody has acted since.
+    """
     try:
+        if not is_ours_again:
+            journal.abandon("another scaler has acted since")
         if note:
             journal.replace_holds(read_holds(note))
     except JournalError as error:

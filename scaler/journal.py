@@ -326,6 +326,14 @@ class Journal:
                 (outcome, now, detail, step),
             )
 
+    def abandon(self, detail: str) -> None:
+        """End the steps that have no end, as undone when they were begun."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET outcome = ?, ended = started, detail = ? WHERE ended IS NULL",
+                (Outcome.UNDONE, detail),
+            )
+
     def unfinished(self) -> tuple[Step, ...]:
         """Return the steps that were begun and have no end, oldest first."""
         with self._cursor() as db:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -44,12 +44,24 @@ class Acting:
     idle: Callable[[], bool]
 
 
+class Act(Protocol):
+    """Makes what it takes to act."""
+
+    def __call__(self, note: str, *, is_ours_again: bool) -> Acting:
+        """Make it.
+
+        Args:
+            note: of the last holder.
+            is_ours_again: whether that was an earlier process of ours.
+        """
+
+
 class Keeper:
     """One thread that looks after the lease.
 
     Args:
         lease: our part in it.
-        act: makes what it takes to act, given the note of the last holder.
+        act: makes what it takes to act.
         lost: called once when we must not act any more.
         leave: called once when another is to act in our place; sets ``stopping``.
         stopping: set when the scaler ends.
@@ -59,7 +71,7 @@ class Keeper:
         self,
         *,
         lease: Lease,
-        act: Callable[[str], Acting],
+        act: Act,
         lost: Callable[[], object],
         leave: Callable[[], object],
         stopping: threading.Event,
@@ -100,7 +112,7 @@ class Keeper:
         log.info("this scaler acts")
         note = self._lease.note
         try:
-            acting = self._act(note)
+            acting = self._act(note, is_ours_again=self._lease.is_ours_again)
         except Exception:
             log.exception("this scaler cannot act; it leaves that to others for a while")
             self._lease.step_back()

@@ -55,7 +55,7 @@ class Record:
     Attributes:
         holder: who acts; empty when the last one has laid it down.
         address: ``host:port`` at which the holder serves.
-        node: the node that the holder is on.
+        node: the node that the holder is on, or the last one was.
         note: what the next holder has to know, as text; the holder's own.
         wanted: who asks the holder for it; empty when nobody does.
         turn: rises with each writing of a holder.
@@ -124,6 +124,7 @@ class Lease:
         self._take_at = -math.inf
         self._wanted_at = -math.inf
         self._written_at = -math.inf
+        self._before = ""
 
     @property
     def holder(self) -> Record | None:
@@ -137,6 +138,11 @@ class Lease:
     def note(self) -> str:
         """What the last holder wrote down for us."""
         return self._seen.note if self._seen is not None else ""
+
+    @property
+    def is_ours_again(self) -> bool:
+        """Whether the one that held it before us was an earlier process on our node: nobody acted since."""
+        return bool(self._node) and self._before == self._node
 
     @property
     def acting(self) -> bool:
@@ -169,6 +175,7 @@ class Lease:
         self._free_at = now if self._free_at is None else self._free_at
         if now < self._take_at or (now - self._free_at < self._ttl and self._leads()):
             return False
+        self._before = found.node if found is not None else ""
         return self._write(self._mine(found or Record(holder="")))
 
     def _watch(self, found: Record | None, now: float) -> None:
@@ -230,7 +237,7 @@ class Lease:
         """
         acting, self._written_at = self.acting, -math.inf
         if acting and self._seen is not None:
-            self._write(replace(self._seen, holder="", address="", node="", wanted="", note=note))
+            self._write(replace(self._seen, holder="", address="", wanted="", note=note))
             self._written_at = -math.inf
 
     def step_back(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scaler.__main__ import _take_over
 from scaler.errors import LabelError, RequestError
 from scaler.journal import read_holds, write_holds
 from scaler.reasons import Direction, EventKind, Outcome, Pause, ReplicaState
@@ -347,6 +348,21 @@ class TestTakeover:
 
         assert (left.direction, step.reason) == (Direction.UP, Outcome.DONE)
         assert rig.swarm.calls == ["web 2"]
+
+    def test_but_not_when_another_has_acted_since(self, rig: SwarmRig) -> None:
+        """It may be of hours ago, and the count that it asked for somebody else's by now."""
+        rig.swarm.add(labels=labels(**{"ready-timeout": "50ms"}))
+        rig.swarm.sick = "starting"
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.swarm.calls)
+        rig.wire()
+        _take_over(rig.journal, "", is_ours_again=False)
+        with running(rig):
+            never(lambda: len(rig.swarm.calls) > 1, rig=rig)
+
+        assert rig.swarm.count() == 2
+        assert rig.journal.undone_at(WEB) is not None
 
 
 def test_an_engine_that_comes_back_is_followed_again(rig: SwarmRig) -> None:

@@ -109,6 +109,14 @@ class TestSteps:
 
         assert [step.id for step in journal.unfinished()] == begun
 
+    def test_those_that_are_abandoned_end_as_undone_when_they_were_begun(self, journal: Journal) -> None:
+        ended(journal, Outcome.DONE, now=20)
+        begin(journal, now=30)
+        journal.abandon("another scaler has acted since")
+
+        assert journal.unfinished() == ()
+        assert (journal.last_change(WEB), journal.undone_at(WEB)) == (20, 30)
+
     def test_only_a_step_that_was_done_is_a_change(self, journal: Journal) -> None:
         ended(journal, Outcome.DONE, now=20)
         ended(journal, Outcome.FAILED, now=30)

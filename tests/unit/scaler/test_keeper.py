@@ -51,8 +51,8 @@ class Scaler:
             stopping=self.stopping,
         )
 
-    def act(self, note: str) -> Acting:
-        self.did.append(f"act on {note!r}")
+    def act(self, note: str, *, is_ours_again: bool) -> Acting:
+        self.did.append(f"act on {note!r}{' again' if is_ours_again else ''}")
         if self.fault is not None:
             raise self.fault
         return Acting(app=Response("acts"), begin=self.begin, note=self.write, idle=lambda: not self.stepping)
@@ -153,6 +153,17 @@ class TestStandingBy:
         until(lambda: mine.did)
 
         assert mine.did[0] == "act on 'what a person asked for'"
+
+    def test_it_knows_that_an_earlier_process_on_its_node_was_the_last_to_act(
+        self, mine: Scaler, store: Store
+    ) -> None:
+        before = Lease(store=store, me="earlier", address="", node="me", clock=Time())
+        before.try_to_take()
+        before.lay_down("")
+        mine.start()
+        until(lambda: mine.did)
+
+        assert mine.did[0] == "act on '' again"
 
     @pytest.mark.usefixtures("other")
     def test_a_holder_that_was_silent_is_handed_nothing_while_the_lease_cannot_be_taken(

@@ -262,6 +262,38 @@ class TestLayingDown:
         assert not two.a.acting
 
 
+class TestWhoHeldItBefore:
+    def test_an_earlier_process_on_our_node_is_known_however_it_ended(self, two: Two) -> None:
+        two.a.try_to_take()
+        two.a.lay_down("")
+        again = two.lease("a")
+        assert again.try_to_take()
+        assert again.is_ours_again
+        third = two.lease("a")
+        third.try_to_take()
+        two.time.now += TTL
+        assert third.try_to_take()
+        assert third.is_ours_again
+
+    def test_a_process_on_another_node_is_none(self, two: Two) -> None:
+        two.a.try_to_take()
+        two.a.lay_down("")
+        assert two.b.try_to_take()
+        two.b.lay_down("")
+        again = two.lease("a")
+        assert again.try_to_take()
+
+        assert (two.a.is_ours_again, two.b.is_ours_again, again.is_ours_again) == (False, False, False)
+
+    def test_who_does_not_know_its_node_knows_of_none(self, two: Two) -> None:
+        first, second = (Lease(store=two.store, me=name, address="", clock=two.time) for name in "cd")
+        first.try_to_take()
+        first.lay_down("")
+
+        assert second.try_to_take()
+        assert not second.is_ours_again
+
+
 class TestTheLeaderOfThoseThatKeepIt:
     """When its node dies, nothing can be written for a while: who acts had better be elsewhere."""
 
