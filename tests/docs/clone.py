@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import requests
+
 from tests.docs.script import Places
-from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
+from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
 from tools.blocks import Page
 
 PROJECT: Final = "alertscale-docs"
@@ -30,6 +32,10 @@ PORTS: Final = {
 
 _ALERTSCALE: Final = """#!/bin/sh
 PYTHONPATH="{clone}" exec "{python}" -m alertscale "$@"
+"""
+# Not a link to the real one: make clean and make venv of a page would empty that.
+_PYTHON: Final = """#!/bin/sh
+exec "{python}" "$@"
 """
 
 
@@ -106,6 +112,16 @@ class Clone:
             self._restore_files()
             self._restore_stack()
 
+    def provide_programs(self) -> None:
+        """Write alertscale, which the reader has installed, and the Python of ``make venv``."""
+        self._program(self.programs / "alertscale", _ALERTSCALE)
+        self._program(self.directory / ".venv/bin/python", _PYTHON)
+
+    def _program(self, file: Path, text: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.format(clone=self.directory, python=sys.executable), encoding="utf-8")
+        file.chmod(0o755)
+
     def _remove_projects_below(self, scratch: Path) -> None:
         for project, folder in _projects():
             if folder.is_relative_to(scratch):
@@ -113,25 +129,33 @@ class Clone:
 
     def _restore_files(self) -> None:
         if git(self.directory, "status", "--porcelain", "--ignored", "--", ".", ":!.venv"):
-            git(self.directory, "clean", "-fdxq", "--exclude=.venv")
+            git(self.directory, "clean", "-fdxq")
             git(self.directory, "checkout", "--quiet", ".")
+            self.provide_programs()
             self.stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload", check=False)
         for entry in self.home.iterdir():
             if entry.name != ".curlrc":
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
     def _restore_stack(self) -> None:
+        # The scaler first: it takes a replica away sooner than Compose, and may be about to add one.
+        if any(container["State"]["Running"] for container in self.stack.containers("scaler")):
+            self._settle()
         if self._containers() != self._running:
             self.stack.compose("up", "--detach", "--remove-orphans")
-            # Not --wait, which gives up at the first that is unhealthy, though it may be starting over.
-            wait_until(lambda: not self._ailing(), within=120, what="a healthy stack again", every=0.5)
-        self.stack._tokens.clear()
-        if self.stack.service().get("pause", "none") != "none":
-            self.stack.pause("none")
-        if len(self.stack.service()["replicas"]) != 1:
-            self.stack.scale(1)
+            self._settle()
+        # Not --wait, which gives up at the first that is unhealthy, though it may be starting over.
+        wait_until(lambda: not self._ailing(), within=120, what="a healthy stack again", every=0.5)
         self._end_silences()
         self.remember()
+
+    def _settle(self) -> None:
+        wait_until(self._answers, within=60, what="an answer of the scaler's")
+        self.stack._tokens.clear()
+        if self.stack.service()["pause"] != "none":
+            self.stack.pause("none")
+        if self.stack.service()["wanted"] is not None or len(self.stack.service()["replicas"]) != 1:
+            self.stack.scale(1)
 
     def _end_silences(self) -> None:
         url = self.stack.url("ALERTMANAGER_PORT", "/api/v2")
@@ -143,6 +167,12 @@ class Clone:
         """Take the containers as they are now for those that a page is to find."""
         self._running.clear()
         self._running.update(self._containers())
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.stack.service())
+        except requests.RequestException:
+            return False
 
     def _ailing(self) -> str:
         label = f"label=com.docker.compose.project={self.stack.project}"
@@ -185,17 +215,12 @@ def started(place: Path) -> Iterator[Clone]:
     git(directory, "init", "--quiet", "--initial-branch=main")
     git(directory, "add", "--all")
     git(directory, "commit", "--quiet", "--message=The repository as it is")
-    (directory / ".git/info/exclude").write_text("/.venv\n", encoding="ascii")
-    (directory / ".venv").symlink_to(REPOSITORY / ".venv")
     stack = Stack(
         directory=directory,
         ports={name: free_port() for name in PORTS},
         project=PROJECT,
         files=("docker-compose.yml",),
     )
-    program = programs / "alertscale"
-    program.write_text(_ALERTSCALE.format(clone=directory, python=sys.executable), encoding="utf-8")
-    program.chmod(0o755)
     (home / ".curlrc").write_text(_connects(stack), encoding="ascii")
     try:
         stack.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
@@ -203,6 +228,7 @@ def started(place: Path) -> Iterator[Clone]:
         config = json.loads(stack.compose("config", "--format", "json"))
         derived = [name for part in ("services", "networks", "volumes") for name in config[part]]
         clone = Clone(stack=stack, home=home, programs=programs, derived=derived)
+        clone.provide_programs()
         clone.remember()
         yield clone
     finally:

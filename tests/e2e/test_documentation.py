@@ -80,7 +80,7 @@ touch ~/left
     assert (stack.service()["pause"], len(stack.containers())) == ("none", 1)
     assert stack.containers("locust")
     assert stack.containers("web", project="shop-of-a-test") == []
-    assert git(stack.directory, "status", "--porcelain", "--ignored") == "!! .venv\n"
+    assert git(stack.directory, "status", "--porcelain", "--ignored") == "!! .venv/\n"
     assert not (clone.home / "left").exists()
     silences = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/silences"), timeout=10).json()
     assert [one for one in silences if one["status"]["state"] == "active"] == []
