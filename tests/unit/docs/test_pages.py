@@ -28,6 +28,11 @@ MAKE = re.compile(r"\bmake((?: +(?:[a-z][\w-]*|[A-Z_]+=\S+))+)")
 SCRIPT = re.compile(r"(?<![\w./<-])(?:\./)?((?:deploy|locust|nginx|tests|tools|engine|\.ci)/[\w./-]+)")
 # What a test or a deploy makes, and is not there in a fresh clone.
 MADE = re.compile(r"locust/reports/|nginx/conf\.d/|deploy/deploy\.pub")
+# What changes the machine beyond the stack of the test, or is a suite of its own.
+BEYOND = re.compile(
+    r"\bdocker \w+ prune\b|\bdocker swarm\b|\bsudo\b|\bsystemctl\b|\bssh\b|\bgit push\b"
+    r"|\bmake (?:clean|venv|browser|deploying|test|lint|unit|integration|e2e|bench|soak|swarm|test-)"
+)
 
 
 def name(page: Page, block: Block) -> str:
@@ -57,6 +62,18 @@ def test_what_commands_call_exists(page: Page, block: Block) -> None:
     if not block.directory:
         for path in SCRIPT.findall(block.commands):
             assert MADE.match(path) or (ROOT / path).exists(), f"{name(page, block)}: there is no {path}"
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), [pytest.param(*one, id=name(*one)) for one in COMMANDS if one[1].runs]
+)
+def test_what_is_run_changes_nothing_but_the_stack_of_the_test(page: Page, block: Block) -> None:
+    for number, command in enumerate(block.commands.splitlines(), start=block.line + 1):
+        found = BEYOND.search(command.partition(" # ")[0])
+        assert not found, (
+            f"{page.file}:{number}: {found[0]!r} would change more than the stack of the test. "
+            "Way out: <!-- parse only: REASON -->"
+        )
 
 
 @pytest.mark.parametrize(
