@@ -51,12 +51,14 @@ class Clone:
         stack: running.
         home: the reader's home directory.
         programs: a directory with what the reader has installed, which is alertscale.
+        image: any that is on the engine.
         derived: names that Compose puts the project's before: of services, networks and volumes.
     """
 
     stack: Stack
     home: Path
     programs: Path
+    image: str
     derived: Sequence[str]
     _running: dict[str, str] = field(default_factory=dict)
 
@@ -129,6 +131,7 @@ class Clone:
 
     def _restore_files(self) -> None:
         if git(self.directory, "status", "--porcelain", "--ignored", "--", ".", ":!.venv"):
+            self._take_files()
             git(self.directory, "clean", "-fdxq")
             git(self.directory, "checkout", "--quiet", ".")
             self.provide_programs()
@@ -136,6 +139,13 @@ class Clone:
         for entry in self.home.iterdir():
             if entry.name != ".curlrc":
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+    def _take_files(self) -> None:
+        """Become the owner of what containers wrote as root."""
+        if os.geteuid() != 0:
+            owner = f"{os.geteuid()}:{os.getegid()}"
+            chown = ("--entrypoint", "chown", self.image, "-R", owner, "/clone")
+            _docker("run", "--rm", "--volume", f"{self.directory}:/clone", *chown)
 
     def _restore_stack(self) -> None:
         # The scaler first: it takes a replica away sooner than Compose, and may be about to add one.
@@ -190,7 +200,7 @@ def _projects() -> set[tuple[str, Path]]:
     label = '{{.Label "com.docker.compose.project%s"}}'
     listed = _docker("ps", "--all", "--format", f"{label % ''}\t{label % '.working_dir'}")
     found = {line.partition("\t") for line in listed.splitlines()}
-    return {(project, Path(folder)) for project, _, folder in found}
+    return {(project, Path(folder)) for project, _, folder in found if project}
 
 
 def _docker(*words: str) -> str:
@@ -227,7 +237,8 @@ def started(place: Path) -> Iterator[Clone]:
         stack.await_replicas(1, within=30)
         config = json.loads(stack.compose("config", "--format", "json"))
         derived = [name for part in ("services", "networks", "volumes") for name in config[part]]
-        clone = Clone(stack=stack, home=home, programs=programs, derived=derived)
+        image = config["services"]["nginx"]["image"]
+        clone = Clone(stack=stack, home=home, programs=programs, image=image, derived=derived)
         clone.provide_programs()
         clone.remember()
         yield clone

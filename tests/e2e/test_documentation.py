@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.clone import Clone, git, started
+from tests.docs.clone import PROJECT, Clone, ProjectInUseError, git, started
 from tests.docs.running import failure
 from tests.e2e.stack import REPOSITORY
 from tools.blocks import pages, read
@@ -84,3 +84,9 @@ touch ~/left
     assert not (clone.home / "left").exists()
     silences = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/silences"), timeout=10).json()
     assert [one for one in silences if one["status"]["state"] == "active"] == []
+
+
+def test_a_page_touches_no_project_that_is_there(clone: Clone, tmp_path: Path) -> None:
+    page = read(f"<!-- run in: {PROJECT} -->\n```sh\nls\n```\n", file=Path("docs/page.md"))
+    with pytest.raises(ProjectInUseError, match=PROJECT), clone.page(page, tmp_path):
+        pytest.fail("it would be run")
