@@ -127,6 +127,8 @@ say "Deploying ${files[*]} as $stack ..."
 chosen=()
 for file in "${files[@]}" "$live"; do chosen+=(--compose-file "$file"); done
 docker stack deploy --prune "${auth[@]}" "${chosen[@]}" "$stack" >/dev/null
+declare -A held=()
+for name in "${!pause[@]}"; do held[$name]=${pause[$name]}; done
 pause=()
 
 state() { # of each service: name, running/wanted, what Swarm says of its update
@@ -142,6 +144,10 @@ while true; do
     now=$(state)
     back=$(awk '$3 ~ /^rollback|paused/ { print $1 }' <<<"$now")
     if [ -n "$back" ]; then
+        # What Swarm takes back to is the definition as it was held.
+        for name in $back; do
+            [ -z "${held[$name]+set}" ] || pause[$name]=${held[$name]}
+        done
         reason=$(docker service ps --no-trunc --format '{{.Error}}' "$(head -n 1 <<<"$back")" | awk 'NF' | head -n 1)
         die "${back//$'\n'/, }: the new version did not become healthy (${reason:-no reason given}); Swarm takes it back" \
             "docker service ps --no-trunc ${back%%$'\n'*} shows its tasks; the old version serves"

@@ -80,6 +80,8 @@ def test_a_broken_version_is_taken_back_and_the_deploy_says_why(
     assert "flask-app: the new version did not become healthy" in done.stderr
     wait_until(lambda: image(calm) == before, within=60, what="the version before")
     calm.await_ready(1, within=60)
+    # It was held while it was deployed, and is not any more: the scaler goes on.
+    wait_until(lambda: calm.service().get("pause_label") == "none", within=30, what="the label's end")
 
 
 def test_a_new_version_keeps_the_live_count_and_loses_nothing(
