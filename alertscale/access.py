@@ -14,8 +14,9 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 DEFAULT_TOKEN_FILE: Final = Path("/run/alertscale/token")
 """Where it is inside the scaler's own container."""
 
-GET_TOKEN: Final = (  # the command that reads it
+GET_TOKEN: Final = (  # the command that reads it, and what makes one where none is
     "export ALERTSCALE_TOKEN=$(docker compose exec -T scaler cat /run/alertscale/token)"  # noqa: S105 - no secret
+    "; where that file is missing, `docker compose restart scaler` makes a new one"
 )
 
 VARIABLES: Final[Mapping[str, tuple[str, str]]] = {

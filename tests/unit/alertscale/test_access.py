@@ -58,6 +58,7 @@ def test_without_a_token_it_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(UnauthorizedError, match="none was given") as caught:
         access(tmp_path).token()
     assert "docker compose exec -T scaler cat /run/alertscale/token" in caught.value.way_out
+    assert "docker compose restart scaler" in caught.value.way_out
     assert caught.value.exit is Exit.UNAUTHORIZED
 
 
