@@ -41,7 +41,8 @@ def make(checkout: Path, *, ensurepip: bool, may_install: bool, logs: Path) -> t
         The Debian packages that were installed for it.
 
     Raises:
-        NotReadyError: This Python cannot make virtual environments, and nothing may be installed.
+        NotReadyError: This Python cannot make virtual environments, and nothing may be installed; or
+            `.venv` is a link to one that is not up to date, which others may be using.
         CommandFailedError: Making it failed.
     """
     folder = checkout / ".venv"
@@ -49,6 +50,8 @@ def make(checkout: Path, *, ensurepip: bool, may_install: bool, logs: Path) -> t
     stamp = folder / STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return ()
+    if folder.is_symlink():
+        raise NotReadyError([_not_ours(folder)])
     fresh = () if ensurepip else _provide_venv(may_install=may_install, logs=logs)
     log = logs / "venv.log"
     logged("Making .venv", [sys.executable, "-m", "venv", "--clear", str(folder)], log=log)
@@ -59,6 +62,13 @@ def make(checkout: Path, *, ensurepip: bool, may_install: bool, logs: Path) -> t
     )
     stamp.write_text(wanted, encoding="utf-8")
     return fresh
+
+
+def _not_ours(folder: Path) -> Missing:
+    return Missing(
+        what=f"{folder} is a link to {folder.readlink()}, not made from this checkout's {REQUIREMENTS}",
+        way_out=f"make it where it is, or remove the link (rm {folder}) to get one of this checkout's own",
+    )
 
 
 def _provide_venv(*, may_install: bool, logs: Path) -> tuple[str, ...]:

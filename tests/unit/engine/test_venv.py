@@ -49,3 +49,13 @@ def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Path) -> None
     wanted = fingerprint(checkout / REQUIREMENTS, python=platform.python_version())
     stamp.write_text(wanted, encoding="utf-8")
     assert make(checkout, ensurepip=False, may_install=False, logs=checkout / "log") == ()
+
+
+def test_a_link_to_an_environment_of_others_is_not_cleared(checkout: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "bin").mkdir(parents=True)
+    (checkout / ".venv").symlink_to(theirs)
+    with pytest.raises(NotReadyError, match="theirs") as caught:
+        make(checkout, ensurepip=True, may_install=False, logs=checkout / "log")
+    assert f"rm {checkout / '.venv'}" in str(caught.value)
+    assert (theirs / "bin").is_dir()
