@@ -20,6 +20,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tools.faults import Fault
+
 COMMANDS: Final = frozenset({"sh", "console"})
 LANGUAGES: Final = COMMANDS | {
     "css",
@@ -50,25 +52,6 @@ _MARK: Final = re.compile(rf"<!--\s*({'|'.join(_MARKS)})\b[\s:]*(.*?)\s*-->", re
 _COMMENT: Final = re.compile(r"<!--(.*?)-->", re.DOTALL)
 _INFO: Final = re.compile(r'(?P<language>[\w+#.-]*)(?P<attributes>(?:\s+\w+="[^"]*")*)\s*')
 _ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """What is wrong with a page.
-
-    Attributes:
-        file: relative to the repository.
-        line: from 1 on.
-        text: what is wrong, and the way out.
-    """
-
-    file: Path
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        """As compilers print it."""
-        return f"{self.file}:{self.line}: {self.text}"
 
 
 @dataclass(frozen=True, kw_only=True)

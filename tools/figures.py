@@ -18,7 +18,6 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,7 @@ from typing import Final
 from bench.model import Figure, Result
 from bench.results import COMMITTED, load
 from bench.words import duration, number, quantity
+from tools.faults import Fault
 
 REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -50,25 +50,6 @@ _CODE: Final = re.compile(
     r"|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\2(?!`)",  # within a line
     re.MULTILINE | re.DOTALL,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """A figure that a page asks for in vain, or that is not as it was measured.
-
-    Attributes:
-        file: relative to the repository.
-        line: from 1 on.
-        text: what is wrong, and the way out.
-    """
-
-    file: Path
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        """As compilers print it."""
-        return f"{self.file}:{self.line}: {self.text}"
 
 
 def slug(name: str) -> str:

@@ -19,7 +19,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pymdownx.slugs import slugify  # type: ignore[import-untyped]
 
-from tools.blocks import Block, Fault, read
+from tools.blocks import Block, read
+from tools.faults import Fault
 from tools.markdown import anchor
 
 ROOT = Path(__file__).parents[3]
