@@ -22,12 +22,12 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from scaler.alerts import ServiceKey
 from scaler.arguments import whole_argument, word_argument
 from scaler.assets import Assets, load_uplot, make_assets
+from scaler.chart import RANGES, Chart, History
 from scaler.errors import AlertscaleError, RequestError
-from scaler.history import RANGES, Chart, History
 from scaler.journal import Event
 from scaler.pipeline import Pipeline, Station
 from scaler.reasons import ErrorReason, EventKind
-from scaler.rules import rule_links
+from scaler.rulelinks import rule_links
 from scaler.selfcheck import Finding
 from scaler.sentences import sentence
 from scaler.source import Prometheus, Source

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from scaler import history, pipeline
+from scaler import chart, pipeline
 
 TESTDATA = Path(__file__).parents[1] / "testdata"
 
@@ -26,7 +26,7 @@ def main(address: str, project: str, service: str) -> None:
         "query_range": (
             "/api/v1/query_range",
             {
-                "query": history.query((project, service), step),
+                "query": chart.query((project, service), step),
                 "start": str(end - 60),
                 "end": str(end),
                 "step": str(step),

@@ -22,8 +22,8 @@ from prometheus_client import CollectorRegistry
 
 from scaler.__main__ import _validator
 from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, Verdict, judge
+from scaler.chart import SERIES
 from scaler.errors import RequestError, UnavailableError
-from scaler.history import SERIES
 from scaler.journal import Event, Journal
 from scaler.labels import Limits
 from scaler.metrics import Metrics

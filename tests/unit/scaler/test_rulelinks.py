@@ -4,7 +4,7 @@ from typing import Any
 
 from scaler.journal import Event
 from scaler.reasons import EventKind
-from scaler.rules import rule_links
+from scaler.rulelinks import rule_links
 
 UP = "http://localhost:10090/graph?g0.expr=up"
 DOWN = "http://localhost:10090/graph?g0.expr=down"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scaler.alerts import ServiceKey
+from scaler.chart import RANGES, History, query
 from scaler.errors import UnavailableError
-from scaler.history import RANGES, History, query
 from scaler.journal import Event, Journal
 from scaler.reasons import EventKind
 from tests.fakes import AtOnce
