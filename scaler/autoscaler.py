@@ -199,7 +199,9 @@ class Autoscaler:
                 reason=ErrorReason.OUT_OF_BOUNDS,
             )
         self._journal.set_wanted(key, replicas)
-        return self._manual(key, f"asked for {replicas} replicas", "scale")
+        return self._manual(
+            key, f"asked for {replicas} {'replica' if replicas == 1 else 'replicas'}", "scale"
+        )
 
     def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
         """Take away certain replicas, all at once, as a step down takes one: for a deploy.

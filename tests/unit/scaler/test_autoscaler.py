@@ -591,9 +591,12 @@ class TestByHand:
             until(lambda: rig.service().wanted is None)
             rig.autoscaler.scale("shop/web", 2)
             rig.settle(["shop-web-1", "shop-web-2"])
+            until(lambda: rig.service().wanted is None)
+            rig.autoscaler.scale("web", 1)
+            rig.settle(["shop-web-1"])
             manual = [event.text for event in rig.events(EventKind.MANUAL)]
 
-        assert manual == ["asked for 2 replicas", "asked for 3 replicas"]
+        assert manual == ["asked for 1 replica", "asked for 2 replicas", "asked for 3 replicas"]
 
     def test_once_reached_alerts_count_again(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="3"))
