@@ -1,0 +1,51 @@
+"""docs/messages.md has what the code can say, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.lookup.messages import PASSED, UnreadableError, everything, messages, of_script, page
+from tools.pages import REPOSITORY
+
+OWN = frozenset({"OurError"})
+
+
+def texts(source: str) -> list[str]:
+    return [one.text for one in messages(source, file="a/b.py", own=OWN)]
+
+
+def test_a_raise_is_found_with_placeholders() -> None:
+    assert texts('raise OurError(f"{self._directory}: no " f"{len(names)} of them")') == [
+        "<directory>: no <names> of them"
+    ]
+
+
+def test_a_conditional_text_is_each_of_its_texts() -> None:
+    assert texts('raise OurError("no " + ("door" if a else "wall"))') == ["no door", "no wall"]
+
+
+def test_a_text_with_a_name_is_followed_to_where_it_is_set() -> None:
+    assert texts('def f():\n    why = "it is shut"\n    raise OurError(f"no: {why}")') == ["no: it is shut"]
+
+
+def test_a_text_that_cannot_be_read_is_told_with_file_and_line() -> None:
+    with pytest.raises(UnreadableError, match=r"^a/b\.py:2: <error> has no fixed word"):
+        texts("\nraise OurError(str(error))")
+
+
+def test_what_a_script_dies_with_is_found() -> None:
+    (one,) = of_script('die "$name: no port" \\\n    "give one"', file="x.sh")
+    assert (one.text, one.way_out) == ("<name>: no port", "give one")
+
+
+def test_every_exemption_is_of_a_file_that_there_is() -> None:
+    assert all((REPOSITORY / key.partition(":")[0]).is_file() for key in PASSED)
+
+
+def test_the_page_is_current_and_a_new_message_makes_it_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = (REPOSITORY / "docs/messages.md").read_text(encoding="utf-8")
+    assert page() == current, "make it anew: make pages"
+    found = dict(everything())
+    new = tuple(messages('raise OurError("quite new")', file="scaler/new.py", own=OWN))
+    monkeypatch.setattr("tools.lookup.messages.everything", lambda: found | {"scaler": found["scaler"] + new})
+    assert page() != current

@@ -1,0 +1,264 @@
+"""Every error message, from the calls of our own exceptions and of the scripts' ``die`` and ``fail``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+from tools.markdown import table
+
+REPOSITORY: Final = Path(__file__).parents[2]
+
+PROGRAMS: Final = ("alertscale", "scaler", "exporter", "service", "engine")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Message:
+    """A text that a person may see.
+
+    Attributes:
+        text: with a word in angle brackets for each part that differs.
+        error: the name of its class.
+        file: where it is made, relative to the repository.
+        line: likewise, from 1 on.
+        way_out: what its argument ``way_out`` says; empty where there is none.
+        reason: the member of ErrorReason or Reason that the call names; empty where it names none.
+    """
+
+    text: str
+    error: str
+    file: str
+    line: int = field(compare=False)
+    way_out: str = ""
+    reason: str = ""
+
+
+class UnreadableError(ValueError):
+    """A text has no fixed word; ``str()`` names the file and the line."""
+
+
+def classes(sources: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of all exceptions that these sources define, by their bases."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for text in sources.values()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    }
+    found: set[str] = {"Exception"}
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return frozenset(found - {"Exception"} | {"Missing"} & bases.keys())
+
+
+def _words(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    names = re.findall(r"[A-Za-z]\w*", re.sub(r"'[^']*'", "", text))
+    names = [
+        n.strip("_") for n in names if n not in {"self", "str", "join", "repr", "len", "sorted", "strip"}
+    ]
+    return f"<{(names[-1] if names else 'value').lower().replace('_', ' ')}>"
+
+
+def rendered(node: ast.expr, known: Mapping[str, ast.expr]) -> tuple[str, ...]:
+    """Return each text that an expression can be, with placeholders."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return (text,)
+        case ast.JoinedStr(values=parts):
+            every = [
+                rendered(p.value, known) if isinstance(p, ast.FormattedValue) else rendered(p, known)
+                for p in parts
+            ]
+            return tuple("".join(one) for one in product(*every))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return tuple(a + b for a, b in product(rendered(left, known), rendered(right, known)))
+        case ast.IfExp(body=body, orelse=orelse):
+            return rendered(body, known) + rendered(orelse, known)
+        case ast.Name(id=name) if name in known:
+            return rendered(known[name], {k: v for k, v in known.items() if k != name})
+        case _:
+            return (_words(node),)
+
+
+def _assigned(body: Iterable[ast.AST]) -> dict[str, ast.expr]:
+    found: dict[str, list[ast.expr]] = {}
+    for node in body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found.setdefault(name, []).append(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found.setdefault(name, []).append(value)
+    texts = ast.Constant | ast.JoinedStr | ast.BinOp | ast.IfExp
+    return {name: of[0] for name, of in found.items() if len(of) == 1 and isinstance(of[0], texts)}
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[Function | None, ast.Call]]:
+    def within(node: ast.AST, function: Function | None) -> Iterator[tuple[Function | None, ast.Call]]:
+        inner = node if isinstance(node, Function) else function
+        if isinstance(node, ast.Call):
+            yield inner, node
+        for child in ast.iter_child_nodes(node):
+            yield from within(child, inner)
+
+    yield from within(tree, None)
+
+
+def messages(
+    text: str, *, file: str, own: frozenset[str], passed: frozenset[str] = frozenset()
+) -> Iterator[Message]:
+    """Yield what one source can say.
+
+    Args:
+        text: of the source.
+        file: its name.
+        own: the names of exceptions of ours.
+        passed: functions, as "file:function", where a text without a fixed word is right.
+
+    Raises:
+        UnreadableError: a text has no fixed word, and its function is not in ``passed``.
+    """
+    tree = ast.parse(text)
+    constants = _assigned(tree.body)
+    for function, call in _calls(tree):
+        words = {k.arg: k.value for k in call.keywords}
+        told = call.args[0] if call.args else words.get("what")
+        if not (isinstance(call.func, ast.Name) and call.func.id in own and told is not None):
+            continue
+        known = constants | (_assigned(ast.walk(function)) if function else {})
+        way_out = " / ".join(rendered(words["way_out"], known)) if "way_out" in words else ""
+        reason = words.get("reason")
+        named = reason.attr.lower() if isinstance(reason, ast.Attribute) else ""
+        for one in rendered(told, known):
+            if not re.search(r"\w", re.sub(r"<[^<>]*>", "", one)):
+                if f"{file}:{function.name if function else ''}" in passed:
+                    continue
+                raise UnreadableError(f"{file}:{call.lineno}: {one} has no fixed word")
+            yield Message(
+                text=one, error=call.func.id, file=file, line=call.lineno, way_out=way_out, reason=named
+            )
+
+
+PASSED: Final[Mapping[str, str]] = {
+    "alertscale/check/tree.py:read": "a text of the YAML parser",
+    "alertscale/checking.py:findings_in": "the text of the error that was caught, below a file",
+    "alertscale/client.py:_failure": "the scaler's own sentence, which is in its table",
+    "scaler/alerts.py:parse": "what the schema of an alert wants, with its place",
+    "scaler/autoscaler.py:run": "the text of the error that was caught",
+    "scaler/autoscaler.py:_find": "the text of the error that was caught",
+    "scaler/crew.py:_run": "the text of the error that was caught",
+    "scaler/journal.py:_cursor": "the text of the error that was caught",
+    "scaler/labels.py:read_limits": "faults of labels: docs/labels.md",
+    "scaler/monitoring.py:read_login": "faults of variables: docs/settings.md",
+    "scaler/monitoring.py:_print_hash": "faults of variables: docs/settings.md",
+    "scaler/refusals.py:refusal": "the engine's own words",
+    "scaler/settings.py:read_settings": "faults of variables: docs/settings.md",
+    "scaler/targets/compose.py:_model": "the text of the error that was caught",
+    "exporter/cgroup.py:_read": "a path: it is caught, and never shown",
+    "exporter/settings.py:load": "faults of variables: docs/settings.md",
+    "service/settings.py:read_settings": "faults of variables: docs/settings.md",
+    "engine/cluster.py:start": "the list of what is missing, each an entry of the table",
+    "engine/plan.py:decide": "the list of what is missing, each an entry of the table",
+    "engine/stand_ins.py:lacks_mmdebstrap": "the list of what is missing, each an entry of the table",
+    "engine/swarm.py:up": "the list of what is missing, each an entry of the table",
+    "engine/swarm.py:possible": "the list of what is missing, each an entry of the table",
+    "engine/swarm.py:wait_up": "the list of what is missing, each an entry of the table",
+    "engine/venv.py:make": "the list of what is missing, each an entry of the table",
+    "engine/venv.py:_provide_venv": "the list of what is missing, each an entry of the table",
+}
+"""Where a text has no fixed word, as "file:function", and what it is then."""
+
+_SHELL: Final = re.compile(
+    r'(?<![\w-])(die|fail|give_up|missing) "((?:[^"\\]|\\.)*)"(?: (?:\\\n *)?"((?:[^"\\]|\\.)*)")?'
+)
+_SHELL_FILES: Final = ("deploy/*.sh", "deploy/server/*.sh")
+_PART: Final = re.compile(r"\$\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\$\{!?(\w+)[^}]*\}|\$(\w+)|\$[*@#]")
+
+
+def of_script(text: str, *, file: str) -> Iterator[Message]:
+    """Yield what the helpers of a script are given, with placeholders for its variables."""
+
+    def part(found: re.Match[str]) -> str:
+        name = found[1] or found[2] or ""
+        return f"<{name.lower().replace('_', ' ')}>" if name[:1].isalpha() else "<value>"
+
+    plain = _PART.sub(part, text)
+    for found in _SHELL.finditer(plain):
+        told, way_out = ((one or "").replace("\\", "") for one in found.group(2, 3))
+        if re.search(r"\w", re.sub(r"<[^<>]*>", "", told)):
+            line = plain.count("\n", 0, found.start()) + 1
+            yield Message(text=told, error=found[1], file=file, line=line, way_out=way_out)
+
+
+def everything() -> Mapping[str, tuple[Message, ...]]:
+    """Return what each program can say, sorted by file and text.
+
+    Raises:
+        UnreadableError: a text cannot be read.
+    """
+    sources = {
+        file.relative_to(REPOSITORY).as_posix(): file.read_text(encoding="utf-8")
+        for program in PROGRAMS
+        for file in (REPOSITORY / program).rglob("*.py")
+    }
+    own, passed = classes(sources), frozenset(PASSED)
+    found = {
+        program: [
+            one
+            for file, text in sources.items()
+            if file.startswith(f"{program}/")
+            for one in messages(text, file=file, own=own, passed=passed)
+        ]
+        for program in PROGRAMS
+    }
+    scripts = [file for pattern in _SHELL_FILES for file in REPOSITORY.glob(pattern)]
+    found["deploy"] = [
+        one
+        for file in scripts
+        for one in of_script(file.read_text(encoding="utf-8"), file=file.relative_to(REPOSITORY).as_posix())
+    ]
+    return {
+        program: tuple(sorted(set(of), key=lambda m: (m.file, m.text, m.way_out, m.error, m.reason)))
+        for program, of in found.items()
+    }
+
+
+def page() -> str:
+    """Return docs/messages.md. Raises as ``everything``."""
+    parts = [_HEAD]
+    for program, found in everything().items():
+        rows = [(_code(m.text), _code(m.way_out), _kind(m), _code(m.file)) for m in found]
+        if rows:
+            parts.append(f"## {program}\n\n{table(('message', 'way out', 'error', 'made in'), rows)}")
+    return "\n".join(parts)
+
+
+def _code(text: str) -> str:
+    shown = " ".join(text.split())
+    if not shown:
+        return ""
+    return f"`` {shown} ``" if "`" in shown else f"`{shown}`"
+
+
+def _kind(message: Message) -> str:
+    return f"[`{message.reason}`](errors.md)" if message.reason else _code(message.error)
+
+
+_HEAD: Final = """# Messages
+
+What the programs say when something is wrong, as it stands in the code. This page is made from it:
+`make pages`. Search for a part of the text that never differs; a word in `<angle brackets>` stands for one
+that does. The reasons and exit codes are in [errors.md](errors.md), what is said of labels in
+[labels.md](labels.md), of variables in [settings.md](settings.md), and what `alertscale check` finds in
+[check.md](check.md).
+
+Not here: the words of other programs (the Docker Engine, nginx, Compose), which are passed on as they are,
+and what a function is given to put into a text: only the text around it is here.
+"""
