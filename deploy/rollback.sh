@@ -17,7 +17,7 @@ what the server has kept: files and images of the last releases.
   --dir DIR      the directory there (alertscale; DEPLOY_DIR)
   -h, --help
 
-Variables as for deploy.sh. Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
+Variables as for deploy.sh, but for DEPLOY_SWARM: on a Swarm, deploy the commit before. Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
 EOF
 }
 

@@ -1,4 +1,4 @@
-"""Gets a machine ready for the stack: Docker Engine, Compose, base images without a registry.
+"""What the targets of the Makefile do: get a machine ready, the stack up and down, backups, a Swarm on one machine.
 
 It runs before any virtual environment exists, so it uses the standard library alone.
 """

@@ -35,7 +35,7 @@ try:
     SETTINGS = read_settings(os.environ, read=lambda path: (HERE / path).read_text(encoding="utf-8"))
 except SettingsError as error:
     sys.exit("\n".join(f"load test: {fault}" for fault in error.faults))
-# run_locust.sh takes LOCUST_AUTOSTART away once it has added --headless.
+# Without the web UI too: loadtest/command.py takes LOCUST_AUTOSTART away once it has added --headless.
 PLAN = plan(SETTINGS)
 KINDS = list(SETTINGS.mix)
 WEIGHTS = list(SETTINGS.mix.values())
