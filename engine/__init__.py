@@ -1,4 +1,4 @@
-"""What the targets of the Makefile do: get a machine ready, the stack up and down, backups, a Swarm on one machine.
+"""What the Makefile does: a machine made ready, the stack up and down, backups, a Swarm on one machine.
 
 It runs before any virtual environment exists, so it uses the standard library alone.
 """

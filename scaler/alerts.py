@@ -21,7 +21,7 @@ _SHOWN: Final = 200
 """Characters of foreign text that an error message repeats."""
 
 ServiceKey = tuple[str, str]
-"""(Compose project, Compose service)."""
+"""(Compose project or Swarm stack, service)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The loop: observe, ask, put nginx right, decide, act, record.
 
 One thread runs the passes; each step of a service runs in a thread of its own, so that a slow replica
-of one service never holds up another. What others may call are six methods: submit, services, events,
-scale, retire, pause.
+of one service never holds up another. What others may call are submit, services, idle, events, scale,
+retire, pause and health.
 """
 
 from __future__ import annotations

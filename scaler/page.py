@@ -1,7 +1,7 @@
 """The status page: what is shown at ``/``, its files, the chart's figures and the lights.
 
 The page is made here and complete without a script. The script (``static/app.js``) asks for the same page
-again and puts in what has changed, so that nothing is drawn by two programs.
+again and puts in what has changed, so that nothing but the lamps is drawn by two programs.
 """
 
 from __future__ import annotations

@@ -1,14 +1,19 @@
 """When to add or remove a replica. Values in, values out: no I/O, no clock.
 
-The order of the rules is that of section 5 of the design:
+The rules in their order; the first that has something to say wins:
 
 1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
-   paused, or being deployed: hold
+   paused both ways, a step under way, stopped, or being deployed: hold
 2. fewer than min: up, at once; more than max: down, at once
-3. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
+3. a count that a person asked for: towards it, at once
+4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
    somebody else has set back to its minimum returns to its former count at once, in one step
-4. a ``down`` alert for every resource: at min or in the down cooldown hold, else down
-5. otherwise hold
+5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
+   else down
+6. otherwise hold
+
+A step that comes out of these is held all the same while its direction is paused, while the journal cannot
+be written, and, if it is one up, until the backoff is over.
 """
 
 from __future__ import annotations
@@ -37,7 +42,8 @@ class State:
         replicas: those that run or are being started; leaving and dead ones do not count.
         versions: how many different versions (config hash and image) they carry.
         last_change: when the last step, either way, was done; None if never.
-        retry_at: no step up before this, since the last ones failed; None if none failed.
+        retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
+            there was nothing of the kind.
         pause: what a person holds through the API, beside what the label holds.
         wanted: the count that a person asked for through the API and that is not reached yet.
         stepping: a step is under way.

@@ -312,7 +312,7 @@ class Phase(StrEnum):
     """The steps of a step, each journalled before it is taken."""
 
     CREATE = "create"
-    """Up: the container is made."""
+    """Up: the container is made; on Swarm the count is raised."""
     START = "start"
     """Up: it is started."""
     READY = "ready"
@@ -322,7 +322,7 @@ class Phase(StrEnum):
     STOP = "stop"
     """Down: it is stopped, with its own grace."""
     REMOVE = "remove"
-    """Down: the container is removed."""
+    """Down: the container is removed; on Swarm the count is lowered."""
 
 
 class EventKind(StrEnum):

@@ -1,6 +1,6 @@
 """HTTP: Alertmanager's webhook, the API, metrics and the status page.
 
-It sees the autoscaler through six calls and two health figures, so that the process that listens to
+It sees the autoscaler through the calls of ``Autoscaling`` alone, so that the process that listens to
 the network can one day run apart from the one that holds the Docker socket.
 """
 

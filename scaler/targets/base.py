@@ -31,12 +31,12 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Replica:
-    """One container of a service.
+    """One container of a service; on Swarm one task.
 
     Attributes:
         id: the engine's, 64 hex digits.
         name: without the leading slash.
-        number: Compose's container number.
+        number: Compose's container number, or Swarm's slot.
         status: the engine's word (``created``, ``running``, ``paused``, ``restarting``, ``exited`` …).
         health: of Docker's health check.
         addresses: network name to IP address, for the networks it has one on.
