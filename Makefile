@@ -92,11 +92,12 @@ loadtest: ## Load the running stack (LOCUST_PROFILE=wave LOCUST_RUN_TIME=5m ...)
 bench: ready venv ## Measure every figure at full length (under 45 min), into docs/benchmarks/
 	@$(VENV)/python -m bench run --all
 
-bench-quick: ready venv ## Run the short form of every benchmark (under 6 min), into build/benchmarks/
+bench-quick: ready venv ## Run the short form of every benchmark (about 8 min), into build/benchmarks/
 	@$(VENV)/python -m bench run --all --quick
 
 soak: ready venv ## One hour up and down all the time; fails when something grows
 	@$(VENV)/python -m bench run soak --minutes 60
 
-pages: venv ## Write all that is generated in docs/ anew: pages made from the code, measured figures
+pages: venv ## Write all that is generated in docs/ anew: from the code, from measured figures, docs/benchmarks/
 	@$(VENV)/python -m tools.pages
+	@$(VENV)/python -m bench page

@@ -1,4 +1,4 @@
-"""The figures of the design, each next to what it is compared with, reproducible by one command.
+"""The figures that alertscale promises, each next to what it is compared with, reproducible by one command.
 
 To add one: write ``bench/members/<name>.py`` with a ``BENCHMARK`` (its name, one line, expected seconds, the
 stack that it needs, a function from Context to Outcome, a function that draws its raw data), and name it

@@ -1,7 +1,8 @@
 """The command line: ``python -m bench list|run|page``.
 
-Exit codes: 0 all ran, and a missed target is shown, not an error; 1 one could not be run, or lost a request,
-or grew; 2 an unknown command or option; 130 ended with Ctrl+C.
+Exit codes: 0 all ran, and a missed target is shown, not an error; 1 one could not be run, lost a request,
+found something wrong after a kill or a container started again, or grew; 2 an unknown command or option;
+130 ended with Ctrl+C.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def run(
     """Run benchmarks by NAME, or --all of them.
 
     Prints a table for each, and writes JSON, a plot and the page of all results. Exit code 0: all ran
-    (a missed target is shown, not an error); 1: one could not be run, or lost a request, or grew.
+    (a missed target is shown, not an error); 1: one could not be run, lost a request, found something
+    wrong after a kill or a container started again, or grew.
 
     \b
     Examples:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError
@@ -25,21 +24,15 @@ class Progress(Protocol):
         """So far of the part's total, with a word on what is going on."""
 
 
-def _as_shipped(_clone: Path) -> None:
-    """Change nothing."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class StackNeeds:
     """The stack that a benchmark runs on. Benchmarks with equal needs in a row share one.
 
     Attributes:
         files: Compose files, relative to the repository; the first alone is what is shipped.
-        prepare: edits the fresh copy of the repository before anything is started.
     """
 
     files: tuple[str, ...] = ("docker-compose.yml",)
-    prepare: Callable[[Path], None] = _as_shipped
 
 
 SHIPPED = StackNeeds()

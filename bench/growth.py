@@ -15,7 +15,7 @@ KEPT: Final = 10_000
 """Entries of the history that the scaler keeps as shipped (docs/scaler.md)."""
 _PRUNED_EVERY: Final = 200
 _TARGETS: Final = {"scaler": 64, "exporter": 48}
-"""Memory in MiB, DESIGN.md section 8."""
+"""MiB of memory that each may use at most."""
 
 Samples = list[Mapping[str, float]]
 """Of ``Sampler.sample``, each with its seconds as ``at``."""

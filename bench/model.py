@@ -144,7 +144,7 @@ class Result:
 
 
 def to_json(result: Result) -> str:
-    """Return the text of a result's file: one figure, one run, one row of raw data a line at most."""
+    """Return the text of a result's file: JSON with its keys sorted, each value on a line of its own."""
     document = asdict(result)
     document["schema"] = SCHEMA
     return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"

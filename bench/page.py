@@ -38,8 +38,8 @@ machine can do and not for what alertscale can. Compare the two columns of one r
 machines.
 
 A missed target is shown as `missed` and is not an error; a lost request (but for elasticity, where overload
-loses them), an inconsistent state after a kill, or memory, open files, threads or a journal that grow end
-the run with exit code 1, and so does a benchmark that cannot be run.
+loses them), an inconsistent state after a kill, a container that was started again, or memory, open files,
+threads or a journal that grow end the run with exit code 1, and so does a benchmark that cannot be run.
 """
 
 

@@ -89,7 +89,6 @@ class Stacks:
         self._progress.stage("Building and starting the stack from a fresh copy of the repository")
         clone = Path(self._clone())
         copy_repository(clone)
-        needs.prepare(clone)
         ports = {name: free_port() for name in _PORTS}
         stack = Stack(directory=clone, ports=ports, project=PROJECT, files=needs.files)
         # Before it is started: what comes up half is taken down too.

@@ -79,7 +79,8 @@ class FakeTarget:
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
-        before: called with the method's name before each call; may block or raise.
+        before: called before each call with the name of the method and, of a replica, its id; may block or
+            raise.
         on_change: called after each change.
     """
 
@@ -323,6 +324,8 @@ class FakeNginx:
         loaded: the files that its workers run with.
         tested: the files of each test.
         reloads: how many there were.
+        asked: how often it was asked for its processes.
+        before: called with the method's name before each call; may block or raise.
     """
 
     directory: Path

@@ -22,6 +22,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from bench.errors import ResultFileError
 from bench.model import Figure, Result
 from bench.results import COMMITTED, load
 from bench.words import duration, number, quantity
@@ -207,11 +208,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
     parser.add_argument("--list", action="store_true", help="print all there are, with their text")
     options = parser.parse_args(arguments)
-    if options.list:
-        for path, text in renderings(load(COMMITTED)).items():
-            print(f"{path:<90} {text}")  # noqa: T201 - a command-line program
-        return 0
-    faults = update(REPOSITORY, check=options.check)
+    try:
+        if options.list:
+            for path, text in renderings(load(COMMITTED)).items():
+                print(f"{path:<90} {text}")  # noqa: T201 - a command-line program
+            return 0
+        faults: Sequence[object] = update(REPOSITORY, check=options.check)
+    except ResultFileError as error:
+        faults = [error]
     for fault in faults:
         print(fault, file=sys.stderr)  # noqa: T201 - as above
     return 1 if faults else 0

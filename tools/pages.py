@@ -1,5 +1,6 @@
-"""Makes all that is generated in the documentation anew: ``python -m tools.pages [--check]``.
+"""Makes anew what is generated in the documentation: ``python -m tools.pages [--check]``.
 
+That is what comes from the code, and every figure; docs/benchmarks/ is made by ``python -m bench page``.
 Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknown option.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.errors import BenchError
 from tools import api_page, figures
 from tools.lookup import commands, labels, messages, metrics, programs, rules, variables, words
 from tools.lookup.filling import BlockError, Makers, filled
@@ -46,6 +48,7 @@ def stale() -> list[str]:
 
     Raises:
         BlockError: a page has not the blocks that it is to have.
+        ResultFileError: a benchmark's file cannot be read.
         OSError: a page cannot be read.
     """
     pages = [
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check = parser.parse_args(arguments).check
     try:
         found = stale() if check else write()
-    except (BlockError, OSError, ValueError) as error:
+    except (BenchError, BlockError, OSError, ValueError) as error:
         found = [str(error)]
     for line in found:
         print(line, file=sys.stderr)  # noqa: T201 - a command-line program

@@ -106,16 +106,6 @@ def served(stack: Stack) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def in_charge(stack: Stack) -> Iterator[None]:
-    """Hand flask-app over to a cron job: no scaler, and scrapes every 15 s; undo both at the end."""
-    with scale_then_reload.in_charge(stack), _scraped_less(stack):
-        try:
-            yield
-        finally:
-            scale_then_reload.scale(stack, 1)
-
-
-@contextlib.contextmanager
 def _scraped_less(stack: Stack) -> Iterator[None]:
     file = stack.directory / "prometheus" / "prometheus.yml"
     before = file.read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""The parts of the elasticity benchmark: trace, load, variants, supply, metrics, figures."""
+"""Parts of the elasticity benchmark: trace, load, calibration, variants, supply, run, metrics, figures."""

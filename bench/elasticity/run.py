@@ -26,7 +26,7 @@ from bench.growth import Samples
 from bench.sampling import Sampler
 from tests.e2e.stack import Stack
 
-_TARGET: Final = 0.70
+TARGET: Final = 0.70
 """Of the HPA: what HighCPU has as its threshold."""
 _LEAD: Final = 2.0
 """Seconds before the first trace begins, in which supply is looked at."""
@@ -189,7 +189,7 @@ def _cron(beside: Beside, stop: threading.Event, missed: Counter[str], *, phase:
 def _hpa(beside: Beside, stop: threading.Event, missed: Counter[str]) -> None:
     """Every 15 s, as many as the algorithm says; nginx follows by itself, as a Service of Kubernetes does."""
     stack = own_session(beside.stack)
-    scaler = hpa.Hpa(most=MOST, target=_TARGET)
+    scaler = hpa.Hpa(most=MOST, target=TARGET)
 
     def sync() -> None:
         at = time.monotonic()

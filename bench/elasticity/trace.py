@@ -43,7 +43,7 @@ def trace(shape: Shape, *, seed: int) -> tuple[float, ...]:
     chance = random.Random(seed)  # noqa: S311 - a load that can be repeated, not a secret
     crests = [chance.uniform(*_CRESTS) for _ in range(shape.waves)]
     part = shape.seconds / shape.spikes
-    # In the later half of its part, so that none comes at the very begin and no two are one.
+    # Within its part, so that none comes at the very begin and no two are one.
     spikes = [part * (n + chance.uniform(0.4, 0.9)) for n in range(shape.spikes)]
     return tuple(_level(second, shape, crests, spikes) for second in range(shape.seconds))
 

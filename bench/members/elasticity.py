@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench import growth
+from bench.baselines import hpa
 from bench.benchmark import SHIPPED, Benchmark, Context
-from bench.elasticity.calibration import Held, Ramp, calibrate, capacity, holds
+from bench.elasticity.calibration import SLO, Held, Ramp, calibrate, capacity, holds
 from bench.elasticity.figures import Seen, outcome, plot
-from bench.elasticity.run import Plan, play_all
+from bench.elasticity.load import PATIENCE
+from bench.elasticity.run import TARGET, Plan, play_all
 from bench.elasticity.trace import Shape, demanded, trace
 from bench.elasticity.variants import MOST, ONE, Beside, beside
 from bench.model import Outcome
@@ -82,23 +84,24 @@ BENCHMARK = Benchmark(
     purpose="How closely replicas follow a load, beside Kubernetes' HPA, a cron job and nobody",
     explained=(
         "Five services of the same image stand side by side, each with replicas of a tenth of a core, "
-        "four at most, and get the same trace: a wave with spikes of requests that arrive in a Poisson "
+        f"{MOST} at most, and get the same trace: a wave with spikes of requests that arrive in a Poisson "
         "process however long the answers take (an open load: half of them GET, half POST, each on a "
-        "connection of its own, never sent again, lost when not wholly answered within 5 s). The traces "
-        "begin 15 s apart, so that the peaks do not coincide on one machine; each is judged on its own "
-        "clock. One is scaled by alertscale as shipped but for the maximum; one by the algorithm of the "
-        "Kubernetes HPA with its defaults (sync every 15 s, target 70 %, tolerance 0.1, ⌈n · current / "
-        "target⌉, scale-down stabilized over five minutes, CPU of the last 15 s without the delay of a "
+        f"connection of its own, never sent again, lost when not wholly answered within {PATIENCE:g} s). "
+        f"The traces begin {_FULL.apart:g} s apart, so that the peaks do not coincide on one machine; each "
+        "is judged on its own clock. One is scaled by alertscale as shipped but for the maximum; one by "
+        f"the algorithm of the Kubernetes HPA with its defaults (sync every {hpa.SYNC:g} s, target "
+        f"{TARGET * 100:g} %, tolerance {hpa.TOLERANCE:g}, ⌈n · current / target⌉, scale-down stabilized "
+        f"over {hpa.STABILIZATION / 60:g} minutes, CPU of the last {hpa.WINDOW:g} s without the delay of a "
         "metrics server, an nginx that follows by itself); one by a cron job that once a minute looks at "
-        "the CPU of the last minute, scraped every 15 s, takes one replica more or fewer by the "
-        "thresholds of HighCPU and LowCPU, and reloads nginx; two by nobody, fixed at one replica and at "
-        "four. Demand is ⌈rate / capacity⌉, the capacity of one replica being the highest rate of a short "
-        "ramp at which 95 % of the answers come within 500 ms. Supply is looked at once a second: a "
+        "the CPU of the last minute, scraped every 15 s, takes one replica more or fewer by the thresholds "
+        f"of HighCPU and LowCPU, and reloads nginx; two by nobody, fixed at one replica and at {MOST}. "
+        "Demand is ⌈rate / capacity⌉, the capacity of one replica being the highest rate of a short ramp "
+        f"at which 95 % of the answers come within {SLO * 1000:g} ms. Supply is looked at once a second: a "
         "replica counts from its first good answer to `/ready` until it no longer runs. θ (accuracy), τ "
         "(timeshare), instability and ε (elastic speedup) are the metrics of the SPEC research group "
         "(SPEC-RG-2016-01; formulas in `bench/elasticity/metrics.py`); all but ε are in percent, 0 being "
         "best. ε is the geometric mean of the ratios of θ and τ to those of a baseline, above 1 being "
-        "better than it. One replica never has too many and four never too few, so that ε over the one "
+        f"better than it. One replica never has too many and {MOST} never too few, so that ε over the one "
         "judges only what lacks and over the other only what is too much. Memory, open files, threads and "
         "journal of the scaler are sampled meanwhile, with the history filled to its limit; growth is the "
         "trend over the last two thirds."

@@ -1,4 +1,4 @@
-"""Clients that never retry, and count what they got."""
+"""A load that makes the CPU busy: clients that all ask for the same, never retry, and count what they got."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ IMAGE = "python:3.14.7-slim"
 SOCKET = "/var/run/docker.sock"
 PROJECT = f"xp-test-{uuid.uuid4().hex[:8]}"
 MIB = 1024 * 1024
-# The target of DESIGN section 8 for a hundred containers; there are fewer here.
+# The target for a hundred containers (docs/benchmarks/); there are fewer here.
 SCRAPE_SECONDS = 0.15
 
 Samples = dict[tuple[str, str], float]

@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of the status page."""
+"""A headless Chromium, for the tests of the status page and for its pictures."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class FakePrometheus:
 
     Attributes:
         dead: it does not answer.
-        asked: how often it was asked.
+        asked: the path of each request.
     """
 
     dead: bool = False

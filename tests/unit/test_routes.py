@@ -23,7 +23,7 @@ SECRET_OPTIONS = {"auth_password", "auth_secret", "api_url", "bot_token", "chat_
 TOKEN = "/run/alertscale/token"
 
 FORGOTTEN_AFTER = 15
-"""Seconds after which the scaler forgets an alert that was not repeated (DESIGN.md, section 5)."""
+"""Seconds after which the scaler forgets an alert that was not repeated (docs/architecture.md)."""
 
 
 def seconds(duration: str) -> int:

@@ -1,17 +1,23 @@
-"""What the benchmarks of reaction, footprint and service might have measured."""
+"""What the benchmarks might have measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.baselines.bare import Floor
-from bench.members import footprint, reaction, service
+from bench.members import footprint, kills, lost_requests, reaction, service, soak
 from bench.members.footprint import Held, Webhook
 from bench.members.reaction import Reaction
 from bench.members.service import Round
-from bench.model import Outcome
+from bench.model import Figure, Outcome
 
+LENGTH = lost_requests.Length(steps=20, downs=5, requests=50_000)
 FLOOR = Floor(created=0.05, started=0.4, ready=0.8, reloaded=0.9, answered=1.0)
+
+
+def named(outcome: Outcome) -> dict[str, Figure]:
+    """Its figures by their names."""
+    return {figure.name: figure for figure in outcome.figures}
 
 
 def a_reaction(*, fired: float = 3.0, acted: float = 1.2) -> Reaction:
@@ -64,3 +70,50 @@ def a_round(*, bare: float = 400.0, through: Sequence[float] = (380.0, 750.0, 11
 
 def served(*rounds: Round, proxy_ms: float = 0.15) -> Outcome:
     return service.outcome(rounds or (a_round(), a_round(bare=420), a_round()), proxy_ms=proxy_ms)
+
+
+def drilled(*, lost: int, sent: int = 60_000) -> lost_requests.Drilled:
+    up = lost_requests.Step(at=1.0, to=2, down=False, seconds=1.5, lost=0)
+    down = lost_requests.Step(at=4.0, to=1, down=True, seconds=9.0, lost=lost)
+    return lost_requests.Drilled(
+        steps=(up, down) * 10,
+        sent=sent,
+        seconds=20.0,
+        lost={"POST /work?ms=1: 502": 10 * lost} if lost else {},
+        answered={"GET /work?ms=0": sent - lost},
+        sent_in={0: sent},
+        lost_in={9: 10 * lost} if lost else {},
+    )
+
+
+def drill(ours: lost_requests.Drilled, theirs: lost_requests.Drilled) -> Outcome:
+    pair = lost_requests.Pair(ours=ours, theirs=theirs)
+    return lost_requests.outcome(pair, deaf=pair, length=LENGTH, seed=1)
+
+
+def a_kill(*, fault: str = "", before: int = 1) -> kills.Kill:
+    return kills.Kill(before=before, ordered=2, after=0.5, answered=1.0, right=3.0, fault=fault, lost=0)
+
+
+def samples(*, minutes: float = 10, **grows: float) -> list[Mapping[str, float]]:
+    """Every five seconds; what is named grows by so much a minute."""
+    flat = {
+        "scaler resident": 40e6, "exporter resident": 30e6, "scaler files": 20, "exporter files": 12,
+        "scaler threads": 12, "exporter threads": 5, "journal": 8e6, "events": 10_000, "steps": 5,
+        "replicas": 2, "scaler working set": 50e6, "exporter working set": 30e6,
+    }  # fmt: skip
+    changes = {name.replace("_", " "): each for name, each in grows.items()}
+    return [
+        {"at": at, **{name: value + changes.get(name, 0) * at / 60 for name, value in flat.items()}}
+        for at in range(0, int(minutes * 60), 5)
+    ]
+
+
+def soaked(taken: list[Mapping[str, float]], *, lost: int = 0, restarts: int = 0) -> Outcome:
+    return soak.outcome(
+        taken,
+        steps={"up": 20, "down": 20},
+        answers={"200": 1000} | ({"502": lost} if lost else {}),
+        restarts=restarts,
+        minutes=10,
+    )

@@ -1,4 +1,4 @@
-"""The scaler as ``__main__`` wires it, on an engine and an nginx in memory, and its alerts."""
+"""The scaler as ``scaler/wiring.py`` wires it, on an engine and an nginx in memory, and its alerts."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""The labels of section 4 of the design: defaults, what is read, what is refused and how it is said."""
+"""The labels of a service: defaults, what is read, what is refused and how it is said."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The metrics that section 4 of the design names, and that services which are gone leave none behind."""
+"""The metrics that docs/metrics.md names, and that services which are gone leave none behind."""
 
 from prometheus_client import CollectorRegistry, generate_latest
 

@@ -1,4 +1,4 @@
-"""Section 5 of the design as a table, then its invariants over all inputs and over whole runs."""
+"""The rules of decide() as a table, then its invariants over all inputs and over whole runs."""
 
 import itertools
 from dataclasses import dataclass, replace

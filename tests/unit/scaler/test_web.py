@@ -1,4 +1,4 @@
-"""HTTP: each answer of section 4 of the design, and that a refused request leaves everything as it was."""
+"""HTTP: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
 
 import json
 from collections.abc import Iterable

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tools.pages
 from tools.lookup.filling import filled
 from tools.pages import PAGES, REPOSITORY, main
 
@@ -51,3 +52,18 @@ def test_a_page_that_has_not_its_blocks_is_told_and_nothing_is_written(
     assert main([]) == 1
     assert capsys.readouterr().err.startswith("docs/cli.md: the block options is there 0 times. Way out: ")
     assert (REPOSITORY / "docs/labels.md").read_text(encoding="utf-8") == before
+
+
+def test_a_result_that_cannot_be_read_is_told_with_its_file_and_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "docs/benchmarks/speed.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{", encoding="utf-8")
+    monkeypatch.setattr(tools.pages, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(tools.pages, "PAGES", {})
+    assert main(["--check"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"{broken}: not a result of bench (")
+    assert "Way out: " in told
+    assert told.count("\n") == 1

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.model import Figure, Outcome
-from tests.unit.bench.measured import a_round, served
-
-
-def named(outcome: Outcome) -> dict[str, Figure]:
-    return {figure.name: figure for figure in outcome.figures}
+from tests.unit.bench.measured import a_round, named, served
 
 
 def test_each_count_of_replicas_stands_next_to_as_many_bare_ones() -> None:

@@ -9,24 +9,20 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench.members.footprint import ticked
-from bench.model import Figure, Outcome, Verdict
+from bench.model import Verdict
 from bench.usage import Usage, percent_of_core, reading
 from bench.webhooks import notification
 from scaler.alerts import KnownServices, judge, parse
 from scaler.reasons import IgnoredReason
-from tests.unit.bench.measured import footprint_of, held, hook
+from tests.unit.bench.measured import footprint_of, held, hook, named
 
-SCHEMA = Path(__file__).parents[3] / "scaler" / "alert.schema.json"
+SCHEMA = Path(__file__).parents[4] / "scaler" / "alert.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text()))
 STATS = {
     "read": "2026-11-23T07:00:00.123456789Z",
     "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
     "memory_stats": {"usage": 50 << 20, "stats": {"total_inactive_file": 8 << 20, "inactive_file": 1 << 20}},
 }
-
-
-def named(outcome: Outcome) -> dict[str, Figure]:
-    return {figure.name: figure for figure in outcome.figures}
 
 
 def test_a_working_set_is_without_inactive_file_pages_on_cgroup_v1() -> None:

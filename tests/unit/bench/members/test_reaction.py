@@ -11,10 +11,10 @@ import pytest
 from bench.baselines.bare import sibling
 from bench.errors import BenchError
 from bench.members.reaction import Reaction, durations, reaction
-from bench.model import Figure, Outcome, Verdict
-from tests.unit.bench.measured import FLOOR, a_reaction, reacted
+from bench.model import Verdict
+from tests.unit.bench.measured import FLOOR, a_reaction, named, reacted
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 BEGUN = 1_800_000_000.0
 PHASES = {"create": 0.05, "start": 0.35, "ready": 0.6}
 
@@ -42,10 +42,6 @@ HISTORY = [
     event(4.2, "step", "done", phases=PHASES),
     event(4.3, "decision", "up_cooldown"),
 ]
-
-
-def named(outcome: Outcome) -> dict[str, Figure]:
-    return {figure.name: figure for figure in outcome.figures}
 
 
 def test_each_stage_is_dated_from_the_load_step_on_and_earlier_runs_are_not_looked_at() -> None:
