@@ -29,7 +29,7 @@ Variables that may be set besides:
 
   DEPLOY_DIR             the directory there, absolute or in that user's home (alertscale)
   DEPLOY_SWARM           anything: as with --swarm, for the pipeline
-  DEPLOY_READY_TIMEOUT   seconds in which new replicas must be ready (120)
+  DEPLOY_READY_TIMEOUT   seconds in which new replicas must be ready; with --swarm 300 by default (120)
   DEPLOY_DRAIN_TIMEOUT   seconds in which old ones must be gone (300)
   DEPLOY_LOCK_WAIT       seconds to wait for another deploy (600)
   DEPLOY_MIN_FREE_MB     free space that the server must have (1000)

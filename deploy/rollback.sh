@@ -17,7 +17,8 @@ what the server has kept: files and images of the last releases.
   --dir DIR      the directory there (alertscale; DEPLOY_DIR)
   -h, --help
 
-Variables as for deploy.sh, but for DEPLOY_SWARM: on a Swarm, deploy the commit before. Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
+Variables as for deploy.sh; with DEPLOY_SWARM it refuses, since on a Swarm the way back is to deploy the commit
+before. Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
 EOF
 }
 
@@ -39,6 +40,10 @@ done
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+if [ -n "${DEPLOY_SWARM:-}" ]; then
+    die "DEPLOY_SWARM is set: a Swarm keeps no releases to go back to" \
+        "deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT user@manager, or in GitLab run the deploy job of its pipeline again"
+fi
 choose_server "$given"
 prepare_ssh
 check_server

@@ -5,7 +5,8 @@
 #   upload/     what is being copied                 releases/   tree, image ids and origin of each release
 #   current     the release that runs                underway/   of a deploy that has not ended, or was cut off
 #   log/        one of each run                      edited/     files that were changed here, before they were replaced
-#   lock        held by the run at work
+#   lock        held by the run at work              at-work     what that is, and since when
+#   swarm/      lock and releases of deploy.sh --swarm, which this script has no part in (lib.sh)
 #
 # check DIR                                  see whether a deploy could work here
 # list DIR                                   show the releases

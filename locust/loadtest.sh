@@ -11,7 +11,11 @@ if [ -z "$running" ]; then
     exit 2
 fi
 
-report=$(date -u +%Y-%m-%dT%H%M%SZ)-${LOCUST_PROFILE:-steady}
+# As Compose resolves them: the environment, then .env.
+settings=$(docker compose config --environment) || exit 2
+profile=$(printf '%s\n' "$settings" | sed -n 's/^LOCUST_PROFILE=//p')
+report=$(printf '%s\n' "$settings" | sed -n 's/^LOCUST_REPORT=//p')
+[ -n "$report" ] || report=$(date -u +%Y-%m-%dT%H%M%SZ)-${profile:-steady}
 container=alertscale-loadtest-$$
 # Ctrl+C ends what follows the log, not this script: what was measured is still written and copied.
 interrupted=

@@ -41,7 +41,7 @@ class Settings:
         upstreams: ALERTSCALE_UPSTREAMS, the directory shared with nginx.
         token_file: ALERTSCALE_TOKEN_FILE, made at first start.
         target: ALERTSCALE_TARGET, what holds the replicas: compose or swarm.
-        project: ALERTSCALE_PROJECT, our own Compose project; empty to read it off our own container.
+        project: ALERTSCALE_PROJECT, our own Compose project or stack; empty to read it off our own container.
         projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
         prometheus: ALERTSCALE_PROMETHEUS, asked if it lives before a replica is removed; empty not to ask.
@@ -164,7 +164,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     "PROJECT": Variable(
         read=_project,
         default="",
-        meaning="Compose project that nginx belongs to; empty is read off the scaler's own container.",
+        meaning="Compose project or stack of nginx; empty is read off the scaler's own container.",
     ),
     "PROJECTS": Variable(
         read=_projects,

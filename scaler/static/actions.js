@@ -59,7 +59,7 @@ async function fewer(article, service) {
   const wanted = count(article) - 1;
   const dialog = document.getElementById("ask-removal");
   dialog.querySelector(".what").textContent =
-    `${service} goes from ${wanted + 1} to ${wanted}. The replica with the highest number finishes its requests, then it is removed.`;
+    `${service} goes from ${wanted + 1} to ${wanted}. One replica finishes its requests, then it is removed.`;
   return (await ask(dialog)) ? change(service, "scale", { replicas: wanted }) : "";
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -46,6 +47,17 @@ def report(stack: Stack, done: subprocess.CompletedProcess[str]) -> Path:
     return stack.directory / found[1]
 
 
+@contextlib.contextmanager
+def written(file: Path, text: str) -> Iterator[None]:
+    """A file that is there for a while."""
+    assert not file.exists()
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
 @pytest.fixture
 def alone(one_replica: Stack) -> Iterator[Stack]:
     """One replica, and no load to scale it."""
@@ -55,11 +67,13 @@ def alone(one_replica: Stack) -> Iterator[Stack]:
 
 
 def test_a_load_test_by_itself_writes_its_report_to_the_checkout_and_ends_with_0(alone: Stack) -> None:
-    done = loadtest(alone, LOCUST_PROFILE="step", LOCUST_RUN_TIME="8s", LOCUST_ARRIVAL_RATE="10")
+    with written(alone.directory / ".env", "LOCUST_PROFILE=step\n"):
+        done = loadtest(alone, LOCUST_RUN_TIME="8s", LOCUST_ARRIVAL_RATE="10")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "load test: passed" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     folder = report(alone, done)
+    assert folder.name.endswith("Z-step")
     assert "<html" in (folder / "report.html").read_text(encoding="utf-8")
     said = (folder / "summary.txt").read_text(encoding="utf-8")
     assert said.splitlines()[0] in done.stdout
@@ -72,9 +86,10 @@ def test_a_load_test_by_itself_writes_its_report_to_the_checkout_and_ends_with_0
 
 
 def test_a_limit_that_does_not_hold_ends_it_with_1_and_is_said(alone: Stack) -> None:
-    done = loadtest(alone, LOCUST_RUN_TIME="5s", LOCUST_USERS="1", LOCUST_P95_MS="1")
+    done = loadtest(alone, LOCUST_RUN_TIME="5s", LOCUST_USERS="1", LOCUST_P95_MS="1", LOCUST_REPORT="slow")
     assert "Error 1" in done.stderr, done.stdout + done.stderr
     assert "LOCUST_P95_MS allows 1 ms" in done.stdout
+    assert report(alone, done).name == "slow"
     assert report(alone, done).is_dir()
 
 

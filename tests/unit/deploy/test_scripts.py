@@ -59,6 +59,13 @@ def test_every_missing_variable_is_named(script: str) -> None:
     assert f"{script}: not set: SSH_PRIVATE_KEY SERVER_USER SSH_KNOWN_HOSTS\n" in done.stderr
 
 
+def test_a_rollback_on_a_swarm_is_refused_with_the_way_back() -> None:
+    done = run("rollback.sh", **VARIABLES, DEPLOY_SWARM="1")
+    assert done.returncode == 1
+    assert "rollback.sh: DEPLOY_SWARM is set: a Swarm keeps no releases to go back to\n" in done.stderr
+    assert "Way out: deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT" in done.stderr
+
+
 @pytest.mark.parametrize("missing", VARIABLES)
 def test_the_one_that_is_missing_is_named(missing: str) -> None:
     done = run("deploy.sh", **(VARIABLES | {missing: ""}))
