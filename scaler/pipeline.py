@@ -32,6 +32,10 @@ QUERY: Final = " or ".join(
 _RECENT: Final = 10.0
 """Seconds; each is scraped every five seconds or more often."""
 _STALLED: Final = 10.0
+"""Seconds without a pass of the loop after which its lamp goes out.
+
+A slow engine may hold a pass up, so that the scaler counts as dead only later (``STALLED_AFTER``, scaler/web.py).
+"""
 
 
 class Light(StrEnum):
@@ -169,7 +173,7 @@ class Pipeline:
 
     def _scaler(self, health: Health, now: float) -> Station:
         lives = health.passes_age <= _STALLED and not health.journal_error
-        text = health.journal_error or ("decides every second" if lives else "its loop stands still")
+        text = health.journal_error or ("its loop runs" if lives else "its loop stands still")
         light = Light.OK if lives else Light.DOWN
         return Station(name="Scaler", light=light, proof=now - health.passes_age, text=text)
 
