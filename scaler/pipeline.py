@@ -34,7 +34,7 @@ _RECENT: Final = 10.0
 _STALLED: Final = 10.0
 """Seconds without a pass of the loop after which its lamp goes out.
 
-A slow engine may hold a pass up, so that the scaler counts as dead only later (``STALLED_AFTER``, scaler/web.py).
+A slow engine may hold a pass up, so the scaler counts as dead only later (``STALLED_AFTER``, scaler/web.py).
 """
 
 
