@@ -6,7 +6,7 @@ import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from alertscale.errors import CliError, Exit
 
@@ -27,7 +27,7 @@ class Finding(Protocol):
         """Where: the file."""
 
     @property
-    def line(self) -> int | None:
+    def line(self) -> int:
         """Where: the line, from 1."""
 
     @property
@@ -44,7 +44,7 @@ class Files(Protocol):
 
     @property
     def compose(self) -> Any:  # noqa: ANN401 - handed on as it is
-        """The Compose file."""
+        """The Compose files, in the order of ``docker compose -f``."""
 
     @property
     def rules(self) -> Any:  # noqa: ANN401
@@ -78,9 +78,12 @@ class Checker(Protocol):
 
 
 class UncheckableError(CliError):
-    """There is nothing to check, or it cannot be read."""
+    """There is nothing to check, or it cannot be looked for."""
 
     exit = Exit.REFUSED
+
+
+_ANOTHER: Final = "give the folder with docker-compose.yml: alertscale check DIRECTORY"
 
 
 def load() -> Checker:
@@ -99,22 +102,26 @@ def findings_in(
         environment: goes before its ``.env``, as in Compose; None to leave out what needs a variable.
 
     Raises:
-        UncheckableError: its files are not there or cannot be read.
+        UncheckableError: there are none of its files, or the directory cannot be looked into.
     """
     try:
         files = checker.find_files(directory)
-        return tuple(
-            checker.check(
-                compose=files.compose,
-                rules=files.rules,
-                prometheus=files.prometheus,
-                alertmanager=files.alertmanager,
-                environment=environment,
-            )
+    except OSError as error:
+        way_out = f"make it readable for you, or {_ANOTHER}"
+        raise UncheckableError(f"{directory}: cannot be looked into: {error}", way_out=way_out) from error
+    if not (files.compose or files.rules or files.prometheus or files.alertmanager):
+        raise UncheckableError(
+            f"{directory}: there is no Compose file, prometheus.yml or alertmanager.yml", way_out=_ANOTHER
         )
-    except (OSError, ValueError) as error:
-        way_out = "give the folder with docker-compose.yml: alertscale check DIRECTORY"
-        raise UncheckableError(f"{directory}: {error}", way_out=way_out) from error
+    return tuple(
+        checker.check(
+            compose=files.compose,
+            rules=files.rules,
+            prometheus=files.prometheus,
+            alertmanager=files.alertmanager,
+            environment=environment,
+        )
+    )
 
 
 def as_json(findings: Iterable[Finding]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _SHOWN: Final = 200
 
 
 class Client:
-    """The scaler's API. Every call raises a :class:`~alertscale.errors.CliError`.
+    """The scaler's API. A call that fails raises a :class:`~alertscale.errors.CliError`.
 
     Args:
         access: where the scaler is, and its token.
@@ -48,7 +48,8 @@ class Client:
         self._clock = clock
         self._ahead = 0.0
         self._session = requests.Session()
-        # No proxy of the environment (Docker hands the user's to containers): the scaler is on loopback.
+        # No proxy of the environment (Docker hands the user's to containers): the scaler is on loopback, or
+        # as near as its address says.
         self._session.trust_env = False
 
     @property
@@ -176,7 +177,10 @@ _START: Final = (
 )
 _REFUSED: Final = {
     "out_of_bounds": "ask for a count within the bounds, or change the label in the Compose file",
-    "labels": "put the label right in the Compose file, then docker compose up -d",
+    "labels": (
+        "put the label right in the Compose file, then docker compose up -d --scale SERVICE=N with the live"
+        " count"
+    ),
     "not_found": "alertscale status lists every service",
 }
 

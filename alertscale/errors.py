@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final = {
     Exit.OK: "done",
-    Exit.REFUSED: "the scaler refused it (no such service, out of bounds), or check found errors",
+    Exit.REFUSED: "the scaler refused it (no such service, out of bounds); check found errors, or no files",
     Exit.USAGE: "the command line, or a variable that it reads, is wrong",
     Exit.UNREACHABLE: "the scaler cannot be reached",
     Exit.UNAUTHORIZED: "no token, or not the right one",
@@ -65,7 +65,7 @@ class RefusedError(CliError):
 
 
 class SettingError(CliError):
-    """An option, a variable or a file that the command line reads is wrong."""
+    """What was given as the scaler's address, by an option or a variable, cannot be one."""
 
     exit = Exit.USAGE
 

@@ -10,7 +10,7 @@ from alertscale.model import Health, Inputs, Limits, Service
 from alertscale.wording import Times, clean, duration, iso, listed
 
 _STALE: Final = 10.0
-"""Seconds after which a decision is too old for a loop that decides each second."""
+"""Seconds after which a decision is too old for a loop that decides each second, as one does by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Way:
     Attributes:
         direction: ``up`` or ``down``.
         target: the count after it; None where the bound is reached.
-        conditions: all that it needs, in the order in which the scaler looks.
+        conditions: all that it needs: first what holds any step, then what this direction asks for.
         sentence: what is missing, and when that could be.
     """
 

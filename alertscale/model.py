@@ -61,14 +61,26 @@ class Limits:
     resources: tuple[str, ...]
     cooldown_up: float
     cooldown_down: float
-    drain: float
-    ready_timeout: float
     pause: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the last decision was taken on."""
+    """What the last decision was taken on; times are seconds since the epoch.
+
+    Attributes:
+        replicas: those that run or are being started.
+        versions: how many versions they carry; more than one is a deploy.
+        stepping: a step was under way.
+        last_change: when the last step was done; None if never.
+        cooldown_up_until: no step up before; None if there is nothing to wait for.
+        cooldown_down_until: no step down before; likewise.
+        retry_at: no step up before, since one failed; None if none did.
+        former: the count before somebody else set it back lately; None if nobody did.
+        writable: the journal can be written.
+        watched: the Watchdog was heard of lately.
+        signal_ttl: seconds for which an alert counts after it was last heard of.
+    """
 
     replicas: int
     versions: int
@@ -239,8 +251,6 @@ def _limits(fields: Fields) -> Limits:
         resources=fields.words("resources"),
         cooldown_up=fields.number("cooldown_up"),
         cooldown_down=fields.number("cooldown_down"),
-        drain=fields.number("drain"),
-        ready_timeout=fields.number("ready_timeout"),
         pause=fields.text("pause"),
     )
 

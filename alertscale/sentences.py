@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from alertscale.model import Decision, Service
-from alertscale.wording import Times, clean, count, listed
+from alertscale.wording import Times, clean, listed
 
 
 def headline(service: Service, times: Times) -> str:
@@ -103,8 +103,3 @@ def summary(service: Service) -> str:
     if states["ready"] == len(service.replicas):
         return total
     return f"{total} ({', '.join(f'{number} {clean(state)}' for state, number in sorted(states.items()))})"
-
-
-def of_replicas(service: Service) -> str:
-    """Say how many replicas there are: ``3 replicas``."""
-    return count(len(service.replicas), "replica")

@@ -16,7 +16,7 @@ LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the service."""
 
 _LIFTED_BY_A_PERSON: Final = frozenset({"paused", "stopped"})
-"""Reasons of a decision that no time ends."""
+"""Reasons of a decision that only a person ends."""
 
 
 class Outcome(StrEnum):

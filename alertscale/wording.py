@@ -41,7 +41,7 @@ def count(number: int, noun: str) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """Words as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    """Words, one at least, as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
     *before, last = words
     return f"{', '.join(before)} and {last}" if before else last
 

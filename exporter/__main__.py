@@ -23,7 +23,7 @@ from exporter.engine import DockerEngine, is_replaced
 from exporter.errors import SettingsError
 from exporter.metrics import Metrics
 from exporter.scrape import Scraper, this_machine
-from exporter.settings import Settings, load
+from exporter.settings import Settings, read_settings
 from exporter.stats import StatsReader
 from exporter.web import create_app
 
@@ -35,8 +35,8 @@ SOCKET_LOOK_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Crash:
-    """Ends the process when a thread dies of a bug: a half-dead exporter helps nobody."""
+class Failure:
+    """Ends the process with exit code 1, as when a thread dies: a half-dead exporter helps nobody."""
 
     def __init__(self) -> None:
         self.happened = False
@@ -45,6 +45,10 @@ class Crash:
         """The threading module's hook for what no thread caught."""
         name = args.thread.name if args.thread else "?"
         log.error("thread.died", thread=name, exc_info=args.exc_value)
+        self.end()
+
+    def end(self) -> None:
+        """End the process, from any thread."""
         self.happened = True
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -59,17 +63,20 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        settings = load(os.environ)
+        settings = read_settings(os.environ)
     except SettingsError as error:
         for fault in error.faults:
             print(f"exporter: {fault}", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
     configure_logging(settings.log_level)
-    crash = Crash()
-    threading.excepthook = crash
-    threading.Thread(target=_watch_socket, args=(settings.engine, crash), name="socket", daemon=True).start()
+    failure = Failure()
+    threading.excepthook = failure
+    threading.Thread(
+        target=_watch_socket, args=(settings.engine, failure), name="socket", daemon=True
+    ).start()
+    app = _wire(settings)
     try:
-        _serve(_wire(settings), settings=settings)
+        _serve(app, settings=settings)
     except OSError as error:
         address = f"{settings.host}:{settings.port}"
         log.error(  # noqa: TRY400 - one sentence says it all
@@ -77,7 +84,7 @@ def main() -> int:
             error=f"EXPORTER_LISTEN={address} cannot be used: {error}; choose a free port",
         )
         return 1
-    return 1 if crash.happened else 0
+    return 1 if failure.happened else 0
 
 
 def configure_logging(level: str) -> None:
@@ -124,13 +131,12 @@ def _wire(settings: Settings) -> WSGIApplication:
     return create_app(scrape=scraper.scrape, ready=lambda: registry.listed)
 
 
-def _watch_socket(address: str, crash: Crash) -> None:
+def _watch_socket(address: str, failure: Failure) -> None:
     """End the process once the Engine's socket was replaced: Docker starts us with the new one."""
     while not is_replaced(address):
         time.sleep(SOCKET_LOOK_SECONDS)
     log.error("engine.socket.replaced", address=address)
-    crash.happened = True
-    os.kill(os.getpid(), signal.SIGTERM)
+    failure.end()
 
 
 def _serve(app: WSGIApplication, *, settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """cgroup files to readings: v1 and v2, cgroupfs and systemd drivers.
 
-Paths are plain strings that are put together once per container, because a scrape reads about
-seven files for each of a hundred containers every second.
+Paths are plain strings that are put together once per container, because a scrape reads five
+(v2) or seven (v1) files for each of a hundred containers every second.
 """
 
 import errno
@@ -15,7 +15,7 @@ from exporter.errors import CgroupUnreadableError, VanishedError
 Driver = Literal["cgroupfs", "systemd"]
 
 DEFAULT_PERIOD_US = 100_000
-# cAdvisor calls a limit above this "none" (container/common/helpers.go, maxMemorySize); v1 writes
+# cAdvisor calls a limit above this "none" (metrics/prometheus.go, maxMemorySize); v1 writes
 # 2^63 - 4096 where there is no limit.
 LARGEST_MEMORY_LIMIT = 1 << 62
 # Larger than any of the files that we read; the kernel hands out each of them in one piece.

@@ -1,7 +1,7 @@
 """The running containers, kept current by the Engine's events.
 
 Two daemon threads, so that an Engine that hangs holds up neither a scrape nor the end of the
-process: one follows the event stream, the other asks the Engine and is the only one that writes.
+process: one follows the event stream, the other asks the Engine what runs and alone changes the list.
 Events are lost when a subscriber is slow or reconnects, hence a list of everything after each
 connection and every 30 s.
 """

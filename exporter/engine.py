@@ -18,7 +18,7 @@ from exporter.errors import EngineError, Reason
 TIMEOUT_SECONDS = 5
 _DROPS = frozenset({"die", "destroy"})
 _CHANGES = ("start", "die", "destroy", "rename", "update")
-# The first API version in which the Engine tells its cgroup driver and takes `one-shot`.
+# The first API version that takes `one-shot`.
 _ONE_SHOT_SINCE = (1, 41)
 
 
@@ -89,18 +89,18 @@ class DockerEngine:
         self._now = now
 
     def driver(self) -> Driver | None:
-        """See ``Engine``."""
+        """See ``Lister``."""
         with _answered("info"):
             driver = self._api.info().get("CgroupDriver")
         return cast("Driver", driver) if driver in {"cgroupfs", "systemd"} else None
 
     def running(self) -> Sequence[str]:
-        """See ``Engine``."""
+        """See ``Lister``."""
         with _answered("containers/json"):
             return [summary["Id"] for summary in self._api.containers()]
 
     def inspect(self, container_id: str) -> Container | None:
-        """See ``Engine``."""
+        """See ``Lister``."""
         with _answered(f"containers/{container_id}/json"):
             try:
                 document = self._api.inspect_container(container_id)
@@ -109,7 +109,7 @@ class DockerEngine:
             return container_from_inspect(document)
 
     def changes(self) -> Iterator[Change]:
-        """See ``Engine``.
+        """See ``Lister``.
 
         The Engine answers before it subscribes us; asking from the current second on closes the
         gap, at the price of a few changes told twice.
@@ -125,7 +125,7 @@ class DockerEngine:
                 yield Change(event["Actor"]["ID"], gone=event["Action"] in _DROPS)
 
     def stats(self, container: Container) -> Reading | None:
-        """See ``Engine``. Waits up to 1 s on an Engine older than 25."""
+        """See ``Meter``. Waits up to 1 s on an Engine older than 25."""
         version = tuple(int(part) for part in self._api.api_version.split("."))
         one_shot = True if version >= _ONE_SHOT_SINCE else None
         with _answered(f"containers/{container.id}/stats"):

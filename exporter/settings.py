@@ -59,7 +59,7 @@ def label_name(container_label: str) -> str:
     return "container_label_" + re.sub(r"[^a-zA-Z0-9_]", "_", container_label)
 
 
-def load(environ: Mapping[str, str]) -> Settings:
+def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Args:

@@ -31,7 +31,7 @@ _TOLD: Final = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that would make the loop fail or swing; ``docs/check.md`` explains each rule.
+    """One thing that would make the loop fail or flap; ``docs/check.md`` explains each rule.
 
     Attributes:
         rule: which rule found it.
@@ -125,10 +125,14 @@ def read_report(text: str, *, directory: Path) -> tuple[Finding, ...]:
         directory: left out of the places.
 
     Raises:
-        CheckFailedError: it is not such a document.
+        CheckFailedError: it says that nothing could be checked, or is not such a document.
     """
     try:
-        found: list[dict[str, Any]] = json.loads(text)["findings"]
+        document: dict[str, Any] = json.loads(text)
+        if "error" in document:
+            text, way_out = document["error"]["text"], document["error"]["way_out"]
+            raise CheckFailedError(f"check: {text}. Way out: {way_out}")
+        found: list[dict[str, Any]] = document["findings"]
         return tuple(_finding(one, directory=directory) for one in found)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailedError(f"alertscale check printed no report: {text[:_TOLD]!r}") from error
@@ -139,7 +143,7 @@ def _finding(one: dict[str, Any], *, directory: Path) -> Finding:
     return Finding(
         rule=str(one["rule"]),
         severity=str(one["severity"]),
-        place=file if one["line"] is None else f"{file}:{one['line']}",
+        place=f"{file}:{one['line']}",
         text=str(one["text"]),
         way_out=str(one["way_out"]),
     )

@@ -154,7 +154,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         Args:
             stop: Tells when to stop.
             linger_seconds: How long nobody must have asked for anything before new connections are
-                refused.
+                refused; `LONGEST_LINGER_SECONDS` at most.
             grace_seconds: The longest that all of this may take.
             clock: Seconds that never go back.
 

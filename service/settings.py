@@ -70,7 +70,7 @@ VARIABLES: Mapping[str, Variable] = {
         low=0,
         high=60,
         whole=False,
-        meaning="Time without a request after SIGTERM, past which connections are refused.",
+        meaning="Time without a request after SIGTERM, past which connections are refused; 5 s at most.",
     ),
     "GRACE_SECONDS": Variable(
         default=30,

@@ -1,4 +1,4 @@
-"""Says what would make the loop fail or swing, from the files alone. docs/check.md explains each rule."""
+"""Says what would make the loop fail or flap, from the files alone. docs/check.md explains each rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alertscale.check.findings import Finding, Rule, Severity, in_order, severit
 from alertscale.check.rules import RULES
 from alertscale.check.setup import Documents, read_setup
 
-__all__ = ["Files", "Finding", "Rule", "Severity", "check", "examine", "find_files", "severity_of"]
+__all__ = ["Files", "Finding", "Rule", "Severity", "check", "find_files", "severity_of"]
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -41,10 +41,10 @@ def check(
     findings: list[Finding] = []
     files = Files(compose=compose, rules=rules, prometheus=prometheus, alertmanager=alertmanager)
     documents = load(files, environment=environment, findings=findings)
-    return in_order([*findings, *examine(documents)])
+    return in_order([*findings, *_examine(documents)])
 
 
-def examine(documents: Documents) -> tuple[Finding, ...]:
+def _examine(documents: Documents) -> tuple[Finding, ...]:
     """Check what has been read. Pure.
 
     Args:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from alertscale.check.findings import Finding, Place, Rule, finding
+from alertscale.check.findings import Finding, Place
+from alertscale.check.reading import Text, unexpected
 from alertscale.check.tree import Node
 from alertscale.check.variables import interpolate
 from scaler.labels import COMPONENT, ENABLE, PREFIX, Label
@@ -17,19 +18,6 @@ _SCALER: Final = "scaler"
 _TTL_VARIABLE: Final = "ALERTSCALE_SIGNAL_TTL"
 _ELSEWHERE: Final = ("extends", "label_file")
 """Keys that bring labels from places that are not read here."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """A text that Compose or an alert's template may still change.
-
-    Attributes:
-        value: None if it cannot be known from the files.
-        place: where it is written.
-    """
-
-    value: str | None
-    place: Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +143,7 @@ class _Reader:
     findings: list[Finding]
 
     def report(self, node: Node, text: str, way_out: str) -> None:
-        self.findings.append(finding(Rule.UNEXPECTED_FORM, node.place, text, way_out))
+        self.findings.append(unexpected(node, text, way_out))
 
     def table(self, node: Node, key: str) -> Mapping[str, Node]:
         value = node.get(key)
@@ -176,7 +164,7 @@ class _Reader:
             return {}
         if node.form == "a text":
             self.report(node, f"{node.text!r} is not a mapping", "write a mapping, or a list of name=value")
-        result = {name: self._text(value) for name, value in node.entries.items()}
+        result = {name: self._text_or_empty(value) for name, value in node.entries.items()}
         for item in node.items:
             if item.text is not None:
                 name, equals, _ = item.text.partition("=")
@@ -185,7 +173,7 @@ class _Reader:
                 result[name] = Text(value=after if equals else "", place=item.place)
         return result
 
-    def _text(self, node: Node) -> Text:
+    def _text_or_empty(self, node: Node) -> Text:
         return self.text(node) or Text(value="", place=node.place)
 
     def service(self, name: str, node: Node, *, below: Service | None) -> Service:
@@ -197,9 +185,8 @@ class _Reader:
         return Service(
             name=name,
             place=below.place,
-            labels=self._laid_over(node, ("labels",), below.labels)
-            | self.pairs(node.get("deploy", "labels")),
-            environment=self._laid_over(node, ("environment",), below.environment),
+            labels=self._laid_over(node, "labels", below.labels) | self.pairs(node.get("deploy", "labels")),
+            environment=self._laid_over(node, "environment", below.environment),
             container_name=container_name,
             network_mode=self._single(node, "network_mode", below.network_mode),
             host_ports=(*kept_ports, *(p for item in _items(ports) if (p := self._host_port(item)))),
@@ -211,9 +198,9 @@ class _Reader:
     def _single(self, node: Node, key: str, below: Text | None) -> Text | None:
         return None if _resets(node, key) else self.text(node.get(key)) or below
 
-    def _laid_over(self, node: Node, keys: tuple[str, ...], below: Mapping[str, Text]) -> dict[str, Text]:
-        kept = {} if _replaces(node, keys[0]) else dict(below)
-        return kept if _resets(node, keys[0]) else kept | self.pairs(node.get(*keys))
+    def _laid_over(self, node: Node, key: str, below: Mapping[str, Text]) -> dict[str, Text]:
+        kept = {} if _replaces(node, key) else dict(below)
+        return kept if _resets(node, key) else kept | self.pairs(node.get(key))
 
     def _host_port(self, node: Node) -> Text | None:
         if node.entries:

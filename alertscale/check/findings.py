@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Severity(StrEnum):
-    """How bad it is: an error stops scaling or makes it swing, a warning makes it worse than it could be."""
+    """How bad it is: an error stops scaling or makes it flap, a warning makes it worse than it could be."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -83,7 +83,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that would make the loop fail or swing.
+    """One thing that would make the loop fail or flap.
 
     Attributes:
         rule: which rule found it.
@@ -125,6 +125,6 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def nearest(word: str, words: Iterable[str] | Mapping[str, object], *, cutoff: float = 0.6) -> str | None:
-    """The word that was probably meant, if one is near."""
+    """The word that was probably meant; None if none is as like as ``cutoff`` (1 is the same)."""
     near = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=cutoff)
     return near[0] if near else None

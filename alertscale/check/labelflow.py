@@ -16,7 +16,7 @@ ABSENT: Final[frozenset[str]] = frozenset({""})
 
 _KEEP_LABELS: Final = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 _SET_LABEL: Final = frozenset({"label_replace", "label_join"})
-_ABSENT: Final = frozenset({"absent", "absent_over_time"})
+_ABSENCE: Final = frozenset({"absent", "absent_over_time"})
 _WITHOUT_LABELS: Final = frozenset({"vector", "scalar", "time", "pi"})
 _ADDS_LABELS: Final = frozenset({"info"})
 
@@ -77,7 +77,7 @@ def _of_call(expr: promql.Call, label: str, records: Records) -> Values:
     name, args = expr.func.name, list(expr.args)
     if name in _WITHOUT_LABELS or name in _ADDS_LABELS:
         return ABSENT if name in _WITHOUT_LABELS else None
-    if name in _ABSENT:
+    if name in _ABSENCE:
         selector = _selector(args[0]) if args else None
         demanded = equals(selector, label) if selector else None
         return ABSENT if demanded is None else frozenset({demanded})

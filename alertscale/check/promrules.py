@@ -9,10 +9,9 @@ from functools import cached_property
 import promql_parser as promql
 
 from alertscale.check import expressions
-from alertscale.check.compose import Text
 from alertscale.check.findings import Finding, Place, Rule, finding
 from alertscale.check.labelflow import ABSENT, Values, union, values
-from alertscale.check.reading import Duration, duration, tables, unexpected
+from alertscale.check.reading import Duration, Text, duration, tables, unexpected
 from alertscale.check.tree import Node
 from scaler.reasons import Direction
 
@@ -83,7 +82,7 @@ class Alert:
 
     @property
     def direction(self) -> Direction | None:
-        """Which steps it asks for; None if that cannot be known."""
+        """Which steps it asks for; None if that cannot be known, or is neither up nor down."""
         word = self.labels["scale"].value if self.scales else None
         return Direction(word) if word in set(Direction) else None
 
@@ -114,11 +113,6 @@ class RuleSet:
     @cached_property
     def _flow(self) -> _Flow:
         return _Flow(self.records)
-
-    @property
-    def scaling(self) -> tuple[Alert, ...]:
-        """The alerts that ask for steps."""
-        return tuple(alert for alert in self.alerts if alert.scales)
 
     def values(self, alert: Alert, label: str) -> Values:
         """The values that a label of an alert can have when it reaches Alertmanager."""

@@ -10,6 +10,19 @@ from alertscale.check.tree import Node
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text:
+    """A text that Compose or an alert's template may still change.
+
+    Attributes:
+        value: None if it cannot be known from the files.
+        place: where it is written.
+    """
+
+    value: str | None
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
 class Duration:
     """A duration and where it is written.
 

@@ -10,7 +10,6 @@ from typing import Final
 import yaml
 
 from alertscale.check.findings import Place
-from scaler.errors import AlertscaleError
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _NULL: Final = "tag:yaml.org,2002:null"
@@ -18,7 +17,7 @@ _LARGEST: Final = 200_000
 """Values in one file with its aliases followed; a few lines of nested aliases can stand for billions."""
 
 
-class DocumentError(AlertscaleError):
+class DocumentError(Exception):
     """A text that is not one YAML document we can use.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Everything that the last decision on one service was taken on."""
+"""The view of ``explain``: the decision on a service, what would change it, and what it was taken on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from alertscale.explain import Explanation, Way, clause
 from alertscale.model import Health, Inputs, Limits, Service
 from alertscale.sentences import pauses, summary
-from alertscale.views.parts import foreign, state, table
+from alertscale.views.parts import foreign, replica_table, table
 from alertscale.wording import Times, duration
 
 
@@ -49,12 +49,7 @@ def _replicas(service: Service) -> Iterator[RenderableType]:
     if not service.replicas:
         yield Text("No replicas.")
         return
-    rows = table("REPLICA", "STATE", "ADDRESS", "")
-    for replica in service.replicas:
-        rows.add_row(
-            foreign(replica.name), state(replica.state), foreign(replica.address), foreign(replica.detail)
-        )
-    yield rows
+    yield replica_table(service.replicas)
 
 
 def _alerts(service: Service, times: Times) -> Iterator[RenderableType]:
@@ -79,7 +74,7 @@ def _inputs(
     service: Service, limits: Limits, inputs: Inputs, health: Health, times: Times
 ) -> Iterator[RenderableType]:
     heard = health.seconds_since_watchdog
-    rows = table("DECIDED ON", "")
+    rows = table("", "")
     rows.show_header = False
     facts = (
         ("replicas", f"{summary(service)}; counted: {inputs.replicas}"),

@@ -20,9 +20,11 @@ def findings(found: Sequence[Finding]) -> RenderableType:
 def _parts(found: Sequence[Finding]) -> Iterator[RenderableType]:
     for one in found:
         style = "bold red" if str(one.severity) == "error" else "yellow"
-        place = clean(str(one.file)) + (f":{one.line}" if one.line else "")
         yield Text.assemble(
-            f"{place}: ", (str(one.severity), style), f": {clean(one.text)} ", (f"[{one.rule}]", "dim")
+            f"{clean(str(one.file))}:{one.line}: ",
+            (str(one.severity), style),
+            f": {clean(one.text)} ",
+            (f"[{one.rule}]", "dim"),
         )
         yield foreign(f"    Way out: {one.way_out}")
     errors = sum(str(one.severity) == "error" for one in found)

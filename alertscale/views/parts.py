@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alertscale.model import Replica
 from alertscale.wording import clean
 
 _LOG_WIDTH: Final = 200
 """Columns where there is no terminal: a log has no width."""
 
-STATE_STYLES: Final = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "bold red"}
+_STATE_STYLES: Final = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "bold red"}
 
 
 def console_on(stream: str) -> Console:
@@ -46,9 +48,18 @@ def table(*columns: str) -> Table:
     return made
 
 
-def state(word: str) -> Text:
-    """Return a replica's state in its colour."""
-    return Text(clean(word), style=STATE_STYLES.get(word, ""))
+def replica_table(replicas: Iterable[Replica]) -> Table:
+    """Return replicas, each with its state, address and detail."""
+    rows = table("REPLICA", "STATE", "ADDRESS", "")
+    for replica in replicas:
+        rows.add_row(
+            foreign(replica.name), _state(replica.state), foreign(replica.address), foreign(replica.detail)
+        )
+    return rows
+
+
+def _state(word: str) -> Text:
+    return Text(clean(word), style=_STATE_STYLES.get(word, ""))
 
 
 def foreign(text: str, style: str = "") -> Text:

@@ -10,7 +10,7 @@ from rich.text import Text
 from alertscale import sentences
 from alertscale.explain import troubles
 from alertscale.model import Health, Service
-from alertscale.views.parts import foreign, state, table
+from alertscale.views.parts import foreign, replica_table, table
 from alertscale.wording import Times, duration
 
 
@@ -55,17 +55,12 @@ def _life(health: Health) -> str:
 
 
 def _details(services: tuple[Service, ...]) -> Iterator[RenderableType]:
-    faults = [(service, fault) for service in services for fault in service.faults]
+    faults = [fault for service in services for fault in service.faults]
     if faults:
         yield Text()
-        for _, fault in faults:
+        for fault in faults:
             yield foreign(fault, "red")
-    unready = [(s, r) for s in services for r in s.replicas if r.state != "ready"]
+    unready = [replica for service in services for replica in service.replicas if replica.state != "ready"]
     if unready:
         yield Text()
-        rows = table("REPLICA", "STATE", "ADDRESS", "")
-        for _, replica in unready:
-            rows.add_row(
-                foreign(replica.name), state(replica.state), foreign(replica.address), foreign(replica.detail)
-            )
-        yield rows
+        yield replica_table(unready)

@@ -119,7 +119,7 @@ def resident_mib(container: Container) -> float:
 def test_the_health_check_knows_a_living_replica_from_one_that_does_not_answer(
     container: Container,
 ) -> None:
-    check = ["python", "-S", "/app/healthcheck.py"]
+    check = ["python", "-S", "/app/service/healthcheck.py"]
     docker("exec", container.name, *check)
     elsewhere = ["docker", "exec", "--env", "PORT=1", container.name, *check]
     assert subprocess.run(elsewhere, check=False, capture_output=True).returncode == 1

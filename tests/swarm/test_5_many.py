@@ -13,16 +13,11 @@ from engine import swarm
 from scaler.targets.swarm import LOOK_EVERY
 from tests.e2e.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
+from tests.swarm.reckoned import KILOBYTES, SAMPLES
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SIZES = (50, 200)
 WATCHED = 6.0
-KILOBYTES = 2.5
-"""Of the engine's answer for each task, at most: what docs/swarm.md reckons with."""
-
-SAMPLES = 12
-"""That Prometheus takes of each container at each scrape, at most: likewise."""
-
 SMALL = f"{STACK}_small"
 NAMES = (
     "alertscale_tick_seconds_sum",

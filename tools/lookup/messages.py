@@ -222,7 +222,6 @@ def messages(
 
 PASSED: Final[Mapping[str, str]] = {
     "alertscale/check/tree.py:read": "a text of the YAML parser",
-    "alertscale/checking.py:findings_in": "the text of the error that was caught, below a file",
     "alertscale/client.py:_failure": "the scaler's own sentence, which is in its table",
     "scaler/alerts.py:parse": "what the schema of an alert wants, with its place",
     "scaler/autoscaler.py:run": "the text of the error that was caught",
@@ -235,7 +234,7 @@ PASSED: Final[Mapping[str, str]] = {
     "scaler/settings.py:read_settings": "faults of variables: docs/settings.md",
     "scaler/targets/compose.py:_model": "the text of the error that was caught",
     "exporter/cgroup.py:_read": "a path alone",
-    "exporter/settings.py:load": "faults of variables: docs/settings.md",
+    "exporter/settings.py:read_settings": "faults of variables: docs/settings.md",
     "service/settings.py:read_settings": "faults of variables: docs/settings.md",
     "engine/cluster.py:start": "the list of what is missing, each an entry of the table",
     "engine/plan.py:decide": "the list of what is missing, each an entry of the table",

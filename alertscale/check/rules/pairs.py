@@ -9,7 +9,7 @@ from alertscale.check.compose import Service
 from alertscale.check.expressions import Threshold, thresholds
 from alertscale.check.findings import Finding, Rule, finding, nearest
 from alertscale.check.promrules import Alert
-from alertscale.check.rules.sums import grows_with_replicas
+from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.setup import Setup
 from scaler.labels import MAX, MIN, RESOURCES, STEP
 from scaler.reasons import Direction
@@ -121,7 +121,7 @@ def _comparable(setup: Setup, up: Alert, down: Alert) -> Iterator[tuple[Threshol
         for high in thresholds(up.expression.tree):
             same = low.measured.prettify() == high.measured.prettify()
             ways = (low.operator[0], high.operator[0]) == ("<", ">")
-            if same and ways and not grows_with_replicas(low.measured, setup.rules):
+            if same and ways and not is_sum_over_replicas(low.measured, setup.rules):
                 yield low, high
 
 

@@ -16,15 +16,15 @@ _REPLICA_LABELS: Final = frozenset(
     {"name", "instance", "id", "container", "container_name", "container_id", "pod"}
 )
 """Labels that tell one replica from another: a sum that keeps one of them is not over replicas."""
-_QUOTIENTS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"})
-"""Functions whose value does not grow with the number of their series."""
+_NO_SUMS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"})
+"""Functions whose value is no sum, even of series that are sums."""
 
 
 def sum_not_average(setup: Setup) -> Iterator[Finding]:
     """A measurement that one more replica does not lower."""
     for alert in setup.scaling:
         tree = alert.expression.tree
-        if setup.rules and tree is not None and grows_with_replicas(tree, setup.rules):
+        if setup.rules and tree is not None and is_sum_over_replicas(tree, setup.rules):
             yield finding(
                 Rule.SUM_NOT_AVERAGE,
                 alert.expression.place,
@@ -33,7 +33,7 @@ def sum_not_average(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def grows_with_replicas(expr: promql.Expr, rules: RuleSet) -> bool:
+def is_sum_over_replicas(expr: promql.Expr, rules: RuleSet) -> bool:
     """Whether what an expression measures is a sum over replicas that nothing divides."""
     try:
         return _Sums(rules).holds(expr)
@@ -52,9 +52,9 @@ class _Sums:
             case promql.VectorSelector():
                 return self._record(name_of(expr))
             case promql.AggregateExpr():
-                return _is_sum_over_replicas(expr) or self.holds(expr.expr)
+                return _sums_over_replicas(expr) or self.holds(expr.expr)
             case promql.Call():
-                return expr.func.name not in _QUOTIENTS and any(self.holds(arg) for arg in expr.args)
+                return expr.func.name not in _NO_SUMS and any(self.holds(arg) for arg in expr.args)
             case promql.BinaryExpr():
                 return self._binary(expr)
         return any(self.holds(child) for child in children(expr))
@@ -77,12 +77,12 @@ class _Sums:
             return number(expr.rhs) is not None and self.holds(expr.lhs)
         left, right = self.holds(expr.lhs), self.holds(expr.rhs)
         if op in COMPARISONS and number(bare(expr.lhs)) is None and number(bare(expr.rhs)) is None:
-            # Two sums compared with each other: both grow.
+            # Two sums compared with each other: neither is compared with a fixed number.
             return left != right
         return left or right
 
 
-def _is_sum_over_replicas(expr: promql.AggregateExpr) -> bool:
+def _sums_over_replicas(expr: promql.AggregateExpr) -> bool:
     if str(expr.op) != "sum":
         return False
     if expr.modifier is None:

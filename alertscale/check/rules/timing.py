@@ -22,7 +22,7 @@ _CLOSE: Final = 1e-9
 
 
 def for_exceeds_cooldown(setup: Setup) -> Iterator[Finding]:
-    """An alert that waits longer than the pause that is set between two steps."""
+    """An alert that waits longer than the cooldown between two steps."""
     for alert in setup.scaling:
         for label, seconds, who in _shortest_cooldown(setup, alert):
             if alert.wait and alert.wait.seconds > seconds:

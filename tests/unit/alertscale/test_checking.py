@@ -15,17 +15,17 @@ class Found:
     rule: str = "up-without-down"
     severity: str = "error"
     file: Path = Path("prometheus/alert.rules.yml")
-    line: int | None = 20
+    line: int = 20
     text: str = "HighCPU has no LowCPU"
     way_out: str = "add a rule with scale: down and resource: cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    compose: Path = Path("c")
+    compose: tuple[Path, ...] = (Path("c"),)
     rules: tuple[Path, ...] = (Path("r"),)
-    prometheus: Path = Path("p")
-    alertmanager: Path = Path("a")
+    prometheus: Path | None = Path("p")
+    alertmanager: Path | None = Path("a")
 
 
 @dataclass
@@ -34,13 +34,14 @@ class Checker:
 
     findings: tuple[Found, ...] = ()
     error: Exception | None = None
+    files: Sources = Sources()
     asked: list[object] = field(default_factory=list)
 
     def find_files(self, directory: Path) -> Sources:
         self.asked.append(directory)
         if self.error:
             raise self.error
-        return Sources()
+        return self.files
 
     def check(
         self,
@@ -58,19 +59,27 @@ class Checker:
 def test_the_files_that_are_found_are_checked() -> None:
     checker = Checker(findings=(Found(),))
     assert findings_in(Path("here"), checker, environment={"TAG": "1"}) == (Found(),)
-    assert checker.asked == [Path("here"), (Path("c"), (Path("r"),), Path("p"), Path("a"), {"TAG": "1"})]
+    assert checker.asked == [Path("here"), ((Path("c"),), (Path("r"),), Path("p"), Path("a"), {"TAG": "1"})]
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError("no docker-compose.yml"), ValueError("line 3: no YAML")])
-def test_files_that_cannot_be_read_are_named_with_the_way_out(error: Exception) -> None:
-    with pytest.raises(UncheckableError, match=str(error)) as caught:
-        findings_in(Path("here"), Checker(error=error), environment={})
-    assert "alertscale check DIRECTORY" in caught.value.way_out
+def test_a_directory_that_cannot_be_looked_into_is_named_with_the_way_out() -> None:
+    checker = Checker(error=PermissionError(13, "Permission denied"))
+    with pytest.raises(UncheckableError, match=r"^here: cannot be looked into: .* denied") as caught:
+        findings_in(Path("here"), checker, environment={})
+    assert "make it readable for you, or " in caught.value.way_out
     assert caught.value.exit is Exit.REFUSED
 
 
+def test_a_directory_with_none_of_the_files_is_not_called_well() -> None:
+    checker = Checker(files=Sources(compose=(), rules=(), prometheus=None, alertmanager=None))
+    with pytest.raises(UncheckableError, match=r"^here: there is no Compose file") as caught:
+        findings_in(Path("here"), checker, environment={})
+    assert "alertscale check DIRECTORY" in caught.value.way_out
+    assert checker.asked == [Path("here")]
+
+
 def test_the_json_counts_and_lists() -> None:
-    shown = as_json([Found(), Found(severity="warning", line=None)])
+    shown = as_json([Found(), Found(severity="warning", line=21)])
     assert (shown["errors"], shown["warnings"]) == (1, 1)
     assert shown["findings"][0] == {
         "rule": "up-without-down",
@@ -80,4 +89,4 @@ def test_the_json_counts_and_lists() -> None:
         "text": "HighCPU has no LowCPU",
         "way_out": "add a rule with scale: down and resource: cpu",
     }
-    assert shown["findings"][1]["line"] is None
+    assert shown["findings"][1]["line"] == 21

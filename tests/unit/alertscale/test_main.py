@@ -260,7 +260,7 @@ class TestCheck:
         assert "did you mean alertscale.enable?" in shown.out
 
     def test_each_finding_with_place_and_way_out(self, run: Run, checker: Checker, tmp_path: Path) -> None:
-        checker.findings = (Found(), Found(severity="warning", line=None))
+        checker.findings = (Found(), Found(severity="warning", line=21))
         shown = run("check", str(tmp_path))
         assert shown.code == Exit.REFUSED
         assert (

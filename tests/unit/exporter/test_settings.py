@@ -3,11 +3,11 @@
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.settings import DEFAULT_LABELS, VARIABLES, label_name, load
+from exporter.settings import DEFAULT_LABELS, VARIABLES, label_name, read_settings
 
 
 def test_an_empty_environment_gives_what_compose_relies_on() -> None:
-    settings = load({})
+    settings = read_settings({})
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)
     assert str(settings.cgroup_root) == "/host/sys/fs/cgroup"
     assert settings.engine == "unix:///var/run/docker.sock"
@@ -16,7 +16,7 @@ def test_an_empty_environment_gives_what_compose_relies_on() -> None:
 
 
 def test_every_setting_can_be_changed() -> None:
-    settings = load(
+    settings = read_settings(
         {
             "EXPORTER_LISTEN": "[::1]:9100",
             "EXPORTER_CGROUP_ROOT": "/sys/fs/cgroup",
@@ -52,7 +52,7 @@ def test_every_setting_can_be_changed() -> None:
 )
 def test_a_fault_names_the_variable_the_value_and_the_way_out(variable: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load({variable: value})
+        read_settings({variable: value})
     (fault,) = caught.value.faults
     assert fault.startswith(f"{variable}={value!r}")
     assert "write" in fault or "leave" in fault
@@ -60,7 +60,7 @@ def test_a_fault_names_the_variable_the_value_and_the_way_out(variable: str, val
 
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        load({"EXPORTER_LISTEN": "x", "EXPORTER_ENGINE": "y", "EXPORTER_LOG_LEVEL": "z"})
+        read_settings({"EXPORTER_LISTEN": "x", "EXPORTER_ENGINE": "y", "EXPORTER_LOG_LEVEL": "z"})
     assert len(caught.value.faults) == 3
 
 
@@ -71,4 +71,4 @@ def test_a_container_label_is_named_as_cadvisor_names_it() -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_an_empty_variable_is_an_unset_one(variable: str) -> None:
-    assert load({variable: ""}) == load({})
+    assert read_settings({variable: ""}) == read_settings({})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -86,13 +85,9 @@ def test_what_is_no_report_is_said(text: str, tmp_path: Path) -> None:
         read_report(text, directory=tmp_path)
 
 
-def test_a_finding_of_a_whole_file_has_no_line(tmp_path: Path) -> None:
-    one = {
-        "rule": "r",
-        "severity": "error",
-        "file": f"{tmp_path}/f",
-        "line": None,
-        "text": "t",
-        "way_out": "w",
-    }
-    assert read_report(json.dumps({"findings": [one]}), directory=tmp_path)[0].place == "f"
+def test_an_empty_directory_is_told_with_the_way_out(tmp_path: Path) -> None:
+    check, survived = checked(tmp_path)
+    assert check.findings() == ()
+    (error,) = survived
+    assert str(error).startswith(f"check: {tmp_path}: there is no Compose file")
+    assert "Way out: " in str(error)

@@ -8,7 +8,7 @@ from alertscale.check.expressions import parse
 from alertscale.check.findings import Finding
 from alertscale.check.labelflow import Values
 from alertscale.check.promrules import RuleSet, read_rules
-from alertscale.check.rules.sums import grows_with_replicas
+from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.tree import read
 
 
@@ -63,7 +63,7 @@ def test_of_a_record_made_from_itself_nothing_is_known() -> None:
     read = rules("{ record: a, expr: b }", "{ record: b, expr: a }", ALERT % "a > 1")
 
     assert read.values(read.alerts[0], "service") is None
-    assert not grows_with_replicas(parse("a"), read)
+    assert not is_sum_over_replicas(parse("a"), read)
 
 
 def test_of_a_chain_of_thousands_of_records_nothing_is_claimed() -> None:
@@ -71,7 +71,7 @@ def test_of_a_chain_of_thousands_of_records_nothing_is_claimed() -> None:
     read = rules("{ record: r0, expr: sum(x) }", *chain, ALERT % "r2000 > 1")
 
     assert read.values(read.alerts[0], "service") is None
-    assert not grows_with_replicas(parse("r2000"), read)
+    assert not is_sum_over_replicas(parse("r2000"), read)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_of_a_chain_of_thousands_of_records_nothing_is_claimed() -> None:
 def test_a_sum_over_replicas_grows_unless_something_divides_it(text: str, grows: bool) -> None:
     known = rules("{ record: total, expr: sum(x) }", "{ record: mean, expr: sum(x) / count(x) }")
 
-    assert grows_with_replicas(parse(text), known) is grows
+    assert is_sum_over_replicas(parse(text), known) is grows
 
 
 @pytest.mark.parametrize(
