@@ -97,7 +97,8 @@ class Step:
         id: the journal's.
         service: whom it concerns.
         direction: up or down.
-        number: Compose's container number of its replica; on Swarm the count that it changes the service to.
+        number: Compose's container number of its replica; on Swarm the higher of the two counts that it
+            lies between.
         why: the decision's reason.
         replica: the engine's id of its replica; None before that is known.
         phase: the last one begun.
