@@ -11,10 +11,10 @@ import http.client
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from scaler.labels import Limits
 from scaler.targets.base import Health, Replica
@@ -26,6 +26,9 @@ FAILURES: Final = 3
 """So many failures in a row make a ready replica unready."""
 
 _SHOWN: Final = 120
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -139,6 +142,29 @@ def ask(check: Check) -> Readiness:
     return Readiness(ready=good, detail="" if good else f"{where}{check.path} answers {status}, not 2xx")
 
 
+class OwnThread(Executor):
+    """Runs each call in a thread of its own, so that none waits for the end of another.
+
+    A pool has a queue: a hundred replicas that fall silent at once, for ``TIMEOUT`` seconds each, would keep
+    eight threads busy for 25 s, and the one new replica that is ready would stand behind them.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """See :class:`concurrent.futures.Executor`."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=run, name="ask", daemon=True).start()
+        return future
+
+
 @dataclass(kw_only=True)
 class _Record:
     check: Check
@@ -154,7 +180,7 @@ class Prober:
     Used by one thread; :meth:`forget` may be called from another.
 
     Args:
-        executor: runs the questions.
+        executor: runs the questions; :class:`OwnThread`, or another in tests.
         asker: asks one replica; :func:`ask`, or another in tests.
         wake: called, from a thread of the executor, when an answer is there.
     """
@@ -162,7 +188,7 @@ class Prober:
     def __init__(
         self,
         *,
-        executor: ThreadPoolExecutor,
+        executor: Executor,
         wake: Callable[[], object],
         asker: Callable[[Check], Readiness] = ask,
     ) -> None:

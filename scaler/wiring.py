@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from scaler.errors import AlertscaleError
 from scaler.journal import Journal
 from scaler.labels import COMPOSE_PROJECT, SWARM_STACK
 from scaler.metrics import Metrics
-from scaler.readiness import Prober
+from scaler.readiness import OwnThread, Prober
 from scaler.recorder import Recorder
 from scaler.settings import SWARM, Settings
 from scaler.source import Prometheus
@@ -176,7 +175,7 @@ def wire(
         journal=journal,
         recorder=recorder,
         metrics=metrics,
-        prober=Prober(executor=ThreadPoolExecutor(max_workers=8, thread_name_prefix="ask"), wake=wake.set),
+        prober=Prober(executor=OwnThread(), wake=wake.set),
         world=world,
         steps=steps,
         wake=wake,

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,8 @@ class Clock:
         self.ahead += seconds
 
 
-class AtOnce(ThreadPoolExecutor):
+class AtOnce(Executor):
     """Runs what is submitted before ``submit`` returns."""
-
-    def __init__(self) -> None:
-        super().__init__(max_workers=1)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

@@ -7,7 +7,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from scaler.readiness import (
     FAILURES,
     Check,
     Kind,
+    OwnThread,
     Prober,
     Readiness,
     address_on,
@@ -285,14 +286,14 @@ class TestProber:
         """It is asked once, however often the loop comes by."""
         slow: Future[Readiness] = Future()
 
-        class Slow(ThreadPoolExecutor):
+        class Slow(Executor):
             asked = 0
 
             def submit(self, *_args: Any, **_kwargs: Any) -> Future[Any]:
                 self.asked += 1
                 return slow
 
-        executor = Slow(max_workers=1)
+        executor = Slow()
         prober = Prober(executor=executor, wake=lambda: None)
         for now in range(5):
             assert not prober.update({"a": CHECK}, now=now)["a"].ready
@@ -301,3 +302,36 @@ class TestProber:
 
         assert prober.update({"a": CHECK}, now=5)["a"].ready
         assert executor.asked == 1
+
+    def test_however_many_are_silent_a_new_one_is_asked_at_once(self) -> None:
+        """Found by the benchmark of the reaction: its first replica stood behind 100 that had just gone."""
+        speak = threading.Event()
+        wake = threading.Event()
+
+        def answer(check: Check) -> Readiness:
+            if check.address != "10.0.0.2":
+                speak.wait(60)
+            return READY
+
+        prober = Prober(executor=OwnThread(), wake=wake.set, asker=answer)
+        silent = {f"silent-{n}": Check(kind=Kind.TCP, address=f"10.0.1.{n}", port=80) for n in range(1, 101)}
+        try:
+            prober.update(silent, now=0)
+            prober.update(silent | {"new": CHECK}, now=0)
+
+            assert wake.wait(30)
+            known = prober.update(silent | {"new": CHECK}, now=0)
+            assert [replica for replica, answer in known.items() if answer.ready] == ["new"]
+        finally:
+            speak.set()
+
+
+class TestOwnThread:
+    def test_it_hands_on_what_was_returned(self) -> None:
+        assert OwnThread().submit(divmod, 7, 2).result(timeout=30) == (3, 1)
+
+    def test_it_hands_on_what_was_raised(self) -> None:
+        assert isinstance(OwnThread().submit(divmod, 7, 0).exception(timeout=30), ZeroDivisionError)
+
+    def test_none_of_its_threads_keeps_the_program_from_ending(self) -> None:
+        assert OwnThread().submit(threading.current_thread).result(timeout=30).daemon
