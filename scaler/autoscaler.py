@@ -55,6 +55,9 @@ LOOK_AGAIN: Final = 0.5
 DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""
 
+PASS_EVERY: Final = 5.0
+"""Seconds after which there is a pass, however long the tick: the passes are the loop's sign of life."""
+
 BACKOFF_FIRST: Final = 10.0
 BACKOFF_LONGEST: Final = 300.0
 _SOON: Final = 0.05
@@ -309,7 +312,7 @@ class Autoscaler:
         self._wake.set()
 
     def _until_next(self, now: float) -> float:
-        due = [self._decided + self._tick, self._traffic.next_due(), self._relist_at]
+        due = [now + PASS_EVERY, self._decided + self._tick, self._traffic.next_due(), self._relist_at]
         asked = self._prober.next_due()
         if asked is not None:
             due.append(asked)

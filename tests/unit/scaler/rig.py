@@ -55,9 +55,11 @@ class Rig:
 
     Attributes:
         home: holds the journal and the directory shared with nginx.
+        tick: seconds between two decisions.
     """
 
     home: Path
+    tick: float = 0.02
     target: FakeTarget = field(default_factory=FakeTarget)
     clock: Clock = field(default_factory=Clock)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +104,7 @@ class Rig:
             own_project=PROJECT,
             networks=frozenset({NETWORK}),
             signal_ttl=15.0,
-            tick=0.02,
+            tick=self.tick,
             stopping=self.stopping,
             clock=self.clock.time,
             monotonic=self.clock.monotonic,

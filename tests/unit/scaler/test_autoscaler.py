@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scaler.autoscaler import LOOK_AGAIN, PASS_EVERY
 from scaler.errors import LabelError, RequestError, TargetError, UnavailableError
 from scaler.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
 from tests.fakes import PATIENCE, until
@@ -969,6 +970,20 @@ def test_health_is_measured(rig: Rig) -> None:
     assert health.engine
     assert health.watchdog_age == pytest.approx(7, abs=1)
     assert health.balancer_error == ""
+
+
+def test_there_is_a_pass_every_few_seconds_however_long_the_tick(tmp_path: Path) -> None:
+    """Else the page's lamp would go out, and the health check fail, while all is well."""
+    rig = Rig(home=tmp_path, tick=60)
+    try:
+        rig.autoscaler.run_once()
+        rig.clock.advance(LOOK_AGAIN)
+        rig.autoscaler.run_once()
+
+        assert rig.autoscaler.run_once() == pytest.approx(PASS_EVERY, abs=0.1)
+    finally:
+        rig.executor.shutdown()
+        rig.journal.close()
 
 
 def test_what_nginx_refuses_is_told_by_health_and_goes_on(rig: Rig) -> None:
