@@ -68,9 +68,10 @@ VARIABLES: Mapping[str, Variable] = {
     "LINGER_SECONDS": Variable(
         default=1,
         low=0,
-        high=60,
+        # Whoever never ceases to send is refused by then: LONGEST_LINGER_SECONDS, service/server.py.
+        high=5,
         whole=False,
-        meaning="Time without a request after SIGTERM, past which connections are refused; 5 s at most.",
+        meaning="Time without a request after SIGTERM, past which connections are refused.",
     ),
     "GRACE_SECONDS": Variable(
         default=30,

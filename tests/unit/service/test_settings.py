@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.settings import Settings, SettingsError, read_settings
+from service.server import LONGEST_LINGER_SECONDS
+from service.settings import VARIABLES, Settings, SettingsError, read_settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -24,6 +25,10 @@ def test_every_variable_is_read() -> None:
     )
 
 
+def test_no_linger_is_accepted_that_would_be_cut_short() -> None:
+    assert VARIABLES["LINGER_SECONDS"].high == LONGEST_LINGER_SECONDS
+
+
 def test_an_empty_variable_is_an_unset_one() -> None:
     assert read_settings({"PORT": ""}).port == 5000
 
@@ -39,7 +44,7 @@ def test_all_faults_are_reported_together() -> None:
     environ = {
         "PORT": "x",
         "THREADS": "0",
-        "LINGER_SECONDS": "61",
+        "LINGER_SECONDS": "6",
         "GRACE_SECONDS": "nan",
         "MEMORY_LIMIT_MB": "-5",
     }
