@@ -69,12 +69,21 @@ class StepLog:
         journal: where each phase is written first.
         metrics: durations and outcomes.
         clock: seconds since the epoch.
+        monotonic: seconds, never set back.
     """
 
-    def __init__(self, *, journal: Journal, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._journal = journal
         self._metrics = metrics
         self._clock = clock
+        self._monotonic = monotonic
 
     def begin(self, order: Order, *, phase: Phase, replica: str | None = None) -> Step:
         """Write down that a step begins.
@@ -94,7 +103,13 @@ class StepLog:
 
     def clock(self, step: Step) -> PhaseClock:
         """Make the clock of a step's phases."""
-        return PhaseClock(self._journal, self._metrics, step, self._clock)
+        return PhaseClock(
+            step=step,
+            journal=self._journal,
+            metrics=self._metrics,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
 
     def end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
@@ -132,14 +147,29 @@ class StepLog:
 
 
 class PhaseClock:
-    """Journals each phase before it begins, and times it."""
+    """Journals each phase before it begins, and times it; made by :meth:`StepLog.clock`.
 
-    def __init__(self, journal: Journal, metrics: Metrics, step: Step, clock: Callable[[], float]) -> None:
+    Attributes:
+        phase: the one under way; None before the first.
+        replica: the engine's id of the step's replica; None before that is known.
+        seconds: what each phase that is over took.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._step = step
         self._journal = journal
         self._metrics = metrics
-        self._step = step
         self._clock = clock
-        self._begun = time.monotonic()
+        self._monotonic = monotonic
+        self._begun = monotonic()
         self.phase: Phase | None = None
         self.replica: str | None = step.replica
         self.seconds: dict[Phase, float] = {}
@@ -157,7 +187,7 @@ class PhaseClock:
 
     def end(self) -> None:
         """Take the time of the phase under way."""
-        now = time.monotonic()
+        now = self._monotonic()
         if self.phase is not None:
             took = now - self._begun
             self.seconds[self.phase] = took
