@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,12 +30,15 @@ NAME = "outside.test"
 def address() -> str:
     """The address of this machine on Docker's own network."""
     shown = subprocess.run(
-        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"],
+        ["docker", "network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return shown.stdout.strip()
+    pool = json.loads(shown.stdout)
+    # An engine that makes the bridge itself, as at its first start on a machine, does not name the gateway of
+    # it (Engine 20.10): it takes the first address. It does when it finds the bridge made.
+    return str(pool.get("Gateway") or ip_network(pool["Subnet"])[1])
 
 
 @dataclass(kw_only=True)
