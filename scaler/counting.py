@@ -33,9 +33,10 @@ STOPS_WITHIN: Final = 60.0
 """Seconds, beside ``alertscale.drain``, that a step down waits for its replicas to end; the engine ends them
 in any case."""
 
+SHOWN_WITHIN: Final = 10.0
+"""Seconds within which a list shows what has been changed, unless the engine does not answer."""
+
 _ASK_ENGINE_EVERY: Final = 1.0
-_SHOWN_WITHIN: Final = 10.0
-"""Seconds until a list shows what has been changed, at the latest."""
 
 
 class CountStepper:
@@ -50,6 +51,7 @@ class CountStepper:
         stopping: set when the scaler ends; a step under way is left for the next start.
         clock: seconds since the epoch.
         placed_within: see ``PLACED_WITHIN``.
+        shown_within: see ``SHOWN_WITHIN``.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class CountStepper:
         stopping: threading.Event,
         clock: Callable[[], float] = time.time,
         placed_within: float = PLACED_WITHIN,
+        shown_within: float = SHOWN_WITHIN,
     ) -> None:
         self._target = target
         self._world = world
@@ -70,6 +73,7 @@ class CountStepper:
         self._wake = wake
         self._stopping = stopping
         self._placed_within = placed_within
+        self._shown_within = shown_within
         self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
 
     def take(self, order: Order) -> None:
@@ -94,7 +98,14 @@ class CountStepper:
         self._target.set_count(kept, order.count)
         self._wake()
         # What is seen until then is the service as it was.
-        self._wait(lambda view: _version(view.service(order.service)) != kept.version, _SHOWN_WITHIN)
+        if not self._wait(
+            lambda view: _version(view.service(order.service)) != kept.version, self._shown_within
+        ):
+            raise TargetError(
+                f"the count was changed to {order.count}, but no list has shown that"
+                f" within {self._shown_within:g} s",
+                reason=ErrorReason.ENGINE_UNAVAILABLE,
+            )
 
     def _guarded(
         self, step: Step, clock: PhaseClock, limits: Limits, before: int, change: Callable[[], None]
@@ -131,11 +142,16 @@ class CountStepper:
                 raise
             self._metrics.errors.labels(error.reason).inc()
             log.warning("step waits for the engine", **words(step), error=str(error))
-            known = self._world.view.observation
+            self._await_news()
+
+    def _await_news(self) -> None:
+        """Wait until the services were listed anew: what is known may be from before the change."""
+        known = self._world.view.observation
+        while True:
             self._await_engine()
             self._wake()
-            # What is known may be from before the change.
-            self._wait(lambda view: view.observation is not known, _SHOWN_WITHIN)
+            if self._wait(lambda view: view.observation is not known, self._shown_within):
+                return
 
     def _await_engine(self) -> None:
         while not self._stopping.wait(_ASK_ENGINE_EVERY):
@@ -193,7 +209,7 @@ class CountStepper:
             self._target.set_count(kept, before)
             self._wake()
             # Until then the count that failed is what is seen, and would count as reached.
-            self._wait(lambda view: _version(view.service(step.service)) != kept.version, _SHOWN_WITHIN)
+            self._wait(lambda view: _version(view.service(step.service)) != kept.version, self._shown_within)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
             log.warning(

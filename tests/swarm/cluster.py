@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass, field
@@ -116,13 +117,25 @@ class Swarm:
                 return self.docker("exec", scaler, "cat", "/run/alertscale/token", on=one, check=False)
         return ""
 
-    def lease(self, label: str) -> str:
-        """One of the lease's labels; empty while no manager can be asked.
+    def lease(self) -> dict[str, str]:
+        """The lease; empty while no manager can be asked.
 
-        They are ``holder`` (a process), ``note`` (for the next one), ``turn`` (of its renewals) and others.
+        Keys are ``holder`` (a process), ``note`` (for the next one), ``turn`` (of its renewals) and others.
         """
-        form = f'{{{{index .Spec.Labels "alertscale.lease.{label}"}}}}'
-        return self.docker("config", "inspect", "--format", form, f"alertscale-lease-{STACK}", check=False)
+        name = f"alertscale-lease-{STACK}"
+        # Without patience: an engine asks a leader that has just died for 20 s, and no other meanwhile.
+        done = node.docker(
+            *(self.alive()[0], "config", "inspect", "--format", "{{json .Spec.Labels}}", name), timeout=1
+        )
+        labels: dict[str, str] = json.loads(done.stdout) if done.ok else {}
+        return {label.removeprefix("alertscale.lease."): value for label, value in labels.items()}
+
+    def said(self, at: Node) -> list[dict[str, Any]]:
+        """What the scalers on a node have logged, oldest first, earlier processes of theirs included."""
+        listed = self.docker("ps", "--all", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()
+        logs = "\n".join(node.docker(at, "logs", container).stderr for container in listed)
+        lines = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
+        return sorted(lines, key=lambda line: str(line["timestamp"]))
 
     def await_acting_off_the_leader(self, *, within: float = 60) -> Node:
         """Wait until the one scaler that acts is on a node that does not lead; return that node."""

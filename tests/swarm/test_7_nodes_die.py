@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,10 @@ when two of them began at once."""
 
 WATCHED = 10.0
 
+STANDS_BY = "this scaler stands by"
+HANDS_ON = "this node leads the managers; a scaler on another node acts from now on"
+"""What a scaler logs."""
+
 
 @pytest.fixture
 def alive(running: Swarm) -> Swarm:
@@ -37,7 +42,7 @@ def test_a_scaler_that_is_killed_is_replaced_by_another(
 ) -> None:
     at = alive.await_acting_off_the_leader()
     alive.pause("down")
-    wait_until(lambda: '"down"' in alive.lease("note"), within=2, what="the pause is written down")
+    wait_until(lambda: '"down"' in alive.lease().get("note", ""), within=2, what="the pause is written down")
     scaler = alive.docker("ps", "--quiet", "--filter", f"name={STACK}_scaler", on=at).split()[0]
     alive.docker("kill", scaler, on=at)
     begun = time.monotonic()
@@ -114,10 +119,10 @@ def test_the_leader_dies_in_a_step_and_the_scaler_that_acts_goes_on(
     at = alive.await_acting_off_the_leader()
     leader = alive.leader()
     begin_a_step_to_three(alive)
-    before = alive.lease("holder"), int(alive.lease("turn"))
+    before, told = wait_until(alive.lease, within=10, what="the lease"), len(alive.said(at))
     alive.kill(leader)
     begun = time.monotonic()
-    holder = wait_until(lambda: renewed(alive, than=before[1]), within=ELECTED_WITHIN, what="a renewal")
+    after = wait_until(lambda: renewed(alive, than=before), within=ELECTED_WITHIN, what="a renewal")
     took = since(begun)
     seen = counts_seen(alive)
     with capsys.disabled():
@@ -125,20 +130,30 @@ def test_the_leader_dies_in_a_step_and_the_scaler_that_acts_goes_on(
             f"\n  {leader.name} led and died; nobody could change anything for {took:.1f} s; the scaler on"
             f" {at.name} goes on; counts seen since: {seen}"
         )
-    # The very process: it was never replaced.
-    assert holder == before[0]
     assert seen == [3]
     alive.await_ready(3, within=90)
-    # It may lead now itself; then the one on the other node has taken over when the step had ended.
+    wait_until(lambda: ends(alive.said(at)[told:]), within=60, what="the step's end")
+    since_then = alive.said(at)[told:]
+    (end,) = ends(since_then)
+    assert (end["number"], end["outcome"]) == (3, "done"), end
+    # The very process: it was never replaced. It may lead now itself, and hand on once the step has ended.
+    events = [line["event"] for line in since_then]
+    assert STANDS_BY not in events[: since_then.index(end)]
+    assert after["holder"] == before["holder"] or HANDS_ON in events[since_then.index(end) :]
     alive.await_acting_off_the_leader(within=60)
     assert alive.count() == 3
+
+
+def ends(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that tell how a step ended."""
+    return [line for line in log if line["event"] == "step"]
 
 
 def begin_a_step_to_three(stack: Swarm) -> None:
     """Return in the middle of a step from two to three: Swarm has been asked, the replica is not ready."""
     # Idle as it is, it would be scaled down meanwhile.
     stack.pause("down")
-    wait_until(lambda: '"down"' in stack.lease("note"), within=5, what="the pause is written down")
+    wait_until(lambda: '"down"' in stack.lease().get("note", ""), within=5, what="the pause is written down")
     stack.docker("service", "scale", "--detach", f"{STACK}_flask-app=2")
     stack.await_ready(2, within=60)
     answer = stack.change("/api/v1/services/flask-app/scale", {"replicas": 3})
@@ -155,7 +170,7 @@ def counts_seen(stack: Swarm) -> list[int]:
     return sorted(seen)
 
 
-def renewed(stack: Swarm, *, than: int) -> str:
-    """Who holds the lease, once it was written anew; empty until then."""
-    turn, holder = stack.lease("turn"), stack.lease("holder")
-    return holder if turn.isdecimal() and int(turn) > than else ""
+def renewed(stack: Swarm, *, than: dict[str, str]) -> dict[str, str]:
+    """The lease, once a holder has written it anew; empty until then."""
+    lease = stack.lease()
+    return lease if lease.get("holder") and int(lease["turn"]) > int(than["turn"]) else {}

@@ -34,6 +34,7 @@ class Shop:
     path: Path
     swarm: FakeSwarm = field(default_factory=lambda: FakeSwarm(lingers=True))
     placed_within: float = 0.05
+    shown_within: float = 10.0
     blind: bool = False
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class Shop:
             stopping=self.stopping,
             clock=lambda: 1000.0,
             placed_within=self.placed_within,
+            shown_within=self.shown_within,
         )
 
     def look(self) -> None:
@@ -318,6 +320,23 @@ class TestEngineAway:
         step.result(5)
 
         assert (shop.ended, len(shop.swarm.calls)) == ("done", 1)
+
+    @pytest.mark.parametrize("direction", [UP, DOWN])
+    def test_a_change_is_nobody_elses_for_not_being_shown(self, tmp_path: Path, direction: Direction) -> None:
+        """Swarm loses its leader right after the change: nothing can be listed for many seconds."""
+        shop = Shop(path=tmp_path / "journal.sqlite", shown_within=0.05)
+        asked: list[str] = []
+        shop.swarm.before = asked.append
+        shop.swarm.lingers, shop.blind = False, True
+        step = shop.executor.submit(shop.stepper.take, shop.order(direction))
+        until(lambda: asked.count("ping") == 2, what="it waits on for the list, though the engine answers")
+        assert not step.done()
+        shop.blind = False
+        step.result(5)
+
+        assert (shop.ended, len(shop.swarm.calls)) == ("done", 1)
+        shop.executor.shutdown()
+        shop.journal.close()
 
     @pytest.mark.parametrize("direction", [UP, DOWN])
     def test_a_change_that_never_arrived_is_undone(self, shop: Shop, direction: Direction) -> None:
