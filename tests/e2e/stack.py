@@ -185,7 +185,7 @@ class Stack:
     def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
         """Wait until so many replicas are ready, and no other container of the service is there."""
         wait_until(
-            lambda: [r["state"] for r in self.service(service).get("replicas", [])] == ["ready"] * count,
+            lambda: has_ready(self.service(service), count),
             within=within,
             what=f"{count} ready replicas of {service}",
         )
@@ -202,14 +202,18 @@ class Stack:
 
         def carried_out() -> bool:
             found = self.service(service)
-            states = [r["state"] for r in found.get("replicas", [])]
-            return states == ["ready"] * count and found.get("wanted") is None
+            return has_ready(found, count) and found.get("wanted") is None
 
         wait_until(carried_out, within=60, what=f"the order of {count} replicas of {service} carried out")
 
     def pause(self, pause: str, *, service: str = "flask-app") -> None:
         answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
         assert answer.status_code == 200, answer.text
+
+
+def has_ready(service: dict[str, Any], count: int) -> bool:
+    """Whether a service, as the API shows it, has so many replicas, all of them ready."""
+    return [r["state"] for r in service.get("replicas", [])] == ["ready"] * count
 
 
 def copy_repository(target: Path) -> None:

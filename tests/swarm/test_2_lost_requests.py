@@ -27,7 +27,10 @@ def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.Captur
     finally:
         calm.docker("service", "scale", "--detach", "alertscale_alertmanager=1")
     with capsys.disabled():
-        print(f"\n  {drill.sent} requests over {STEPS} steps, {downs} of them down: lost {drill.lost or 0}")  # noqa: T201 - the figure is part of what this test shows
+        print(  # noqa: T201 - the figure is part of what this test shows
+            f"\n  {drill.sent} requests over {STEPS} steps, {downs} of them down: lost {drill.lost or 0},"
+            f" by the second of the drill: {dict(sorted(drill.lost_in.items()))}"
+        )
     assert downs >= 5
     assert drill.lost == {}
     assert drill.answers["200"] == drill.sent > 2000
