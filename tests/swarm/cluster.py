@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,6 +137,12 @@ class Swarm:
         logs = "\n".join(node.docker(at, "logs", container).stderr for container in listed)
         lines = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
         return sorted(lines, key=lambda line: str(line["timestamp"]))
+
+    def nginx_failed(self, at: Node, *, most: int = 50) -> list[str]:
+        """The last lines of a node's nginx about requests that were not answered with 2xx, 3xx or 4xx."""
+        container = self.docker("ps", "--quiet", "--filter", f"name={STACK}_nginx\\.", on=at)
+        lines = node.docker(at, "logs", container).stdout.splitlines()
+        return [line for line in lines if re.search(r'" 5\d\d ', line)][-most:]
 
     def await_acting_off_the_leader(self, *, within: float = 60) -> Node:
         """Wait until the one scaler that acts is on a node that does not lead; return that node."""

@@ -20,8 +20,9 @@ def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.Captur
     calm.docker("service", "scale", "--detach", "alertscale_alertmanager=0")
     wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), STEPS))
     downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
+    entry = calm.cluster.nodes[1]
     try:
-        with Drill(port=NGINX_PORT, host=calm.cluster.nodes[1].address).running() as drill:
+        with Drill(port=NGINX_PORT, host=entry.address).running() as drill:
             for count in wanted:
                 calm.scale(count)
     finally:
@@ -32,7 +33,7 @@ def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.Captur
             f" by the second of the drill: {dict(sorted(drill.lost_in.items()))}"
         )
     assert downs >= 5
-    assert drill.lost == {}
+    assert drill.lost == {}, "\n".join(calm.nginx_failed(entry))
     assert drill.answers["200"] == drill.sent > 2000
 
 
