@@ -15,7 +15,7 @@ import requests
 from engine import node
 from engine.cluster import Cluster
 from engine.node import Node
-from tests.e2e.stack import wait_until
+from tests.e2e.stack import has_ready, wait_until
 
 STACK = "alertscale"
 FLASK_APP = f"{STACK}_flask-app"
@@ -170,17 +170,22 @@ class Swarm:
         return answer
 
     def scale(self, count: int, *, service: str = "flask-app", within: float = 90) -> None:
-        """Order a count through the API, and wait until it is there and nothing else."""
+        """Order a count through the API, and wait for it and for the end of the order."""
         answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
         assert answer.status_code == 202, answer.text
-        self.await_ready(count, service=service, within=within)
+
+        def carried_out() -> bool:
+            found = self.service(service)
+            return has_ready(found, count) and found.get("wanted") is None
+
+        wait_until(carried_out, within=within, what=f"the order of {count} replicas of {service} carried out")
 
     def await_ready(self, count: int, *, service: str = "flask-app", within: float) -> None:
-        def there() -> bool:
-            states = [r["state"] for r in self.service(service).get("replicas", [])]
-            return states == ["ready"] * count
-
-        wait_until(there, within=within, what=f"{count} ready replicas of {service}")
+        wait_until(
+            lambda: has_ready(self.service(service), count),
+            within=within,
+            what=f"{count} ready replicas of {service}",
+        )
 
     def pause(self, pause: str, *, service: str = "flask-app") -> None:
         answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
