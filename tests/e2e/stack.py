@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from engine import built
+from tests.engines.networks import kept_for_nothing
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "alertscale-e2e"
@@ -70,7 +71,13 @@ class Stack:
 
     def compose(self, *words: str, check: bool = True, timeout: float = 600) -> str:
         """Run ``docker compose`` on this project; return what it printed."""
-        done = subprocess.run(
+        done = self._run(*words, timeout=timeout)
+        if check:
+            _expect_success(done)
+        return done.stdout
+
+    def _run(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             self.command(*words),
             cwd=self.directory,
             env=self.environment,
@@ -79,15 +86,21 @@ class Stack:
             check=False,
             timeout=timeout,
         )
-        if check and done.returncode:
-            pytest.fail(
-                f"docker compose {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-            )
-        return done.stdout
+
+    def down(self, *options: str) -> list[str]:
+        """Run ``docker compose down``; return the networks that the engine kept by a fault of its own."""
+        return self._down("down", *options)
+
+    def _down(self, *words: str, check: bool = True) -> list[str]:
+        done = self._run(*words)
+        kept = kept_for_nothing(done.stderr, project=self.project) if done.returncode else []
+        if check and not kept:
+            _expect_success(done)
+        return kept
 
     def take_down(self, *, check: bool = True) -> None:
         """Remove containers and networks of every profile, and volumes."""
-        self.compose(*_ALL, "down", "--volumes", "--remove-orphans", "--timeout", "5", check=check)
+        self._down(*_ALL, "down", "--volumes", "--remove-orphans", "--timeout", "5", check=check)
 
     def remove_images(self, *, check: bool = True) -> None:
         """Remove what was built for it."""
@@ -209,6 +222,11 @@ class Stack:
     def pause(self, pause: str, *, service: str = "flask-app") -> None:
         answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
         assert answer.status_code == 200, answer.text
+
+
+def _expect_success(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        pytest.fail(f"{' '.join(done.args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
 
 
 def has_ready(service: dict[str, Any], count: int) -> bool:

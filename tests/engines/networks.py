@@ -1,0 +1,55 @@
+"""A fault of the engine's own: it keeps a network for containers that are not there."""
+
+from __future__ import annotations
+
+import subprocess
+import warnings
+
+REFUSED = "has active endpoints"
+
+
+class EngineFaultWarning(UserWarning):
+    """The engine did wrong, not the stack: told at the end of the run."""
+
+
+def kept_for_nothing(told: str, *, project: str) -> list[str]:
+    """The networks that the engine refused to remove though nothing is on them; each is told as a warning.
+
+    Beside the endpoints of a network the engine keeps their number, and that becomes too high now and then when
+    containers start and stop at the same moment (seen on 20.10; moby/moby, issue 42119). It counts anew at its
+    start.
+
+    Args:
+        told: what `docker compose down` printed as it failed.
+        project: the Compose project.
+
+    Returns:
+        Their ids; none if anything else failed, or if one of the project's networks is in use.
+    """
+    errors = [line for line in told.splitlines() if "error" in line.casefold()]
+    if not errors or not all(REFUSED in line for line in errors):
+        return []
+    networks = _docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
+    if any(_used(network) for network in networks):
+        return []
+    for network in networks:
+        warnings.warn(
+            f"the engine keeps the network {network} of {project}, on which nothing is: it miscounted."
+            " Way out: start the engine anew, then docker network rm",
+            EngineFaultWarning,
+            stacklevel=2,
+        )
+    return networks
+
+
+def _used(network: str) -> bool:
+    on_it = "{{range .Containers}}{{.Name}} {{end}}"
+    return bool(
+        _docker("ps", "--all", "--quiet", "--filter", f"network={network}")
+        or _docker("network", "inspect", "--format", on_it, network)
+    )
+
+
+def _docker(*words: str) -> list[str]:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True)
+    return done.stdout.split()
