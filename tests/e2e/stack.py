@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from engine import built
-from tests.engines.networks import kept_for_nothing
+from tests.engines.networks import kept_by
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "alertscale-e2e"
@@ -93,10 +93,7 @@ class Stack:
 
     def _down(self, *words: str, check: bool = True) -> list[str]:
         done = self._run(*words)
-        kept = kept_for_nothing(done.stderr, project=self.project) if done.returncode else []
-        if check and not kept:
-            _expect_success(done)
-        return kept
+        return kept_by(done, project=self.project) if check else []
 
     def take_down(self, *, check: bool = True) -> None:
         """Remove containers and networks of every profile, and volumes."""

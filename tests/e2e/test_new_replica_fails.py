@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.stack import Stack, free_port, wait_until
+from tests.engines.networks import kept_by
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 ROUGH = "alertscale-e2e-rough"
@@ -57,7 +58,15 @@ class Rough:
     begun: int = 0
 
     def compose(self, *words: str) -> str:
-        done = subprocess.run(
+        done = self._run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def down(self) -> None:
+        kept_by(self._run("down", "--volumes", "--timeout", "3"), project=ROUGH)
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["docker", "compose", "-f", str(FILE), *words],
             env={**os.environ, "HOST_PORTS": f"{self.ports}-{self.ports + 1}"},
             capture_output=True,
@@ -65,8 +74,6 @@ class Rough:
             check=False,
             timeout=200,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         return self.stack.containers(service, project=ROUGH)
@@ -125,7 +132,7 @@ def spoilt(stack: Stack) -> Iterator[Rough]:
                 assert answer.status_code == 202, answer.text
             yield rough
         finally:
-            rough.compose("down", "--volumes", "--timeout", "3")
+            rough.down()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.stack import Stack, wait_until
+from tests.engines.networks import kept_by
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SHOP = "alertscale-e2e-shop"
@@ -18,14 +19,13 @@ FILE = Path(__file__).with_name("second-project.yml")
 
 
 def compose(*words: str) -> None:
-    done = subprocess.run(
-        ["docker", "compose", "-f", str(FILE), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
+    done = run(*words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker", "compose", "-f", str(FILE), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def shop(stack: Stack) -> Iterator[Stack]:
         wait_until(lambda: stack.service("web"), within=10, what="the second project's services")
         yield stack
     finally:
-        compose("down", "--volumes", "--timeout", "3")
+        kept_by(run("down", "--volumes", "--timeout", "3"), project=SHOP)
 
 
 def fire(stack: Stack, name: str, labels: dict[str, str], *, seconds: float = 60) -> None:

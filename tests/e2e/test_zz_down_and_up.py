@@ -21,7 +21,7 @@ SERVICES = ("flask-app", "nginx", "exporter", "scaler", "prometheus", "alertmana
 def listed(kind: str, project: str) -> list[str]:
     words = {
         "container": ["ps", "-aq"],
-        "network": ["network", "ls", "-q"],
+        "network": ["network", "ls", "--format", "{{.Name}}"],
         "volume": ["volume", "ls", "-q"],
     }[kind]
     shown = subprocess.run(

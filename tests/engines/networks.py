@@ -12,30 +12,46 @@ class EngineFaultWarning(UserWarning):
     """The engine did wrong, not the stack: told at the end of the run."""
 
 
+def kept_by(down: subprocess.CompletedProcess[str], *, project: str) -> list[str]:
+    """Expect a ``docker compose down`` to have done all it should but for a fault of the engine.
+
+    Returns:
+        The networks that the engine kept by a miscount, by name (`kept_for_nothing`).
+
+    Raises:
+        AssertionError: It failed for another reason.
+    """
+    kept = kept_for_nothing(down.stderr, project=project) if down.returncode else []
+    words = " ".join(down.args)
+    assert kept or down.returncode == 0, f"{words}: exit {down.returncode}\n{down.stdout}{down.stderr}"
+    return kept
+
+
 def kept_for_nothing(told: str, *, project: str) -> list[str]:
     """The networks that the engine refused to remove though nothing is on them; each is told as a warning.
 
-    Beside the endpoints of a network the engine keeps their number, and that becomes too high now and then when
-    containers start and stop at the same moment (seen on 20.10; moby/moby, issue 42119). It counts anew at its
-    start.
+    Beside the endpoints of a network the engine keeps their number, and that becomes too high now and then
+    when containers start and stop at the same moment (seen on 20.10; moby/moby, issue 42119). It counts anew
+    at its start.
 
     Args:
-        told: what `docker compose down` printed as it failed.
+        told: what ``docker compose down`` printed as it failed.
         project: the Compose project.
 
     Returns:
-        Their ids; none if anything else failed, or if one of the project's networks is in use.
+        Their names; none if anything else failed, or if one of the project's networks is in use.
     """
     errors = [line for line in told.splitlines() if "error" in line.casefold()]
     if not errors or not all(REFUSED in line for line in errors):
         return []
-    networks = _docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
+    of_project = ("--filter", f"label=com.docker.compose.project={project}")
+    networks = _docker("network", "ls", "--format", "{{.Name}}", *of_project)
     if any(_used(network) for network in networks):
         return []
     for network in networks:
         warnings.warn(
-            f"the engine keeps the network {network} of {project}, on which nothing is: it miscounted."
-            " Way out: start the engine anew, then docker network rm",
+            f"the engine keeps the network {network}, on which nothing is: it miscounted. Way out: start the"
+            " engine anew, then docker network rm",
             EngineFaultWarning,
             stacklevel=2,
         )

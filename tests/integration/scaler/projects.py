@@ -12,6 +12,7 @@ from typing import Any
 from docker import APIClient
 
 from scaler.targets.compose import ComposeTarget
+from tests.engines.networks import kept_by
 
 IMAGE = "python:3.14.7-slim"
 SERVER = {
@@ -37,15 +38,22 @@ class Project:
 
     def compose(self, *arguments: str) -> str:
         """Run ``docker compose`` on the project; return what it prints."""
-        done = subprocess.run(
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def down(self, *options: str) -> list[str]:
+        """Run ``docker compose down``; return the networks that the engine kept by a fault of its own."""
+        return kept_by(self._run("down", *options), project=self.name)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["docker", "compose", "-p", self.name, "-f", str(self.file), *arguments],
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def ps(self, *services: str) -> list[dict[str, Any]]:
         """Return what ``docker compose ps --all`` lists."""
@@ -91,7 +99,7 @@ def project(home: Path, definition: dict[str, Any], *options: str) -> Iterator[P
         made.compose("up", "--detach", *options)
         yield made
     finally:
-        made.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+        made.down("--volumes", "--remove-orphans", "--timeout", "0")
         for container in client.containers(all=True, filters={"label": f"com.docker.compose.project={name}"}):
             client.remove_container(container["Id"], force=True, v=True)
         client.close()

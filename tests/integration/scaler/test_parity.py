@@ -27,6 +27,7 @@ from docker.utils import kwargs_from_env
 from scaler.errors import TargetError
 from scaler.reasons import ErrorReason
 from scaler.targets.compose import ComposeTarget
+from tests.engines.networks import kept_by
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -114,7 +115,17 @@ class Project:
 
     def compose(self, *words: str) -> str:
         """Run ``docker compose`` on this project; return what it printed."""
-        done = subprocess.run(
+        done = self._run(*words)
+        if done.returncode:
+            pytest.fail(f"docker compose {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def down(self, *options: str) -> list[str]:
+        """Run ``docker compose down``; return the networks that the engine kept by a fault of its own."""
+        return kept_by(self._run("down", *options), project=self.name)
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [
                 "docker",
                 "compose",
@@ -131,9 +142,6 @@ class Project:
             text=True,
             check=False,
         )
-        if done.returncode:
-            pytest.fail(f"docker compose {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
 
     def up(self, replicas: int, *more: str) -> None:
         scales = [word for name in self.services for word in ("--scale", f"{name}={replicas}")]
@@ -233,7 +241,7 @@ def project(client: APIClient, name: str) -> Iterator[Project]:
     finally:
         with contextlib.suppress(AssertionError):
             made.inspect()
-        made.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+        made.down("--volumes", "--remove-orphans", "--timeout", "0")
         # `down` leaves anonymous volumes behind unless it is told --volumes the first time.
         for volume in made.volumes:
             with contextlib.suppress(APIError):
@@ -450,11 +458,11 @@ class TestMatrix:
         """The last of its class, for it ends the project."""
         made = scaled.project
         made.inspect()
-        made.compose("down", "--timeout", "0")
-        assert made.left() == {"containers": [], "networks": [], "volumes": [f"{made.name}_named"]}
+        kept = made.down("--timeout", "0")
+        assert made.left() == {"containers": [], "networks": kept, "volumes": [f"{made.name}_named"]}
 
-        made.compose("down", "--volumes")
-        assert made.left() == {"containers": [], "networks": [], "volumes": []}
+        kept = made.down("--volumes")
+        assert made.left() == {"containers": [], "networks": kept, "volumes": []}
 
 
 @pytest.fixture(scope="module")
