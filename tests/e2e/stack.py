@@ -72,8 +72,10 @@ class Stack:
     def compose(self, *words: str, check: bool = True, timeout: float = 600) -> str:
         """Run ``docker compose`` on this project; return what it printed."""
         done = self._run(*words, timeout=timeout)
-        if check:
-            _expect_success(done)
+        if check and done.returncode:
+            pytest.fail(
+                f"docker compose {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def _run(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
@@ -89,15 +91,13 @@ class Stack:
 
     def down(self, *options: str) -> list[str]:
         """Run ``docker compose down``; return the networks that the engine kept by a fault of its own."""
-        return self._down("down", *options)
-
-    def _down(self, *words: str, check: bool = True) -> list[str]:
-        done = self._run(*words)
-        return kept_by(done, project=self.project) if check else []
+        return kept_by(self._run("down", *options), project=self.project)
 
     def take_down(self, *, check: bool = True) -> None:
         """Remove containers and networks of every profile, and volumes."""
-        self._down(*_ALL, "down", "--volumes", "--remove-orphans", "--timeout", "5", check=check)
+        done = self._run(*_ALL, "down", "--volumes", "--remove-orphans", "--timeout", "5")
+        if check:
+            kept_by(done, project=self.project)
 
     def remove_images(self, *, check: bool = True) -> None:
         """Remove what was built for it."""
@@ -209,26 +209,25 @@ class Stack:
         """
         answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
         assert answer.status_code == 202, answer.text
-
-        def carried_out() -> bool:
-            found = self.service(service)
-            return has_ready(found, count) and found.get("wanted") is None
-
-        wait_until(carried_out, within=60, what=f"the order of {count} replicas of {service} carried out")
+        wait_until(
+            lambda: carried_out(self.service(service), count),
+            within=60,
+            what=f"the order of {count} replicas of {service} carried out",
+        )
 
     def pause(self, pause: str, *, service: str = "flask-app") -> None:
         answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
         assert answer.status_code == 200, answer.text
 
 
-def _expect_success(done: subprocess.CompletedProcess[str]) -> None:
-    if done.returncode:
-        pytest.fail(f"{' '.join(done.args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-
-
 def has_ready(service: dict[str, Any], count: int) -> bool:
     """Whether a service, as the API shows it, has so many replicas, all of them ready."""
     return [r["state"] for r in service.get("replicas", [])] == ["ready"] * count
+
+
+def carried_out(service: dict[str, Any], count: int) -> bool:
+    """Whether it has so many, and the order for them is over."""
+    return has_ready(service, count) and service.get("wanted") is None
 
 
 def copy_repository(target: Path) -> None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import warnings
+from collections.abc import Callable
 
 REFUSED = "has active endpoints"
 
 
 class EngineFaultWarning(UserWarning):
     """The engine did wrong, not the stack: told at the end of the run."""
+
+
+def remove(network: str) -> str:
+    """Ask the engine to remove a network; return why it does not."""
+    return subprocess.run(
+        ["docker", "network", "rm", network], capture_output=True, text=True, check=False
+    ).stderr
 
 
 def kept_by(down: subprocess.CompletedProcess[str], *, project: str) -> list[str]:
@@ -27,7 +35,7 @@ def kept_by(down: subprocess.CompletedProcess[str], *, project: str) -> list[str
     return kept
 
 
-def kept_for_nothing(told: str, *, project: str) -> list[str]:
+def kept_for_nothing(told: str, *, project: str, remove: Callable[[str], str] = remove) -> list[str]:
     """The networks that the engine refused to remove though nothing is on them; each is told as a warning.
 
     Beside the endpoints of a network the engine keeps their number, and that becomes too high now and then
@@ -37,16 +45,18 @@ def kept_for_nothing(told: str, *, project: str) -> list[str]:
     Args:
         told: what ``docker compose down`` printed as it failed.
         project: the Compose project.
+        remove: asks the engine once more, now that nothing is on them.
 
     Returns:
-        Their names; none if anything else failed, or if one of the project's networks is in use.
+        Their names; none if anything else failed, or if one of them is in use, or was a moment ago.
     """
     errors = [line for line in told.splitlines() if "error" in line.casefold()]
     if not errors or not all(REFUSED in line for line in errors):
         return []
     of_project = ("--filter", f"label=com.docker.compose.project={project}")
-    networks = _docker("network", "ls", "--format", "{{.Name}}", *of_project)
-    if any(_used(network) for network in networks):
+    listed = _docker("network", "ls", "--format", "{{.Name}}", *of_project)
+    networks = [network for network in listed if f"network {network} " in told]
+    if any(_used(network) or REFUSED not in remove(network) for network in networks):
         return []
     for network in networks:
         warnings.warn(

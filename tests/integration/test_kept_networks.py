@@ -29,18 +29,30 @@ def project() -> Iterator[str]:
     assert made.returncode == 0, made.stderr
     yield name
     docker("rm", "--force", name)
-    gone = docker("network", "rm", name)
-    assert gone.returncode == 0, gone.stderr
+    docker("network", "rm", name)
+    assert docker("network", "ls", "--quiet", "--filter", f"name={name}").stdout == ""
 
 
 def refused(network: str) -> str:
     """What the engine says of a network in use, as Compose prints it."""
-    return f" Network {network} Error Error response from daemon: network {network} has active endpoints"
+    return (
+        f" Network {network} Error Error response from daemon: error while removing network:"
+        f" network {network} id a582e2b39e06 has active endpoints"
+    )
 
 
 def test_a_network_that_is_kept_with_nothing_on_it_is_told_as_the_engines_fault(project: str) -> None:
+    """The engine's miscount comes by chance, so its second refusal is played."""
     with pytest.warns(EngineFaultWarning, match="start the engine anew"):
-        assert kept_for_nothing(refused(project), project=project) == [project]
+        assert kept_for_nothing(refused(project), project=project, remove=refused) == [project]
+
+
+def test_a_network_that_can_be_removed_a_moment_later_was_in_use(project: str) -> None:
+    assert kept_for_nothing(refused(project), project=project) == []
+
+
+def test_a_network_that_nobody_refused_to_remove_is_not(project: str) -> None:
+    assert kept_for_nothing(refused("another"), project=project, remove=refused) == []
 
 
 def test_a_network_in_use_is_not(project: str) -> None:

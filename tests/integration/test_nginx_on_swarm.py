@@ -15,6 +15,7 @@ import yaml
 
 from tests.e2e.load import Load
 from tests.e2e.stack import wait_until
+from tests.integration.scaler.projects import IMAGE
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -55,11 +56,12 @@ while True:
 COUNTS_BYTES = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(str(len(body)).encode())
+    do_POST = do_GET
 ThreadingHTTPServer.request_queue_size = 128
 server = ThreadingHTTPServer(("", 5000), Handler)
 print("ready", flush=True)
@@ -75,28 +77,22 @@ def docker(*words: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network with nginx and replicas of flask-app.
+    """A network with nginx and what stands for replicas of flask-app.
 
     Attributes:
         name: of the network, and the beginning of every container's.
-        image: of flask-app.
     """
 
     name: str
-    image: str
 
     def run(self, name: str, *words: str) -> str:
         own = f"{self.name}-{name}"
         docker("run", "--detach", "--interactive", "--name", own, "--network", self.name, *words)
         return own
 
-    def replica(self, name: str, *words: str) -> str:
-        """Start one that Swarm's DNS would name."""
-        return self.run(name, "--network-alias", "tasks.flask-app", self.image, *words)
-
-    def script(self, name: str, text: str) -> str:
-        """Start one that runs a program of ours; return its container once that has said something."""
-        own = self.replica(name, "python", "-c", text)
+    def replica(self, name: str, program: str) -> str:
+        """Start one that Swarm's DNS would name; return its container once the program has said something."""
+        own = self.run(name, "--network-alias", "tasks.flask-app", IMAGE, "python", "-c", program)
         wait_until(lambda: docker("logs", own), within=20, what=f"a word of {name}")
         return own
 
@@ -114,17 +110,9 @@ class Network:
         return int(docker("port", own, "80/tcp").rpartition(":")[2])
 
 
-@pytest.fixture(scope="module")
-def image() -> Iterator[str]:
-    name = f"alertscale-test-flask-app:{uuid.uuid4().hex[:12]}"
-    docker("build", "--tag", name, str(ROOT / "service"))
-    yield name
-    docker("rmi", name)
-
-
 @pytest.fixture
-def network(image: str) -> Iterator[Network]:
-    made = Network(name=f"alertscale-test-{uuid.uuid4().hex[:12]}", image=image)
+def network() -> Iterator[Network]:
+    made = Network(name=f"alertscale-test-{uuid.uuid4().hex[:12]}")
     docker("network", "create", made.name)
     yield made
     for container in docker("ps", "--all", "--quiet", "--filter", f"name={made.name}").split():
@@ -137,8 +125,8 @@ def test_no_request_is_lost_when_a_replica_that_is_gone_leaves_the_dns_late(
     network: Network, method: str
 ) -> None:
     """The list changes under requests that still wait for a connection to it."""
-    network.replica("serves")
-    gone = network.script("gone", SILENT)
+    network.replica("serves", COUNTS_BYTES)
+    gone = network.replica("gone", SILENT)
     port = network.nginx()
     with Load(port=port, clients=20, path="/work?ms=1", method=method) as load:
         wait_until(lambda: load.answers["200"] > 40, within=30, what="answers")
@@ -149,8 +137,8 @@ def test_no_request_is_lost_when_a_replica_that_is_gone_leaves_the_dns_late(
 
 
 def test_a_request_is_repeated_with_its_whole_body(network: Network) -> None:
-    network.script("serves", COUNTS_BYTES)
-    gone = network.script("gone", SILENT)
+    network.replica("serves", COUNTS_BYTES)
+    gone = network.replica("gone", SILENT)
     url = f"http://127.0.0.1:{network.nginx()}/"
     body = b"more than nginx keeps in memory " * 10_000
 
@@ -166,12 +154,12 @@ def test_a_request_is_repeated_with_its_whole_body(network: Network) -> None:
 
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
 def test_what_was_sent_is_repeated_only_where_that_is_safe(network: Network, method: str, times: int) -> None:
-    replica = network.script("cuts-off", CUTS_OFF)
+    replica = network.replica("cuts-off", CUTS_OFF)
     answer = requests.request(method, f"http://127.0.0.1:{network.nginx()}/", timeout=30)
     assert answer.status_code == 502
     assert docker("logs", replica).split() == ["ready", *[method] * times]
 
 
 def test_a_replica_that_takes_no_connection_is_told_as_a_timeout(network: Network) -> None:
-    network.script("silent", SILENT)
+    network.replica("silent", SILENT)
     assert requests.get(f"http://127.0.0.1:{network.nginx()}/", timeout=30).status_code == 504

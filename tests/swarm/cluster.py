@@ -15,7 +15,7 @@ import requests
 from engine import node
 from engine.cluster import Cluster
 from engine.node import Node
-from tests.e2e.stack import has_ready, wait_until
+from tests.e2e.stack import carried_out, has_ready, wait_until
 
 STACK = "alertscale"
 FLASK_APP = f"{STACK}_flask-app"
@@ -173,12 +173,11 @@ class Swarm:
         """Order a count through the API, and wait for it and for the end of the order."""
         answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
         assert answer.status_code == 202, answer.text
-
-        def carried_out() -> bool:
-            found = self.service(service)
-            return has_ready(found, count) and found.get("wanted") is None
-
-        wait_until(carried_out, within=within, what=f"the order of {count} replicas of {service} carried out")
+        wait_until(
+            lambda: carried_out(self.service(service), count),
+            within=within,
+            what=f"the order of {count} replicas of {service} carried out",
+        )
 
     def await_ready(self, count: int, *, service: str = "flask-app", within: float) -> None:
         wait_until(
