@@ -68,6 +68,7 @@ def _why_not_up(place: Workplace, config: dict[str, Any]) -> str:
 
 def down(place: Workplace) -> int:
     """Stop the stack; volumes stay."""
+    ready.revive_engine(place)
     answers, says = facts.engine_answers()
     if not answers:
         print(f"No engine answers ({says}), so nothing of the stack runs.")
@@ -77,6 +78,7 @@ def down(place: Workplace) -> int:
 
 def take_back(place: Workplace) -> int:
     """Remove everything that `up` made."""
+    ready.revive_engine(place)
     swarm.down(place)
     state = place.store.load()
     answers, says = facts.engine_answers()

@@ -49,14 +49,35 @@ def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None
     if step is Step.INSTALL_PACKAGES:
         remember_packages(packages.install(plan.packages, logs=place.logs), place=place)
     elif step is Step.START_ENGINE:
-        started = daemon.start(
-            systemd=seen.systemd, answers=lambda: facts.engine_answers()[0], logs=place.logs
-        )
-        place.store.save(replace(place.store.load(), engine=started))
+        start_engine(place, systemd=seen.systemd)
     else:
         folder = compose.plugin_folder(root=seen.root)
         program = compose.install(folder=folder, logs=place.logs)
         place.store.save(replace(place.store.load(), compose_plugin=str(program)))
+
+
+def start_engine(place: Workplace, *, systemd: bool) -> None:
+    """Start this machine's engine and record it.
+
+    Raises:
+        DaemonError, CommandFailedError: It does not start, or does not answer.
+    """
+    started = daemon.start(systemd=systemd, answers=lambda: facts.engine_answers()[0], logs=place.logs)
+    place.store.save(replace(place.store.load(), engine=started))
+
+
+def revive_engine(place: Workplace) -> None:
+    """Start the engine that we once started, if it has died: what it ran can be removed through it alone.
+
+    Raises:
+        DaemonError, CommandFailedError: It does not start, or does not answer.
+    """
+    if place.store.load().engine is None or facts.engine_answers()[0]:
+        return
+    seen = facts.observe()
+    if seen.daemon and not seen.docker_host:
+        print("The engine that make started does not answer. It is started again, for what is left on it.")
+        start_engine(place, systemd=seen.systemd)
 
 
 def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:

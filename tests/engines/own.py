@@ -72,6 +72,12 @@ class OwnEngine:
         """For ``DOCKER_HOST``."""
         return f"unix://{self.socket}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running one, or of the last one."""
+        assert self.process is not None
+        return self.process.pid
+
     def start(self, *flags: str) -> None:
         """Start it, and wait until it answers."""
         self.launch(*flags)

@@ -197,6 +197,20 @@ def test_a_step_under_way_when_the_engine_hangs_is_finished(machine: Machine) ->
     assert_once(stack, wanted)
 
 
+def test_an_engine_that_crashes_in_the_middle_of_a_step_comes_back_with_all_containers_and_ends_it(
+    machine: Machine,
+) -> None:
+    """The crash of 20.10 in docs/recover.md, on a machine without live restore."""
+    stack = machine.stack
+    wanted = order_one_more(stack)
+    wait_until(lambda: len(stack.containers()) == wanted, within=20, what="its container", every=0.01)
+    machine.engine.kill()
+    machine.engine.start()
+    wait_until(lambda: ready(stack), within=60, what="/readyz is 200")
+    assert_right(stack, wanted)
+    assert_once(stack, wanted)
+
+
 def test_an_engine_that_restarts_with_all_containers_finds_the_same_replicas_again(machine: Machine) -> None:
     stack = machine.stack
     before = [c["Id"] for c in stack.containers()]

@@ -15,7 +15,10 @@ import pytest
 from engine import built, cluster, images, swarm
 from engine.errors import NotReadyError
 from tests.e2e.stack import REPOSITORY
+from tests.engines.alive import pytest_exception_interact
 from tests.swarm.cluster import Swarm
+
+__all__ = ["calm", "pytest_exception_interact", "pytest_runtest_makereport", "running"]
 
 TAG = "swarm-test"
 
