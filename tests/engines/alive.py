@@ -27,7 +27,7 @@ def pytest_exception_interact(
     """With a failure, ask the engine for its version; if it has none, say so once and end the run, red."""
     if node.session.shouldfail or daemon.wait_until(_answers, seconds=_ANSWER_SECONDS):
         return
-    report.sections.append(("this machine's engine", story(LOG)))
+    report.sections.append(("this machine's engine", story(None if _HOST else LOG)))
     node.session.shouldfail = "this machine's engine died: what it left untested is not known to hold"
 
 
@@ -35,13 +35,13 @@ def _answers() -> bool:
     return capture("docker", "version", timeout=10, env={"DOCKER_HOST": _HOST}).ok
 
 
-def story(log: Path) -> str:
+def story(log: Path | None) -> str:
     """What is known of the engine's end, and the way out.
 
     Args:
-        log: where an engine that `make` started writes.
+        log: where an engine that `make` started writes; None for an engine that DOCKER_HOST names.
     """
-    if not log.is_file():
+    if log is None or not log.is_file():
         return (
             "It does not answer, and was not started from this checkout. Way out: read its log"
             " (journalctl --unit docker.service), start it anew, then run the tests again."

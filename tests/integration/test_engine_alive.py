@@ -66,7 +66,7 @@ def test_a_killed_engine_is_told_once_and_ends_the_run(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "1 failed" in done.stdout
     assert done.stdout.count("this machine's engine died") == 1
-    assert "It does not answer" in done.stdout
+    assert "It does not answer, and was not started from this checkout" in done.stdout
     assert "not reached" not in done.stdout
 
 
