@@ -63,9 +63,8 @@ def quotes(row: Text) -> list[str]:
 
 
 def claims(markdown: str) -> list[Text]:
-    """What a page claims: its rows and paragraphs, but for the first."""
-    _, *found = texts(markdown)
-    return [text for text in found if not text.words.startswith("Tests:")]
+    """What a page claims: its rows and paragraphs, but for the first, which says what the page is about."""
+    return [*texts(markdown)][1:]
 
 
 def quoted(found: list[Text], quote: str) -> list[Text]:
