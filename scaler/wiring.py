@@ -27,7 +27,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer, DockerNginx
 from scaler.traffic.readiness import OwnThread, Prober
@@ -144,8 +144,10 @@ def wire(
         pause=time.sleep,
         clock=time.monotonic,
     )
+    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
     about_steps: dict[str, Any] = {
-        "journal": journal, "world": world, "metrics": metrics, "wake": wake.set, "stopping": stopping,
+        "step_log": StepLog(journal=journal, recorder=recorder, metrics=metrics),
+        "world": world, "metrics": metrics, "wake": wake.set, "stopping": stopping,
     }  # fmt: skip
     other = _counted(engine(), metrics)
     target: Target
@@ -166,7 +168,6 @@ def wire(
             client=client, events=other, own_project=place.project, projects=settings.projects
         )
         steps = Stepper(target=compose, balancer=balancer, **about_steps)
-    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
     autoscaler = Autoscaler(
         target=target,
         traffic=Traffic(

@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -153,21 +153,20 @@ class Journal:
 
     def record(self, *events: Event) -> None:
         """Append to the history: all of these, or none if that fails."""
-        rows = [
-            (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail))
-            for event in events
-        ]
         with self._cursor() as db, db:  # the second commits, or rolls back
             # A commit each would be most of the time of a notification of many new alerts.
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
-                rows,
-            )
-            before = self._recorded
-            self._recorded += len(rows)
-            if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
-                self._prune(db)
+            self._append(db, events)
+
+    def _append(self, db: sqlite3.Connection, events: Sequence[Event]) -> None:
+        db.executemany(
+            "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
+            [(e.at, *e.service, e.kind, e.reason, e.text, json.dumps(e.detail)) for e in events],
+        )
+        before = self._recorded
+        self._recorded += len(events)
+        if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
+            self._prune(db)
 
     def recover(self, event: Event) -> None:
         """Append to the history of a journal that failed; when that works, it counts as usable again.
@@ -262,13 +261,17 @@ class Journal:
                 (phase, replica, phase, now, step),
             )
 
-    def finish(self, step: int, *, outcome: Outcome, now: float, detail: str = "") -> None:
-        """Write down how a step ended."""
-        with self._cursor() as db:
+    def finish(
+        self, step: int, *, outcome: Outcome, now: float, detail: str = "", events: Sequence[Event] = ()
+    ) -> None:
+        """Write down how a step ended, and what the history tells of it: both, or neither if that fails."""
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
             db.execute(
                 "UPDATE step SET outcome = ?, ended = ?, detail = ? WHERE id = ?",
                 (outcome, now, detail, step),
             )
+            self._append(db, events)
 
     def abandon(self, detail: str) -> None:
         """End the steps that have no end, as undone when they were begun."""

@@ -20,7 +20,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer
 from scaler.traffic.readiness import Prober
@@ -79,6 +79,9 @@ class Rig:
         self.journal = Journal(path=self.home / "journal.sqlite")
         self.world, self.wake = World(), threading.Event()
         self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=self.clock.time)
+        self.step_log = StepLog(
+            journal=self.journal, recorder=self.recorder, metrics=self.metrics, clock=self.clock.time
+        )
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
@@ -122,12 +125,11 @@ class Rig:
         return Stepper(
             target=self.target,
             balancer=balancer,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
         )
 
     def start(self) -> None:
@@ -223,12 +225,11 @@ class SwarmRig(Rig):
         """Make what takes the steps."""
         return CountStepper(
             target=self.swarm,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
             placed_within=0.05,
         )
 
