@@ -324,7 +324,7 @@ def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
       alertscale check /srv/shop --json | jq -r '.findings[] | "\\(.file):\\(.line) \\(.text)"'
     """  # noqa: D301
     environment = None if without_variables else os.environ
-    found = checking.findings_in(directory, checking.load(), environment=environment)
+    found = checking.findings_in(directory, environment=environment)
     report = checking.as_json(found)
     if as_json:
         _print_json(report)
