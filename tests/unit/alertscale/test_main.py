@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alertscale.errors import MEANINGS, Exit
-from scaler.reasons import EventKind, Pause
+from scaler.model.reasons import EventKind, Pause
 from tests.unit.alertscale.conftest import Run
 from tests.unit.alertscale.stage import NOW, Stage, faulty, view
 
