@@ -55,8 +55,8 @@ class Stack:
         ports: variable to host port.
         project: its Compose project.
         files: Compose files, relative to the directory.
-        projects: those that its scaler looks after, where the fast file is among the files; none for all on the
-            engine that have no scaler of their own.
+        projects: those that its scaler looks after, where the fast file is among the files; none for all on
+            the engine that have no scaler of their own.
     """
 
     directory: Path
