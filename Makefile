@@ -53,7 +53,8 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-test: lint docs unit integration e2e ## Run everything, in this order; stop at the first that fails
+test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .

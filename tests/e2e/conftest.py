@@ -9,7 +9,6 @@ import pytest
 
 from testkit.stack import PROJECT, Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
-from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]
 
