@@ -1,4 +1,7 @@
-"""The whole stack from a fresh copy of the repository, under a project name and ports of its own."""
+"""The whole stack from a fresh copy of the repository, under a project name and ports of its own.
+
+As shipped but for what docker-compose.fast.yml and rules.py make quicker.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import rules
 from tests.e2e.stack import Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
 
@@ -18,6 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
+    rules.quicken(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(directory=directory, ports={name: free_port() for name in names})
     try:

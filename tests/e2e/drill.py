@@ -49,11 +49,13 @@ MIX = (
 @contextlib.contextmanager
 def by_hand(stack: Stack) -> Iterator[Stack]:
     """Only the caller orders steps: no alert reaches the scaler."""
+    told = stack.session.get(stack.url("ALERTMANAGER_PORT", "/api/v2/alerts"), timeout=10).json()
     stack.compose("stop", "alertmanager")
     try:
-        wait_until(
-            lambda: stack.service()["decision"]["reason"] == "blind", within=30, what="the last alert's end"
-        )
+        over = [{"status": "resolved", "labels": a["labels"]} for a in told if "scale" in a["labels"]]
+        stack.change("/alerts", {"version": "4", "status": "resolved", "alerts": over})
+        # One that came between the two is forgotten after 15 s.
+        wait_until(lambda: not stack.service()["alerts"], within=30, what="the last alert's end")
         yield stack
     finally:
         stack.compose("up", "--detach", "--wait", "--no-deps", "alertmanager")

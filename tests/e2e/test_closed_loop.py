@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e import rules
 from tests.e2e.load import Load
 from tests.e2e.stack import Stack, wait_until
 
@@ -41,10 +43,17 @@ class Counts:
             self.seen.append(running)
 
 
+@pytest.fixture
+def as_shipped(one_replica: Stack) -> Iterator[Stack]:
+    """One replica, and the rules as they are shipped: usage must be low for half a minute."""
+    with rules.shipped(one_replica):
+        yield one_replica
+
+
 def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(
-    one_replica: Stack, capsys: pytest.CaptureFixture[str]
+    as_shipped: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = one_replica
+    stack = as_shipped
     with Counts(stack) as counts:
         with Load(port=stack.ports["NGINX_PORT"]) as load:
             wait_until(lambda: len(load.first_answer) >= 2, within=30, what="an answer from replica 2")

@@ -18,7 +18,7 @@ import requests
 from tests.e2e.drill import by_hand
 from tests.e2e.kills import assert_consistent, kill_scaler, start_again
 from tests.e2e.load import Load
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -47,8 +47,17 @@ def crashing(stack: Stack) -> Iterator[Stack]:
 
 
 def arm(stack: Stack, point: str) -> None:
-    path = "/var/lib/alertscale/data/crash-point"
-    stack.compose("exec", "-T", "scaler", "sh", "-c", f"printf '%s' '{point}' > {path}")
+    """Have the scaler die there; the id of its last start stands for the number that the file wants."""
+    (stack.directory / "tests/e2e/crash/point").write_text(f"{last_start(stack)} {point}", encoding="ascii")
+
+
+def last_start(stack: Stack) -> int:
+    """The id of the event of the scaler's last start; 0 while it does not answer."""
+    try:
+        newest = stack.scaler("/api/v1/events?limit=50")["events"]
+    except OSError:
+        return 0
+    return max((int(e["id"]) for e in newest if e["kind"] == "started"), default=0)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -59,11 +68,16 @@ def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing
         # One up, one down, in turn: each begins at the count at which the one before has ended.
         for up, down in zip(UP, DOWN, strict=True):
             for point, end in ((up, 2), (down, 1)):
+                before = last_start(stack)
                 arm(stack, f"{moment} {point}")
                 # The answer may be cut off by the death; the order is kept before it is acted on.
                 with contextlib.suppress(requests.RequestException):
                     stack.change("/api/v1/services/flask-app/scale", {"replicas": end})
-                start_again(stack, killed=f"{moment} {point}")
+                wait_until(
+                    lambda: last_start(stack) > before,  # noqa: B023
+                    within=30,
+                    what=f"the scaler after its death {moment} {point}",
+                )
                 assert_consistent(stack, end)
     assert load.failures == {}
     assert load.answers["200"] > 500
