@@ -1,4 +1,4 @@
-"""The alert rules of the stack: those that are shipped, or made from them to ask for fewer replicas sooner."""
+"""The alert rules of the stack: the shipped ones, or made from them to ask for fewer replicas sooner."""
 
 from __future__ import annotations
 

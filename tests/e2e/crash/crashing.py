@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ def _crashing(method: Callable[..., Any], spent: str) -> Callable[..., Any]:
     return wrapped
 
 
+def _pass_on(child: int, number: int, _frame: object) -> None:
+    os.kill(child, number)
+
+
 def run() -> int:
     """Run the scaler, as often as it is killed; return the exit code of the run that was not."""
     while True:
@@ -56,7 +60,7 @@ def run() -> int:
             for name in ("begin", "enter", "finish"):
                 setattr(Journal, name, _crashing(getattr(Journal, name), spent))
             return main()
-        signal.signal(signal.SIGTERM, lambda number, _frame, to=child: os.kill(to, number))
+        signal.signal(signal.SIGTERM, partial(_pass_on, child))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != -signal.SIGKILL:
             return code
