@@ -1,6 +1,6 @@
 """The whole stack from a fresh copy of the repository, under a project name and ports of its own.
 
-As shipped but for what docker-compose.fast.yml and rules.py make quicker.
+As shipped but for what docker-compose.fast.yml, docker-compose.often.yml and rules.py make quicker.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]
 
+OFTEN = "tests/e2e/docker-compose.often.yml"
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -24,7 +26,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     copy_repository(directory)
     rules.quicken(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
-    running = Stack(directory=directory, ports={name: free_port() for name in names})
+    running = Stack(
+        directory=directory, ports={name: free_port() for name in names}, files=(*Stack.files, OFTEN)
+    )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
         running.await_replicas(1, within=30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,6 +61,19 @@ def last_start(stack: Stack) -> int:
     return max((int(e["id"]) for e in newest if e["kind"] == "started"), default=0)
 
 
+def await_start(stack: Stack, *, after: int, killed: str) -> None:
+    wait_until(lambda: last_start(stack) > after, within=30, what=f"the scaler after its death {killed}")
+
+
+def kill_process(stack: Stack) -> None:
+    """SIGKILL to the scaler alone, the grandchild of the container's first process."""
+    pid = str(stack.containers("scaler")[0]["State"]["Pid"])
+    for _ in range(2):
+        found = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True)
+        (pid,) = found.stdout.split()
+    subprocess.run(["kill", "-KILL", pid], check=True)
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing: Stack, moment: str) -> None:
     stack = crashing
@@ -73,11 +87,7 @@ def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing
                 # The answer may be cut off by the death; the order is kept before it is acted on.
                 with contextlib.suppress(requests.RequestException):
                     stack.change("/api/v1/services/flask-app/scale", {"replicas": end})
-                wait_until(
-                    lambda: last_start(stack) > before,  # noqa: B023
-                    within=30,
-                    what=f"the scaler after its death {moment} {point}",
-                )
+                await_start(stack, after=before, killed=f"{moment} {point}")
                 assert_consistent(stack, end)
     assert load.failures == {}
     assert load.answers["200"] > 500
@@ -89,11 +99,16 @@ def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
     chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
     wanted = 1
     with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
-        for _ in range(KILLS):
+        for nth in range(KILLS):
             wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
+            before = last_start(stack)
             stack.change("/api/v1/services/flask-app/scale", {"replicas": wanted})
             time.sleep(chance.uniform(0, 2.5))
-            kill_scaler(stack)
-            start_again(stack, killed="at a random moment")
+            if nth % 3 == 0:
+                kill_scaler(stack)
+                start_again(stack, killed="at a random moment, with its container")
+            else:
+                kill_process(stack)
+                await_start(stack, after=before, killed="at a random moment")
             assert_consistent(stack, wanted)
     assert load.failures == {}
