@@ -1,6 +1,6 @@
 """The whole stack from a fresh copy of the repository, under a project name and ports of its own.
 
-As shipped but for what docker-compose.fast.yml, docker-compose.often.yml and rules.py make quicker.
+As shipped but for what docker-compose.fast.yml, docker-compose.often.yml and quick.py make quicker.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e import rules
+from tests.e2e import quick
 from tests.e2e.stack import Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
 
@@ -24,7 +24,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
-    rules.quicken(directory)
+    quick.make_quick(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(
         directory=directory, ports={name: free_port() for name in names}, files=(*Stack.files, OFTEN)

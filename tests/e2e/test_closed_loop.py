@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.e2e import rules
+from tests.e2e import quick
 from tests.e2e.load import Load
 from tests.e2e.stack import Stack, wait_until
 
@@ -49,7 +49,7 @@ class Counts:
 @pytest.fixture
 def as_shipped(one_replica: Stack) -> Iterator[Stack]:
     """One replica, and the rules as they are shipped: usage must be low for half a minute."""
-    with rules.shipped(one_replica):
+    with quick.shipped_rules(one_replica):
         yield one_replica
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rules import RULES, loaded, replace
+from tests.e2e.quick import RULES, loaded, replace
 from tests.e2e.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
