@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from testkit.stack import Stack, copy_repository, free_port
 from tests.e2e import quick
-from tests.e2e.stack import Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scaler.labels import parse_duration
-from tests.e2e.stack import REPOSITORY, Stack, wait_until
+from scaler.model.labels import parse_duration
+from testkit.stack import REPOSITORY, Stack, wait_until
 
 RULES = Path("prometheus/alert.rules.yml")
 DOWN = ("LowCPU", "LowMemory")

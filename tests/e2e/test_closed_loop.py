@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 from tests.e2e import quick
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 HELD = timedelta(seconds=30)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.stack import Stack, wait_until
 from tests.e2e.quick import RULES, loaded, replace
-from tests.e2e.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scaler.__main__ import main
-from scaler.journal import Journal
+from scaler.state.journal import Journal
 
 POINT = Path(__file__).with_name("point")
 
