@@ -112,12 +112,12 @@ def assert_kept(stack: Stack, *, silenced: str, last: int) -> None:
     assert last in [e["id"] for e in stack.events()]
 
 
-def test_down_leaves_nothing_but_data_up_finds_it_again_and_ctrl_c_stops_everything_cleanly(
-    stack: Stack,
-) -> None:
+def test_down_leaves_nothing_but_data_up_finds_it_again_and_ctrl_c_ends_it_cleanly(stack: Stack) -> None:
     stack.scale(2)
     stack.pause("up")
-    last = stack.events()[-1]["id"]
+    silenced, last, at = silence(stack), stack.events()[-1]["id"], time.time()
+    before = samples(stack, at=at)
+    assert before
     kept = stack.down("--timeout", "5")
     assert listed("container", stack.project) == []
     assert listed("network", stack.project) == kept
@@ -133,7 +133,8 @@ def test_down_leaves_nothing_but_data_up_finds_it_again_and_ctrl_c_stops_everyth
     )
     try:
         wait_until(lambda: healthy(stack), within=120, what="the stack in the foreground", every=0.5)
-        assert last in [e["id"] for e in stack.events()]
+        assert_kept(stack, silenced=silenced, last=last)
+        assert samples(stack, at=at) == before
         assert stack.service()["pause"] == "up"
         foreground.send_signal(signal.SIGINT)
         foreground.communicate(timeout=60)
