@@ -17,7 +17,7 @@ _WAY_OUT: Final = (
     " docker compose up -d --build scaler"
 )
 _EXPECTED: Final = re.compile(r"Expected `(\w+)")
-_MISSING: Final = re.compile(r"Object missing required field (`\w+`)")
+_MISSING: Final = re.compile(r"Object missing required field `(\w+)")
 _PLACE: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
 _WORDS: Final = {
     "str": "a text",
@@ -55,7 +55,7 @@ def _wrong(raw: object, error: str, where: str) -> AnswerError:
         value = value[name or int(number)]
     missing, expected = _MISSING.match(said), _EXPECTED.match(said)
     if missing:
-        text = f"{where}{path}: the answer has no field {missing[1]}"
+        text = f"{where}{path}: the answer has no field {missing[1]!r}"
     else:
         wanted = _WORDS[expected[1]] if expected else said
         text = f"{where}{path}: the answer {str(value)[:_SHOWN]!r} is not {wanted}"

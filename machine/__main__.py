@@ -20,6 +20,7 @@ from machine import (
     deploying,
     facts,
     images,
+    lanes,
     ports,
     ready,
     swarm,
@@ -103,22 +104,15 @@ def take_back(place: Workplace) -> int:
 def make_venv(place: Workplace) -> int:
     """Make .venv for tests and lint."""
     seen = facts.observe()
-    fresh = venv.make(
-        place.checkout,
-        ensurepip=seen.ensurepip,
-        may_install=seen.may_install,
-        logs=place.logs,
-    )
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    fresh = venv.make(place.checkout, ensurepip=seen.ensurepip, may_install=seen.may_install, logs=place.logs)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 
 def make_browser(place: Workplace) -> int:
     """Install Chromium for the tests of the status page, where that can be done."""
     fresh = browser.provide(may_install=facts.observe().may_install, logs=place.logs)
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 
@@ -130,8 +124,7 @@ def make_deploying(place: Workplace) -> int:
         may_install=facts.observe().may_install,
         logs=place.logs,
     )
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 
@@ -140,6 +133,12 @@ def check(place: Workplace) -> int:
     pinned = images.pinned(compose.config(place.checkout))
     checks.run(checks.all_checks(place.checkout, pinned))
     return 0
+
+
+def side_by_side(_place: Workplace, lane: list[str], *, made: list[str]) -> int:
+    """Run targets of make in lanes side by side, each one's output whole, and sum up."""
+    command = ["make", "--no-print-directory", *(word for one in made for word in ("-o", one))]
+    return lanes.Lanes([targets.split() for targets in lane], command=command).run()
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -151,6 +150,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "browser": make_browser,
     "deploying": make_deploying,
     "check": check,
+    "lanes": side_by_side,
     "backup": backup.take,
     "restore": backup.restore,
     "swarm-up": swarm.up,
@@ -182,6 +182,8 @@ def _parser() -> argparse.ArgumentParser:
         "file", nargs="?", default="", help="where to; default: backups/alertscale-<time in UTC>.tar.gz"
     )
     made["restore"].add_argument("file", nargs="?", default="", help="a file that backup wrote")
+    made["lanes"].add_argument("lane", nargs="+", help="its targets, between blanks")
+    made["lanes"].add_argument("--made", nargs="*", default=[], help="targets that are made already")
     made["restore"].add_argument("--yes", action="store_true", help="do not ask")
     return parser
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from scaler.__main__ import _validator
 from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
@@ -21,13 +20,12 @@ from scaler.web.app import create_app
 TOKEN = "the-token"
 WEB: ServiceKey = ("shop", "web")
 FAULTY: ServiceKey = ("shop", "faulty")
-VALIDATOR = _validator()
 _NOW = 1_700_000_000.0
 
 
 @dataclass(kw_only=True)
 class Recording:
-    """Keeps to the contract of :class:`scaler.web.Autoscaling`, with one service and one that is faulty.
+    """Keeps to the contracts of :mod:`scaler.web`, with one service and one that is faulty.
 
     Attributes:
         changes: what it was asked for, as ``("scale", "web", 2)``; alerts as ``("submit", ...)``.
@@ -145,9 +143,9 @@ def _faulty() -> ServiceView:
 def recording_app(autoscaler: Recording) -> Flask:
     """The real app around a recording autoscaler; an error of its own fails the test that meets it."""
     return create_app(
-        autoscaler=autoscaler,
+        orders=autoscaler,
+        reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
-        validator=VALIDATOR,
         token=lambda: TOKEN + "\n",
-        clock=lambda: _NOW,
+        wall=lambda: _NOW,
     )

@@ -161,7 +161,7 @@ def _order(body: bytes, kind: type[T], wrong: str) -> T:
         raise missing
     try:
         return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:  # half a surrogate pair is no word
         raise RequestError(f"{name}: {wrong.format(_shown(document[name]))}") from error
 
 

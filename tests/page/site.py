@@ -20,7 +20,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from scaler.__main__ import _validator
 from scaler.config_check import Finding
 from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import RequestError, UnavailableError
@@ -48,7 +47,7 @@ def keys(count: int) -> list[ServiceKey]:
 
 @dataclass(kw_only=True)
 class Autoscaler:
-    """Keeps to the contract of :class:`scaler.web.Autoscaling`; tests change its fields.
+    """Keeps to the contracts of :mod:`scaler.web`; tests change its fields.
 
     Attributes:
         journal: its history.
@@ -316,11 +315,11 @@ def serve(
     fill(autoscaler, events=events)
     prometheus = FakePrometheus()
     app = create_app(
-        autoscaler=autoscaler,
+        orders=autoscaler,
+        reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
-        validator=_validator(),
         token=lambda: TOKEN,
-        clock=time.time,
+        wall=time.time,
         prometheus=prometheus,
         findings=lambda: findings,
     )
