@@ -45,6 +45,8 @@ _ANSWERED: Final = (
     schema.Health,
 )
 _SENT: Final = (schema.ScaleOrder, schema.RetireOrder, schema.PauseOrder)
+_IN_PLACE: Final = {"Result", "Services", "Events", "Pipeline", "ScaleOrder", "RetireOrder", "PauseOrder"}
+"""Values that stand where they are used, which is in one place, and not among those with a name."""
 _REFERENCE: Final = "#/components/schemas/{name}"
 
 
@@ -120,7 +122,8 @@ def document() -> Json:
     """Return the document, OpenAPI 3.1."""
     calls = (*_webhook(), *_services(), *_past(), *_health(), *_page())
     token = "Made at the first start: docker compose exec scaler cat /run/alertscale/token"  # noqa: S105 - where it is
-    return {
+    parts = dict(_schemas())
+    whole = {
         "openapi": "3.1.0",
         "info": {
             "title": "alertscale: the scaler",
@@ -134,9 +137,11 @@ def document() -> Json:
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": token}},
             "responses": {name: _failure(name) for name in _FAILURES},
-            "schemas": dict(_schemas()),
+            "schemas": {name: part for name, part in parts.items() if name not in _IN_PLACE},
         },
     }
+    filled: Json = _filled(whole, {name: parts[name] for name in _IN_PLACE})
+    return filled
 
 
 Calls = Iterator[tuple[str, str, Json]]
@@ -389,6 +394,16 @@ def _schemas() -> Iterator[tuple[str, Json]]:
 
 def _time(_: type) -> Json:
     return {"type": "string", "format": "date-time", "examples": ["2026-11-23T04:16:51.000Z"]}
+
+
+def _filled(node: Any, parts: Mapping[str, Json]) -> Any:  # noqa: ANN401 - JSON
+    """Put parts where they are referred to."""
+    if isinstance(node, list):
+        return [_filled(one, parts) for one in node]
+    if not isinstance(node, dict):
+        return node
+    name = str(node.get("$ref")).rpartition("/")[2]
+    return {key: _filled(value, parts) for key, value in parts.get(name, node).items()}
 
 
 def _nullable(field: Json) -> Json:
