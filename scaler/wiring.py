@@ -35,7 +35,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
 from scaler.steps.runner import Runner
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer, DockerNginx
@@ -186,8 +186,8 @@ def wire(
         clock=time.monotonic,
     )
     about_steps: dict[str, Any] = {
-        "journal": memory.journal, "world": memory.world, "metrics": memory.metrics,
-        "wake": rhythm.pass_soon, "stopping": stopping,
+        "step_log": StepLog(journal=memory.journal, recorder=memory.recorder, metrics=memory.metrics),
+        "world": memory.world, "metrics": memory.metrics, "wake": rhythm.pass_soon, "stopping": stopping,
     }  # fmt: skip
     other = _counted(engine(), memory.metrics)
     target: Target

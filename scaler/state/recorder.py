@@ -11,8 +11,16 @@ from typing import Final
 import structlog
 
 from scaler.model.errors import AlertscaleError
-from scaler.model.reasons import AlertResult, DecisionReason, ErrorReason, EventKind, ReplicaState
-from scaler.model.records import Event
+from scaler.model.reasons import (
+    AlertResult,
+    DecisionReason,
+    ErrorReason,
+    EventKind,
+    Outcome,
+    Phase,
+    ReplicaState,
+)
+from scaler.model.records import Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
 from scaler.policy.scaling import Decision
@@ -39,7 +47,9 @@ _HEAL_EVERY: Final = 2.0
 
 
 class Recorder:
-    """Tells of what happens; a journal that cannot be written is logged and counted, never raised.
+    """Tells of what happens, and alone writes the history.
+
+    A journal that cannot be written is logged and counted, and raised only at the end of a step.
 
     Args:
         journal: the history.
@@ -86,6 +96,36 @@ class Recorder:
         except AlertscaleError as error:
             self._lost += len(events)
             self.survived("history", error)
+
+    def step_ended(
+        self, step: Step, outcome: Outcome, *, detail: str = "", seconds: Mapping[Phase, float] | None = None
+    ) -> None:
+        """Write down how a step ended, and record it, both or neither.
+
+        Args:
+            step: the step.
+            outcome: how.
+            detail: why, if it was not done.
+            seconds: what each phase took.
+
+        Raises:
+            JournalError: it cannot be written: the step has not ended, and is taken up again.
+        """
+        now = self._clock()
+        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
+        event = Event(
+            at=now,
+            service=step.service,
+            kind=EventKind.STEP,
+            reason=outcome,
+            text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
+            detail={"why": step.why, "phases": phases, "number": step.number},
+        )
+        # An end that cannot be written is none yet: the step is taken up again, and counted then.
+        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))
+        self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
+        say = log.info if outcome is Outcome.DONE else log.warning
+        say("step", **step.words, outcome=outcome, detail=detail, phases=phases)
 
     def heal(self, *, now: float) -> bool:
         """Try to write to a journal that failed; tell whether it can be written again just now.

@@ -22,7 +22,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer
 from scaler.traffic.readiness import Prober
@@ -82,6 +82,9 @@ class Rig:
         self.world, self.wake = World(), threading.Event()
         wall, monotonic = self.clock.time, self.clock.monotonic
         self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=wall)
+        self.step_log = StepLog(
+            journal=self.journal, recorder=self.recorder, metrics=self.metrics, clock=wall
+        )
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
@@ -121,12 +124,11 @@ class Rig:
         return Stepper(
             target=self.target,
             balancer=balancer,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
         )
 
     def start(self) -> None:
@@ -222,12 +224,11 @@ class SwarmRig(Rig):
         """Make what takes the steps."""
         return CountStepper(
             target=self.swarm,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
             placed_within=0.05,
         )
 

@@ -357,7 +357,7 @@ class TestTakeover:
             rig.submit(*HIGH)
             until(lambda: rig.swarm.calls)
         rig.wire()
-        _take_over(rig.journal, "", is_ours_again=False)
+        _take_over(rig.journal, rig.recorder, "", is_ours_again=False)
         with running(rig):
             never(lambda: len(rig.swarm.calls) > 1, rig=rig)
             assert rig.journal.unfinished() == ()
