@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testkit.stack import Stack, copy_repository, free_port
+from testkit.stack import PROJECT, Stack, copy_repository, free_port
 from tests.e2e import quick
 from tests.engines.alive import pytest_exception_interact
 
@@ -27,7 +27,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     quick.make_quick(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(
-        directory=directory, ports={name: free_port() for name in names}, files=(*Stack.files, OFTEN)
+        directory=directory,
+        ports={name: free_port() for name in names},
+        files=(*Stack.files, OFTEN),
+        # Other tests label services on this engine at the same time.
+        projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough"),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
