@@ -142,9 +142,9 @@ def wire(
         directory=settings.upstreams,
         control=DockerNginx(client=client),
         pause=time.sleep,
-        clock=time.monotonic,
+        monotonic=time.monotonic,
     )
-    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
+    recorder = Recorder(journal=journal, metrics=metrics, wall=time.time)
     about_steps: dict[str, Any] = {
         "step_log": StepLog(journal=journal, recorder=recorder, metrics=metrics),
         "world": world, "metrics": metrics, "wake": wake.set, "stopping": stopping,
@@ -158,7 +158,7 @@ def wire(
             watch=other,
             own_stack=place.project,
             stacks=settings.projects,
-            clock=time.monotonic,
+            monotonic=time.monotonic,
             pause=stopping.wait,
             may_change=may_change,
         )

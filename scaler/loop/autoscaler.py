@@ -125,7 +125,7 @@ class Autoscaler:
         self._stopping = stopping
         self._source_lives = source_lives
         self._clock = clock
-        self._anchors = Anchors(clock=clock, monotonic=monotonic)
+        self._anchors = Anchors(wall=clock, monotonic=monotonic)
         self._monotonic = monotonic
         self._steps = steps
         self._outside = Outside(world=world, journal=journal, clock=clock, anchors=self._anchors)

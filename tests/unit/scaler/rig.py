@@ -78,15 +78,15 @@ class Rig:
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.home / "journal.sqlite")
         self.world, self.wake = World(), threading.Event()
-        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=self.clock.time)
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=self.clock.time)
         self.step_log = StepLog(
-            journal=self.journal, recorder=self.recorder, metrics=self.metrics, clock=self.clock.time
+            journal=self.journal, recorder=self.recorder, metrics=self.metrics, wall=self.clock.time
         )
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
             pause=lambda _seconds: None,
-            clock=self.clock.monotonic,
+            monotonic=self.clock.monotonic,
             timeout=0.05,
         )
         self.executor = ThreadPoolExecutor(max_workers=2)
@@ -213,7 +213,7 @@ class SwarmRig(Rig):
 
     def __post_init__(self) -> None:
         """Let the Swarm's times be those of the clock."""
-        self.swarm.clock = self.clock.time
+        self.swarm.wall = self.clock.time
         super().__post_init__()
 
     @property
