@@ -161,11 +161,12 @@ class _Running:
         parts = wire(
             settings, self._place, stopping=self._stopping, prometheus=prometheus, may_change=may_change
         )
-        _take_over(parts.journal, parts.recorder, note, is_ours_again=is_ours_again)
-        selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
+        _take_over(parts.memory.journal, parts.memory.recorder, note, is_ours_again=is_ours_again)
+        selfcheck = SelfCheck(directory=settings.stack, survived=parts.memory.recorder.survived)
         app = create_app(
-            autoscaler=parts.autoscaler,
-            metrics=parts.metrics,
+            orders=parts.orders,
+            reading=parts.reading,
+            metrics=parts.memory.metrics,
             validator=_validator(),
             token=settings.token_file.read_text,
             clock=time.time,
@@ -176,14 +177,14 @@ class _Running:
         self._loop = threading.Thread(target=parts.autoscaler.run, name="loop", daemon=True)
 
         def begin() -> None:
-            parts.recorder.tell(EventKind.STARTED, "started", "the scaler started")
+            parts.memory.recorder.tell(EventKind.STARTED, "started", "the scaler started")
             self._loop.start()
             threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
 
         return Acting(
             app=app,
             begin=begin,
-            note=lambda: write_holds(parts.journal.holds()),
+            note=lambda: write_holds(parts.memory.journal.holds()),
             idle=lambda: parts.autoscaler.idle,
         )
 

@@ -24,7 +24,8 @@ from scaler.model.records import Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
 from scaler.policy.scaling import Decision
-from scaler.policy.signals import WATCHDOG, Verdict
+from scaler.policy.signals import Verdict
+from scaler.policy.watchdog import WATCHDOG
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 
@@ -219,6 +220,23 @@ class Recorder:
                     )
                     self.tell(EventKind.REPLICA, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
 
+    def engine(self, *, up: bool, why: str, tell: bool) -> None:
+        """Take in whether the engine answers.
+
+        Args:
+            up: it does.
+            why: it does not.
+            tell: that is news.
+        """
+        if tell:
+            text = "the engine answers again" if up else why
+            self.tell(EventKind.FAULT, ErrorReason.ENGINE_UNAVAILABLE, text)
+        self._metrics.engine_up.set(1 if up else 0)
+
+    def passed(self, seconds: float) -> None:
+        """Take in how long a pass of the loop took."""
+        self._metrics.tick.observe(seconds)
+
     def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
         """Record labels that cannot be read, once for each change of them."""
         for key, sentences in faults.items():
@@ -239,6 +257,10 @@ class Recorder:
                 word = "is ready" if now.ready else f"is not ready any more: {why}"
                 state = ReplicaState.READY if now.ready else ReplicaState.STARTING
                 self.tell(EventKind.REPLICA, state, f"{replica.name} {word}", service=service.key)
+
+    def watchdog(self, age: float) -> None:
+        """Take in how many seconds ago the Watchdog was heard of; infinite if never."""
+        self._metrics.signal_age.set(age)
 
     def gauges(self, view: View) -> None:
         """Set the gauges of every service, and drop those of services that are gone."""
