@@ -32,7 +32,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         files=(*Stack.files, OFTEN),
         # Other tests label services on this engine at the same time.
         projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough"),
-        files=(*Stack.files, OFTEN),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
