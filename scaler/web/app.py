@@ -100,13 +100,13 @@ def _figures(
 ) -> Figures:
     source = prometheus or Prometheus("", password_file=Path())
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ThreadPool-prometheus")
-    history = History(source=source, past=reading, executor=executor, clock=wall, monotonic=time.monotonic)
+    history = History(source=source, past=reading, executor=executor, wall=wall, monotonic=time.monotonic)
     pipeline = Pipeline(
         source=source,
         health=reading.health,
         executor=executor,
         signal_ttl=signal_ttl,
-        clock=wall,
+        wall=wall,
         monotonic=time.monotonic,
     )
     return Figures(history=history, pipeline=pipeline)

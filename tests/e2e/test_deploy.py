@@ -444,4 +444,6 @@ def test_nothing_is_deployed_when_a_test_fails_or_from_another_branch(pipeline: 
     git(site.clone, "checkout", "--quiet", "main")
     assert re.search(r"^build ", listed, re.MULTILINE)
     assert not re.search(r"^(deploy|rollback) ", listed, re.MULTILINE)
+    scheduled = run_pipeline(site, "--list", "--variable", "CI_PIPELINE_SOURCE=schedule")
+    assert re.findall(r"^(\w+) +\w+ +(?:on_success|manual) ", scheduled, re.MULTILINE) == ["drills"]
     assert on_the_server(site) == before
