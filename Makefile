@@ -12,13 +12,15 @@
 PYTHON ?= python3
 VENV   := .venv/bin
 RUN    := machine/timed
+# On every core; the tests of a file stay together, since they share what is dear to make.
+SPREAD := --numprocesses auto --dist loadfile
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak pages test-swarm swarm-up swarm-down
+.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +55,8 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-test: lint docs unit integration e2e ## Run everything, in this order; stop at the first that fails
+test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -69,7 +72,7 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" $(VENV)/pytest tests/unit
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
@@ -97,6 +100,12 @@ bench-quick: ready venv ## Run the short form of every benchmark (about 8 min), 
 
 soak: ready venv ## One hour up and down all the time; fails when something grows
 	@$(VENV)/python -m bench run soak --minutes 60
+
+drills: ready venv browser deploying ## Run what is long by nature (over an hour)
+	@$(RUN) "drills: any input" $(VENV)/pytest tests/unit -m hypothesis --hypothesis-profile=drills $(SPREAD)
+	@$(RUN) "drills: engine and stack" $(VENV)/pytest tests/integration tests/e2e -m drill
+	@if $(PYTHON) -m machine swarm-possible; then $(RUN) "drills: Swarm" $(VENV)/pytest tests/swarm -m drill; fi
+	@$(RUN) "drills: lost requests, kills, soak" $(VENV)/python -m bench run lost-requests kills soak --out build/drills
 
 pages: venv ## Write all that is generated in docs/ anew: from the code, from measured figures, docs/benchmarks/
 	@$(VENV)/python -m tools.pages

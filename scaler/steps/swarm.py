@@ -22,10 +22,9 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
-from scaler.steps.log import PhaseClock, StepLog, words
+from scaler.steps.log import Phases, StepLog
 
 log = structlog.get_logger()
 
@@ -47,12 +46,11 @@ class CountStepper:
 
     Args:
         target: the engine.
-        journal: where each phase is written first.
+        step_log: where each phase is written first.
         world: tells what has become of the count.
-        metrics: durations and outcomes.
+        metrics: failures, by reason.
         wake: asks the loop for a pass at once.
         stopping: set when the scaler ends; a step under way is left for the next start.
-        clock: seconds since the epoch.
         placed_within: see ``PLACED_WITHIN``.
         shown_within: see ``SHOWN_WITHIN``.
     """
@@ -61,12 +59,11 @@ class CountStepper:
         self,
         *,
         target: Counts,
-        journal: Journal,
+        step_log: StepLog,
         world: World,
         metrics: Metrics,
         wake: Callable[[], object],
         stopping: threading.Event,
-        clock: Callable[[], float] = time.time,
         placed_within: float = PLACED_WITHIN,
         shown_within: float = SHOWN_WITHIN,
     ) -> None:
@@ -77,7 +74,7 @@ class CountStepper:
         self._stopping = stopping
         self._placed_within = placed_within
         self._shown_within = shown_within
-        self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
+        self._log = step_log
 
     def take(self, order: Order) -> None:
         """See :class:`scaler.steps.log.Steps`."""
@@ -85,19 +82,19 @@ class CountStepper:
         if kept is None:
             raise StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
         step = self._log.begin(order, phase=_asking(order.direction))
-        clock = self._log.clock(step)
-        self._guarded(step, clock, order.limits, kept.count, partial(self._change, clock, order, kept))
+        phases = self._log.phases(step)
+        self._guarded(step, phases, order.limits, kept.count, partial(self._change, phases, order, kept))
 
     def resume(self, step: Step, limits: Limits) -> None:
         """See :class:`scaler.steps.log.Steps`: what the engine has been asked for comes true without us."""
-        clock = self._log.clock(step)
-        self._guarded(step, clock, limits, step.number - 1, lambda: None)
+        phases = self._log.phases(step)
+        self._guarded(step, phases, limits, step.number - 1, lambda: None)
 
     def clear_away(self, replica: str) -> None:
         """See :class:`scaler.steps.log.Steps`: the engine does that itself."""
 
-    def _change(self, clock: PhaseClock, order: Order, kept: Kept) -> None:
-        clock.enter(_asking(order.direction))
+    def _change(self, phases: Phases, order: Order, kept: Kept) -> None:
+        phases.enter(_asking(order.direction))
         self._target.set_count(kept, order.count)
         self._wake()
         # What is seen until then is the service as it was.
@@ -111,30 +108,30 @@ class CountStepper:
             )
 
     def _guarded(
-        self, step: Step, clock: PhaseClock, limits: Limits, before: int, change: Callable[[], None]
+        self, step: Step, phases: Phases, limits: Limits, before: int, change: Callable[[], None]
     ) -> None:
         try:
             self._retried(step, change)
-            self._see(step, clock, limits)
+            self._see(step, phases, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **words(step), phase=clock.phase)
+                log.info("step left for the next start", **step.words, phase=phases.phase)
                 return
-            clock.end()
+            phases.end()
             if error.reason is ErrorReason.OVERTAKEN:
-                self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", clock)
+                self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
                 return
             self._metrics.errors.labels(error.reason).inc()
             if error.reason is ErrorReason.JOURNAL:
                 # One line, as the recorder's.
-                log.error("step left until the journal can be written", **words(step), error=str(error))  # noqa: TRY400
+                log.error("step left until the journal can be written", **step.words, error=str(error))  # noqa: TRY400
                 return
             if step.direction is Direction.UP:
                 self._take_back(step, before)
-            self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock)
+            self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
             return
-        clock.end()
-        self._end(step, Outcome.DONE, "", clock)
+        phases.end()
+        self._end(step, Outcome.DONE, "", phases)
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""
@@ -144,7 +141,7 @@ class CountStepper:
             if error.reason is not ErrorReason.ENGINE_UNAVAILABLE:
                 raise
             self._metrics.errors.labels(error.reason).inc()
-            log.warning("step waits for the engine", **words(step), error=str(error))
+            log.warning("step waits for the engine", **step.words, error=str(error))
             self._await_news()
 
     def _await_news(self) -> None:
@@ -166,10 +163,10 @@ class CountStepper:
             return
         raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
 
-    def _see(self, step: Step, clock: PhaseClock, limits: Limits) -> None:
+    def _see(self, step: Step, phases: Phases, limits: Limits) -> None:
         """Wait until the count that was asked for has come true."""
         up = step.direction is Direction.UP
-        clock.enter(Phase.READY if up else Phase.DRAIN)
+        phases.enter(Phase.READY if up else Phase.DRAIN)
         if up:
             self._see_up(step, limits)
         else:
@@ -216,7 +213,7 @@ class CountStepper:
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
             log.warning(
-                "a count that cannot be reached could not be taken back", **words(step), error=str(error)
+                "a count that cannot be reached could not be taken back", **step.words, error=str(error)
             )
 
     def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
@@ -232,8 +229,8 @@ class CountStepper:
             if held or left <= 0:
                 return held
 
-    def _end(self, step: Step, outcome: Outcome, detail: str, clock: PhaseClock) -> None:
-        self._log.end(step, outcome, detail, clock.seconds)
+    def _end(self, step: Step, outcome: Outcome, detail: str, phases: Phases) -> None:
+        self._log.end(step, outcome, detail, phases.seconds)
         self._wake()
 
 

@@ -11,7 +11,7 @@ import pytest
 from alertscale.check import check, find_files
 from alertscale.check.promrules import WATCHDOG
 from alertscale.check.rules.routes import DEFAULT_TTL
-from scaler.policy import signals as alerts
+from scaler.policy import watchdog
 from scaler.settings import read_settings
 
 ROOT = Path(__file__).parents[4]
@@ -49,4 +49,4 @@ def test_the_time_after_which_the_scaler_forgets_an_alert_is_the_scalers_own() -
 
 
 def test_the_alert_that_always_fires_is_the_scalers_own() -> None:
-    assert alerts.WATCHDOG == WATCHDOG
+    assert watchdog.WATCHDOG == WATCHDOG

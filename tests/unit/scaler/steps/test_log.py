@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from scaler.model.errors import JournalError
 from scaler.model.labels import Limits
@@ -12,7 +13,8 @@ from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
-from scaler.steps.log import StepLog, words
+from scaler.state.recorder import Recorder
+from scaler.steps.log import StepLog
 
 WEB = ("shop", "web")
 UP = Order(
@@ -29,8 +31,9 @@ class Written:
         self.metrics = Metrics(CollectorRegistry())
         self.log = StepLog(
             journal=self.journal,
+            recorder=Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: self.now),
             metrics=self.metrics,
-            clock=lambda: self.now,
+            wall=lambda: self.now,
             monotonic=lambda: self.ticks,
         )
 
@@ -67,29 +70,29 @@ def test_a_step_stands_in_the_journal_before_it_is_taken(written: Written) -> No
     assert (step.phase, step.started, step.replica) == (Phase.CREATE, 1000.0, None)
 
 
-class TestPhaseClock:
+class TestPhases:
     def test_each_phase_is_journalled_with_the_replica_once_that_is_known(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.pass_by(1)
-        clock.enter(Phase.START, replica="made")
+        phases.enter(Phase.START, replica="made")
         written.pass_by(2)
-        clock.enter(Phase.READY)
+        phases.enter(Phase.READY)
 
         assert (written.unfinished.phase, written.unfinished.replica) == (Phase.READY, "made")
         assert written.unfinished.phases == {Phase.CREATE: 1000.0, Phase.START: 1001.0, Phase.READY: 1003.0}
-        assert (clock.phase, clock.replica) == (Phase.READY, "made")
+        assert (phases.phase, phases.replica) == (Phase.READY, "made")
 
     def test_each_phase_is_timed_when_it_is_over(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.pass_by(1)
-        clock.enter(Phase.START)
+        phases.enter(Phase.START)
         written.pass_by(2)
 
-        assert clock.seconds == {Phase.CREATE: 1.0}
-        clock.end()
-        assert clock.seconds == {Phase.CREATE: 1.0, Phase.START: 2.0}
+        assert phases.seconds == {Phase.CREATE: 1.0}
+        phases.end()
+        assert phases.seconds == {Phase.CREATE: 1.0, Phase.START: 2.0}
         assert [written.timed(phase) for phase in (Phase.CREATE, Phase.START, Phase.READY)] == [
             1.0,
             2.0,
@@ -97,24 +100,24 @@ class TestPhaseClock:
         ]
 
     def test_a_clock_that_is_set_changes_no_duration(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.now -= 3600
         written.ticks += 1
-        clock.end()
+        phases.end()
 
-        assert clock.seconds == {Phase.CREATE: 1.0}
+        assert phases.seconds == {Phase.CREATE: 1.0}
 
     def test_a_phase_that_cannot_be_journalled_is_not_entered(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.journal.close()
 
         with pytest.raises(JournalError):
-            clock.enter(Phase.START, replica="made")
-        assert clock.phase is Phase.CREATE
+            phases.enter(Phase.START, replica="made")
+        assert phases.phase is Phase.CREATE
         # Whoever takes it away must know what was made.
-        assert clock.replica == "made"
+        assert phases.replica == "made"
 
 
 class TestEnd:
@@ -137,17 +140,46 @@ class TestEnd:
         (event,) = written.journal.events()
         assert event.text == "up: replica 2 failed: not_ready: it sleeps"
 
+    def test_it_has_one_line_in_the_log(self, written: Written) -> None:
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        with capture_logs() as lines:
+            written.log.end(step, Outcome.FAILED, "not_ready: it sleeps", {Phase.CREATE: 0.12345})
+
+        assert lines == [
+            {
+                "event": "step", "log_level": "warning", **step.words, "outcome": Outcome.FAILED,
+                "detail": "not_ready: it sleeps", "phases": {"create": 0.123},
+            }
+        ]  # fmt: skip
+
     def test_one_that_cannot_be_written_is_none_and_is_not_counted(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
         written.journal.close()
 
-        with pytest.raises(JournalError):
+        with capture_logs() as lines, pytest.raises(JournalError):
             written.log.end(step, Outcome.DONE, "")
         assert written.steps(Outcome.DONE) == 0
+        assert lines == []
+
+    def test_one_of_which_the_history_cannot_be_written_has_not_ended_either(self, written: Written) -> None:
+        """The end alone would fit; then nobody would ever hear of it."""
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        written.journal._db.execute(
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        with pytest.raises(JournalError, match="disk is full"):
+            written.log.end(step, Outcome.DONE, "")
+        assert written.unfinished == step
+        assert (written.steps(Outcome.DONE), written.journal.last_change(WEB)) == (0, None)
+
+        written.journal._db.execute("DROP TRIGGER full")
+        written.log.end(step, Outcome.DONE, "")
+        assert [event.text for event in written.journal.events()] == ["up: replica 2 done"]
+        assert (written.steps(Outcome.DONE), written.journal.unfinished()) == (1, ())
 
 
 def test_the_log_names_a_step_by_these_words(written: Written) -> None:
-    assert words(written.log.begin(UP, phase=Phase.CREATE)) == {
+    assert written.log.begin(UP, phase=Phase.CREATE).words == {
         "project": "shop",
         "service": "web",
         "direction": "up",
