@@ -1,9 +1,9 @@
-"""Makes docs/api.md from scaler/web/openapi.json: ``python -m tools.api_page``."""
+"""docs/api.md, from scaler/web/openapi.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +11,13 @@ from tools.markdown import anchor, table
 
 REPOSITORY: Final = Path(__file__).parents[1]
 SOURCE: Final = REPOSITORY / "scaler/web/openapi.json"
-PAGE: Final = REPOSITORY / "docs" / "api.md"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 # What a fence calls a media type where it is not its last word.
 _LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
-<!-- Made from scaler/web/openapi.json by `python -m tools.api_page`; a test compares. Change it there. -->
+<!-- Made from scaler/web/openapi.json by `make pages`; a test compares. Change it there. -->
 
 {description}
 
@@ -49,7 +48,7 @@ def page(document: Json) -> str:
 def _page(document: Json) -> Iterator[str]:
     yield _INTRODUCTION.format(description=document["info"]["description"], version=document["openapi"])
     calls = list(_calls(document))
-    yield from _table(
+    yield table(
         ("call", "what", "token"),
         [
             (_link(f"{verb} {path}", call_heading(verb, path)), call["summary"], _needs(call))
@@ -98,7 +97,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
     if "security" in call:
         yield "Needs the token.\n"
     if "parameters" in call:
-        yield from _table(
+        yield table(
             ("parameter", "in", "type", "meaning", "example"),
             [
                 (f"`{p['name']}`", p["in"], kind(p["schema"]), p["description"], _sample(p))
@@ -110,7 +109,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
         for media in call["requestBody"]["content"].values():
             yield from _schema(media["schema"])
         yield from _examples(call["requestBody"])
-    yield from _table(
+    yield table(
         ("answer", "what", "body"),
         [(status, *_answer(answer)) for status, answer in sorted(call["responses"].items())],
     )
@@ -157,7 +156,7 @@ def _schema(schema: Json, *, only_fields: bool = False) -> Iterator[str]:
             yield f"{kind(schema)}.\n"
     rows = list(_rows(schema, ""))
     if rows:
-        yield from _table(("field", "type", "meaning"), rows)
+        yield table(("field", "type", "meaning"), rows)
 
 
 def _rows(schema: Json, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -195,16 +194,3 @@ def _bounded(schema: Json) -> str:
 
 def _name(reference: Json) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield table(head, rows)
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(json.loads(SOURCE.read_text(encoding="utf-8"))), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ from scaler.model.reasons import IgnoredReason
 from scaler.policy.signals import KnownServices, judge, parse
 from tests.unit.bench.measured import footprint_of, held, hook, named
 
-SCHEMA = Path(__file__).parents[4] / "scaler" / "alert.schema.json"
+SCHEMA = Path(__file__).parents[4] / "scaler" / "web" / "alert.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text()))
 STATS = {
     "read": "2026-11-23T07:00:00.123456789Z",
