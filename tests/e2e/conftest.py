@@ -29,9 +29,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(
         directory=directory,
         ports={name: free_port() for name in names},
+        files=(*Stack.files, OFTEN),
         # Other tests label services on this engine at the same time.
         projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough"),
-        files=(*Stack.files, OFTEN),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
