@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from testkit.load import Load
-from testkit.stack import Stack, copy_repository, free_port, wait_until
+from testkit.stack import PROJECT, Stack, copy_repository, free_port, wait_until
 from tests.engines.own import OwnEngine, own_engine, why_not
 
 WHY_NOT = why_not()
@@ -58,17 +58,28 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack's images; not those of tests/e2e, which a run beside this one removes."""
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
-    builder = Stack(directory=directory, ports={})
-    builder.compose("build")
+    built = Stack(directory=directory, ports={}, project=f"{PROJECT}-faults")
+    try:
+        built.compose("build")
+        yield built
+    finally:
+        built.remove_images()
+
+
+@pytest.fixture(scope="module")
+def machine(builder: Stack) -> Iterator[Machine]:
     images = sorted(set(builder.compose("config", "--images").split()))
     with own_engine() as engine, pytest.MonkeyPatch.context() as patch:
         engine.load(images)
         patch.setenv("DOCKER_HOST", engine.host)
         everywhere = free_port()
-        (directory / "own.yml").write_text(OVERLAY.format(socket=engine.socket, everywhere=everywhere))
+        (builder.directory / "own.yml").write_text(
+            OVERLAY.format(socket=engine.socket, everywhere=everywhere)
+        )
         names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
         ports = {name: free_port() for name in names}
         stack = replace(builder, ports=ports, files=(*builder.files, "own.yml"), session=requests.Session())
