@@ -1,5 +1,5 @@
 # `make` alone lists the targets. Everything here needs GNU make and Python 3.11 or newer; the rest
-# is seen to by engine/ (docs/install.md). On the command line, as in `make restore YES=1 FILE=...`, or in the shell:
+# is seen to by machine/ (docs/install.md). On the command line, as in `make restore YES=1 FILE=...`, or in the shell:
 #
 #   FILE           for backup and restore: the file (backups/alertscale-<time in UTC>.tar.gz)
 #   YES            for restore: anything does not ask
@@ -11,7 +11,7 @@
 
 PYTHON ?= python3
 VENV   := .venv/bin
-RUN    := engine/timed
+RUN    := machine/timed
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
@@ -24,34 +24,34 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ready: ## Get this machine ready: Docker Engine, Compose, base images
-	@$(PYTHON) -m engine ready
+	@$(PYTHON) -m machine ready
 
 up: ## Get ready, build and start the whole stack, wait until it is healthy, print its pages
-	@$(PYTHON) -m engine up
+	@$(PYTHON) -m machine up
 
 down: ## Stop the stack; metrics, silences and the scaling history stay
-	@$(PYTHON) -m engine down
+	@$(PYTHON) -m machine down
 
 swarm-up: ## Start three engines on this machine as a Docker Swarm, and the stack on it (root)
-	@$(PYTHON) -m engine swarm-up
+	@$(PYTHON) -m machine swarm-up
 
 swarm-down: ## Remove every trace of swarm-up
-	@$(PYTHON) -m engine swarm-down
+	@$(PYTHON) -m machine swarm-down
 
 backup: ## Write what the stack remembers, and its settings, to backups/ (FILE=another/place.tar.gz)
-	@$(PYTHON) -m engine backup "$(FILE)"
+	@$(PYTHON) -m machine backup "$(FILE)"
 
 restore: ## Put a backup back: FILE=backups/... (YES=1 does not ask); what is there now is backed up before
-	@$(PYTHON) -m engine restore "$(FILE)" $(if $(YES),--yes)
+	@$(PYTHON) -m machine restore "$(FILE)" $(if $(YES),--yes)
 
 clean: ## Remove all that up and test made: containers, volumes, images, .venv, the engine if up started it
-	@$(PYTHON) -m engine clean
+	@$(PYTHON) -m machine clean
 
 venv: ## Make .venv with the tools of test and lint
-	@$(PYTHON) -m engine venv
+	@$(PYTHON) -m machine venv
 
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
-	@$(PYTHON) -m engine browser
+	@$(PYTHON) -m machine browser
 
 test: lint docs unit integration e2e ## Run everything, in this order; stop at the first that fails
 
@@ -62,7 +62,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
 	@$(RUN) "lint: shell scripts" $(VENV)/shellcheck $(SCRIPTS)
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
-	@$(RUN) "lint: configuration files" $(PYTHON) -m engine check
+	@$(RUN) "lint: configuration files" $(PYTHON) -m machine check
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
@@ -78,7 +78,7 @@ integration-newest: ready venv ## Run the parity tests on the newest Engine that
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
 
 deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deploy (else they are skipped)
-	@$(PYTHON) -m engine deploying
+	@$(PYTHON) -m machine deploying
 
 e2e: ready venv browser deploying ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError
 from bench.model import Outcome
-from tests.e2e.stack import Stack
+from testkit.stack import Stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

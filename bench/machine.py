@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from engine.shell import capture
+from machine.shell import capture
 
 REPOSITORY: Final = Path(__file__).parents[1]
 _PROGRAMS: Final = ("scaler", "exporter", "service")

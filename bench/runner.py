@@ -12,7 +12,7 @@ from bench import machine, plots, stacks
 from bench.benchmark import Benchmark, Context, Progress
 from bench.errors import BenchError
 from bench.model import Result
-from tests.e2e.stack import Stack
+from testkit.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)

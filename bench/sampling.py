@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from tests.e2e.stack import Stack
+from testkit.stack import Stack
 
 JOURNAL: Final = "/var/lib/alertscale/data/journal.sqlite"
 WATCHED: Final = ("scaler", "exporter", "nginx", "prometheus")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 _FIRST_PORT: Final = 9001
 _FILE: Final = Path("nginx", "conf.d", "bench.conf")

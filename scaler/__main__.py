@@ -27,19 +27,20 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 from structlog.tracebacks import ExceptionDictTransformer
 
-from scaler.engine import DEFAULT_ADDRESS, await_replaced
-from scaler.errors import AlertscaleError, JournalError, SettingsError
-from scaler.journal import Event, Journal, read_holds, write_holds
-from scaler.keeper import Acting, Keeper
-from scaler.lease import Lease
-from scaler.private import write_private
-from scaler.reasons import EventKind
-from scaler.selfcheck import SelfCheck
-from scaler.server import create_server
+from scaler.config_check import SelfCheck
+from scaler.engines.connection import DEFAULT_ADDRESS, await_replaced
+from scaler.leader.keeper import Acting, Keeper
+from scaler.leader.lease import Lease
+from scaler.leader.swarm_store import SwarmLease
+from scaler.model.errors import AlertscaleError, JournalError, SettingsError
+from scaler.model.reasons import EventKind
+from scaler.model.records import Event
+from scaler.prometheus.client import Prometheus
+from scaler.secret_file import write_private
 from scaler.settings import SWARM, Settings, read_settings
-from scaler.source import Prometheus
-from scaler.targets.lease import SwarmLease
-from scaler.web import create_app
+from scaler.state.journal import Journal, read_holds, write_holds
+from scaler.web.app import create_app
+from scaler.web.server import create_server
 from scaler.wiring import Place, engine, find_place, wire
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _make_token(path: Path) -> None:
 
 
 def _validator() -> Validator:
-    schema = json.loads(resources.files("scaler").joinpath("alert.schema.json").read_text())
+    schema = json.loads(resources.files("scaler.web").joinpath("alert.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     checked: Validator = extend(Draft202012Validator, {"additionalProperties": _strings_at_once})(schema)  # type: ignore[no-untyped-call]
     return checked

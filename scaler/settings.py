@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from scaler.errors import SettingsError
-from scaler.labels import parse_duration
+from scaler.model.errors import SettingsError
+from scaler.model.labels import parse_duration
 
 T = TypeVar("T")
 

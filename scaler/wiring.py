@@ -14,24 +14,24 @@ from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from scaler.autoscaler import Autoscaler
-from scaler.balancer import Balancer, DockerNginx
-from scaler.counting import CountStepper
-from scaler.errors import AlertscaleError
-from scaler.journal import Journal
-from scaler.labels import COMPOSE_PROJECT, SWARM_STACK
-from scaler.metrics import Metrics
-from scaler.readiness import OwnThread, Prober
-from scaler.recorder import Recorder
+from scaler.engines.compose import ComposeTarget
+from scaler.engines.contract import Target
+from scaler.engines.swarm import SwarmTarget
+from scaler.loop.autoscaler import Autoscaler
+from scaler.model.errors import AlertscaleError
+from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
+from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
-from scaler.source import Prometheus
-from scaler.steplog import Steps
-from scaler.steps import Stepper
-from scaler.targets.base import Target
-from scaler.targets.compose import ComposeTarget
-from scaler.targets.swarm import SwarmTarget
-from scaler.traffic import Traffic
-from scaler.world import World
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.state.recorder import Recorder
+from scaler.state.world import World
+from scaler.steps.compose import Stepper
+from scaler.steps.log import Steps
+from scaler.steps.swarm import CountStepper
+from scaler.traffic.nginx import Balancer, DockerNginx
+from scaler.traffic.readiness import OwnThread, Prober
+from scaler.traffic.upstreams import Traffic
 
 _ENGINE_TIMEOUT: Final = 15
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from scaler.alerts import ServiceKey
-from scaler.errors import TargetError
-from scaler.readiness import Check, Readiness
-from scaler.reasons import ErrorReason
-from scaler.targets.base import Change, Health, Kept, Observation, Replica, Service
+from scaler.model.errors import TargetError
+from scaler.model.reasons import ErrorReason
+from scaler.model.services import Change, Health, Kept, Observation, Replica, Service, ServiceKey
+from scaler.model.view import Readiness
+from scaler.traffic.readiness import Check
 from tests.fakes import NETWORK
 
 WEB: ServiceKey = ("shop", "web")
@@ -32,7 +32,7 @@ class Running:
 
 @dataclass(kw_only=True)
 class FakeSwarm:
-    """A manager that keeps to the protocol :class:`scaler.targets.base.Counts`.
+    """A manager that keeps to the protocol :class:`scaler.engines.contract.Counts`.
 
     Attributes:
         others: other services.

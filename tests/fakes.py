@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scaler.alerts import ServiceKey
-from scaler.balancer import Processes
-from scaler.errors import TargetError
-from scaler.readiness import Check, Readiness
-from scaler.reasons import ErrorReason
-from scaler.targets.base import STOPPING, Change, Fate, Instance, Observation, Replica, Service
+from scaler.model.errors import TargetError
+from scaler.model.reasons import ErrorReason
+from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
+from scaler.model.view import Readiness
+from scaler.traffic.nginx import Processes
+from scaler.traffic.readiness import Check
 
 PROJECT = "shop"
 NETWORK = "shop_default"
@@ -63,7 +63,7 @@ class AtOnce(Executor):
 
 @dataclass(kw_only=True)
 class FakeTarget:
-    """An engine in memory that keeps to the contract of :class:`scaler.targets.base.Target`.
+    """An engine in memory that keeps to the contract of :class:`scaler.engines.contract.Target`.
 
     Attributes:
         replicas: containers by id.

@@ -7,15 +7,16 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 
 from scaler.__main__ import _validator
-from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, Verdict, judge
-from scaler.errors import LabelError, RequestError
-from scaler.journal import Event
-from scaler.labels import Limits
-from scaler.metrics import Metrics
-from scaler.policy import Decision
-from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.views import Health, ReplicaView, ServiceView
-from scaler.web import create_app
+from scaler.loop.views import Health, ReplicaView, ServiceView
+from scaler.model.errors import LabelError, RequestError
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Decision
+from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
+from scaler.state.metrics import Metrics
+from scaler.web.app import create_app
 
 TOKEN = "the-token"
 WEB: ServiceKey = ("shop", "web")

@@ -1,4 +1,4 @@
-"""Makes docs/api.md from scaler/openapi.json: ``python -m tools.api_page``."""
+"""Makes docs/api.md from scaler/web/openapi.json: ``python -m tools.api_page``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from tools.markdown import anchor, table
 
 REPOSITORY: Final = Path(__file__).parents[1]
-SOURCE: Final = REPOSITORY / "scaler" / "openapi.json"
+SOURCE: Final = REPOSITORY / "scaler/web/openapi.json"
 PAGE: Final = REPOSITORY / "docs" / "api.md"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -18,7 +18,7 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
-<!-- Made from scaler/openapi.json by `python -m tools.api_page`; a test compares. Change it there. -->
+<!-- Made from scaler/web/openapi.json by `python -m tools.api_page`; a test compares. Change it there. -->
 
 {description}
 

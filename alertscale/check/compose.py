@@ -10,7 +10,7 @@ from alertscale.check.findings import Finding, Place
 from alertscale.check.reading import Text, unexpected
 from alertscale.check.tree import Node
 from alertscale.check.variables import interpolate
-from scaler.labels import COMPONENT, ENABLE, PREFIX, Label
+from scaler.model.labels import COMPONENT, ENABLE, PREFIX, Label
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from alertscale.check.findings import Finding, Place, Rule, finding
 from alertscale.check.labelflow import ABSENT, Values, union, values
 from alertscale.check.reading import Duration, Text, duration, tables, unexpected
 from alertscale.check.tree import Node
-from scaler.reasons import Direction
+from scaler.model.reasons import Direction
 
 WATCHDOG = "Watchdog"
 """The alert that always fires; without it the scaler removes no replica."""

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import docker
 
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 
 _DIRECTORY: Final = "/etc/nginx/upstreams/current"
 _RELOAD: Final = "kill -HUP $(cat /run/nginx.pid)"

@@ -29,8 +29,8 @@ from bench import sites
 from bench.baselines import scale_then_reload
 from bench.errors import BenchError
 from bench.sites import Site
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 
 EVERY: Final = 60.0
 """Seconds between two looks."""

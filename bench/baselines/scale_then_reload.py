@@ -13,7 +13,7 @@ from dataclasses import replace
 import requests
 
 from bench import sites
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 _UPSTREAM = "upstream flask-app { server flask-app:5000; keepalive 32; }"
 _FILE = "/etc/nginx/upstreams/current/flask-app.conf"

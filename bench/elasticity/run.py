@@ -24,7 +24,7 @@ from bench.elasticity.trace import arrivals
 from bench.elasticity.variants import CRON, HPA, MOST, VARIANTS, Beside, own_session
 from bench.growth import Samples
 from bench.sampling import Sampler
-from tests.e2e.stack import Stack
+from testkit.stack import Stack
 
 TARGET: Final = 0.70
 """Of the HPA: what HighCPU has as its threshold."""

@@ -15,7 +15,7 @@ from bench.benchmark import Progress
 from bench.elasticity.load import Door
 from bench.elasticity.supply import Supply, answers_ready, listed
 from bench.stacks import PROJECT, uninterrupted
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 MOST: Final = 4
 """Replicas that each may have; as bench/docker-compose.elasticity.yml has it."""

@@ -23,7 +23,7 @@ from bench.model import Compared, Figure, Outcome, Target, at_least, at_most
 from bench.stacks import PROJECT, uninterrupted
 from bench.stats import percentile, slope, spread
 from bench.webhooks import latencies, notification
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from bench import plots
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Figure, Outcome, at_least, at_most
 from bench.stats import spread
-from tests.e2e.kills import assert_consistent, kill_scaler, start_again
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack
+from testkit.kills import assert_consistent, kill_scaler, start_again
+from testkit.load import Load
+from testkit.stack import Stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -12,8 +12,8 @@ from bench.baselines import scale_then_reload
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Compared, Figure, Outcome, at_least, at_most
 from bench.stats import spread
-from tests.e2e.drill import Drill, Kind, by_hand, counts
-from tests.e2e.stack import Stack
+from testkit.drill import Drill, Kind, by_hand, counts
+from testkit.stack import Stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ from bench.benchmark import SHIPPED, Benchmark, Context
 from bench.errors import BenchError
 from bench.model import Compared, Figure, Outcome, at_least, at_most
 from bench.stats import Spread, spread
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

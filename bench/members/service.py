@@ -19,9 +19,9 @@ from bench.errors import BenchError
 from bench.model import Compared, Figure, Outcome
 from bench.sites import Site
 from bench.stats import spread
-from engine.shell import capture
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from machine.shell import capture
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

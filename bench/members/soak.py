@@ -16,7 +16,7 @@ from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Figure, Outcome, at_least, at_most
 from bench.sampling import Sampler, column
 from bench.words import duration
-from tests.e2e.load import Load
+from testkit.load import Load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

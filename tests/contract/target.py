@@ -1,4 +1,4 @@
-"""What every engine promises the loop: the contract of :class:`scaler.targets.base.Target`, as tests.
+"""What every engine promises the loop: the contract of :class:`scaler.engines.contract.Target`, as tests.
 
 A test class that derives from :class:`TargetContract` and gives the fixture ``stage`` runs all of them. What
 only holds where replicas are made one by one is in :class:`ContainersContract`, and where the engine keeps a
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from scaler.alerts import ServiceKey
-from scaler.errors import TargetError
-from scaler.labels import COMPOSE_NUMBER
-from scaler.reasons import ErrorReason
-from scaler.targets.base import GONE, STOPPING, Change, Containers, Counts, Kept, Replica, Service, Target
+from scaler.engines.contract import Containers, Counts, Target
+from scaler.model.errors import TargetError
+from scaler.model.labels import COMPOSE_NUMBER
+from scaler.model.reasons import ErrorReason
+from scaler.model.services import GONE, STOPPING, Change, Kept, Replica, Service, ServiceKey
 from tests.fakes import until
 
 GROWN_WITHIN = 40.0

@@ -15,8 +15,8 @@ from typing import Final
 
 import requests
 
+from testkit.stack import Stack, copy_repository, free_port, wait_until
 from tests.docs.script import Places
-from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
 from tools.blocks import Page
 
 PROJECT: Final = "alertscale-docs"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.stack import Stack, copy_repository, free_port
+from testkit.stack import Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import deploying, facts
-from tests.e2e.stack import REPOSITORY, free_port, wait_until
+from machine import deploying, facts
+from testkit.stack import REPOSITORY, free_port, wait_until
 
 USER = "alertscale-deploy-test"
 UID = 47113

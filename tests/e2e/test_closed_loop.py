@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.e2e.stack import Stack
+from testkit.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from engine import deploying
+from machine import deploying
+from testkit.load import Load
+from testkit.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
 from tests.e2e import server as servers
-from tests.e2e.load import Load
 from tests.e2e.server import Server
-from tests.e2e.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
 
 _WHY_NOT = servers.why_not()
 RUNNER = deploying.runner(REPOSITORY / ".alertscale")
@@ -102,7 +102,7 @@ def history(clone: Path) -> dict[str, str]:
     edit(clone, "prometheus/alert.rules.yml", "> 0.70", "> 0.71")
     edit(clone, "nginx/conf.d/default.conf", "listen 80 ", "add_header X-Release two;\n    listen 80 ")
     edit(clone, "alertmanager/alertmanager.yml", "timeout: 4s", "timeout: 3s")
-    edit(clone, "scaler/reasons.py", '"""Every closed list', '"""Release 2: every closed list')
+    edit(clone, "scaler/model/reasons.py", '"""Every closed list', '"""Release 2: every closed list')
     commits["v2"] = commit(clone, "Release 2")
     git(clone, "checkout", "--quiet", "--detach")
     edit(clone, "service/app.py", 'return jsonify(status="ready")', 'return jsonify(status="never"), 503')

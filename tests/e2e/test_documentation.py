@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.stack import REPOSITORY
 from tests.docs.clone import PROJECT, Clone, ProjectInUseError, git, started
 from tests.docs.running import failure
-from tests.e2e.stack import REPOSITORY
 from tools.blocks import pages, read
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]

@@ -10,8 +10,8 @@ from itertools import islice
 
 import pytest
 
-from tests.e2e.drill import Drill, by_hand, counts
-from tests.e2e.stack import Stack, wait_until
+from testkit.drill import Drill, by_hand, counts
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SEED = 20261123

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.stack import REPOSITORY, Stack, wait_until
+from testkit.stack import REPOSITORY, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -152,7 +152,8 @@ def test_an_alert_still_scales(locked: Stack) -> None:
 
 def test_the_scaler_still_learns_whether_prometheus_lives(locked: Stack) -> None:
     question = (
-        "import os; from scaler.settings import read_settings; from scaler.source import Prometheus;"
+        "import os; from scaler.settings import read_settings;"
+        "from scaler.prometheus.client import Prometheus;"
         "s = read_settings(os.environ);"
         "print(Prometheus(s.prometheus, password_file=s.prometheus_password_file).lives())"
     )

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, free_port, wait_until
-from tests.engines.networks import kept_by
+from testkit.networks import kept_by
+from testkit.stack import Stack, free_port, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 ROUGH = "alertscale-e2e-rough"

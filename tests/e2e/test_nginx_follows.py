@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 WITHIN = 2.0

@@ -15,10 +15,10 @@ from dataclasses import replace
 import pytest
 import requests
 
-from tests.e2e.drill import by_hand
-from tests.e2e.kills import assert_consistent, kill_scaler, start_again
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack
+from testkit.drill import by_hand
+from testkit.kills import assert_consistent, kill_scaler, start_again
+from testkit.load import Load
+from testkit.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

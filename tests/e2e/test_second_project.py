@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, wait_until
-from tests.engines.networks import kept_by
+from testkit.networks import kept_by
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SHOP = "alertscale-e2e-shop"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import REPOSITORY, Stack, wait_until
+from testkit.stack import REPOSITORY, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

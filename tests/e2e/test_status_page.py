@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, wait_until
 from tests.page import browser
 from tests.page.browser import Watched
 

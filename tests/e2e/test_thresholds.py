@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 

@@ -13,8 +13,8 @@ import pytest
 import requests
 import trustme
 
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, free_port, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, free_port, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 

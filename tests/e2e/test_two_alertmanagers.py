@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -52,7 +52,7 @@ def engine(stack: Stack, *words: str) -> str:
     """What `make backup` and `make restore` run, on this project."""
     names = {"COMPOSE_PROJECT_NAME": stack.project, "COMPOSE_FILE": ":".join(stack.files)}
     done = subprocess.run(
-        [sys.executable, "-m", "engine", *words],
+        [sys.executable, "-m", "machine", *words],
         cwd=stack.directory,
         env={**stack.environment, **names},
         capture_output=True,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import daemon
-from engine.shell import capture
+from machine import daemon
+from machine.shell import capture
 
 LOG = Path(__file__).parents[2] / ".alertscale" / "log" / "dockerd.log"
 _HOST = os.environ.get("DOCKER_HOST", "")

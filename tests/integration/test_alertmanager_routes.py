@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.checks import SOME_MAIL
+from machine.checks import SOME_MAIL
 from tests.integration import amtool
 from tests.integration.amtool import IMAGE, ROOT, Amtool
 

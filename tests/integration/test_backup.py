@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import compose, images, volumes
-from engine.backup import TOOLS, away
-from engine.errors import BackupError
+from machine import compose, images, volumes
+from machine.backup import TOOLS, away
+from machine.errors import BackupError
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import built
-from engine.shell import capture
+from machine import built
+from machine.shell import capture
 
 pytestmark = pytest.mark.engine
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.daemon import children, process, running, start_by_hand, stop
-from engine.errors import DaemonError
-from engine.shell import capture
+from machine.daemon import children, process, running, start_by_hand, stop
+from machine.errors import DaemonError
+from machine.shell import capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.load import Load
-from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
+from testkit.load import Load
+from testkit.stack import Stack, copy_repository, free_port, wait_until
 from tests.engines.own import OwnEngine, own_engine, why_not
 
 WHY_NOT = why_not()

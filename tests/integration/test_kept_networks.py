@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.engines.networks import EngineFaultWarning, kept_for_nothing
+from testkit.networks import EngineFaultWarning, kept_for_nothing
 
 pytestmark = pytest.mark.engine
 

@@ -13,8 +13,8 @@ import pytest
 import requests
 import yaml
 
-from tests.e2e.load import Load
-from tests.e2e.stack import wait_until
+from testkit.load import Load
+from testkit.stack import wait_until
 from tests.integration.scaler.projects import IMAGE
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import requests
 
-from scaler import monitoring
-from tests.e2e.stack import Stack, copy_repository, free_port, wait_until
+from scaler import monitoring_password as monitoring
+from testkit.stack import Stack, copy_repository, free_port, wait_until
 from tests.integration import outside
 from tests.integration.outside import Mailbox, Site
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import compose, images
+from machine import compose, images
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(200)]
 

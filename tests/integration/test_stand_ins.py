@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import compose, images
+from machine import compose, images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from engine.browser import find
+from machine.browser import find
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import requests
 
-from scaler import chart, pipeline
+from scaler.prometheus import chart
+from scaler.prometheus import lamps as pipeline
 
 TESTDATA = Path(__file__).parents[1] / "testdata"
 

@@ -21,18 +21,20 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from scaler.__main__ import _validator
-from scaler.alerts import Alert, KnownServices, ServiceKey, Signal, Verdict, judge
-from scaler.chart import SERIES
-from scaler.errors import RequestError, UnavailableError
-from scaler.journal import Event, Journal
-from scaler.labels import Limits
-from scaler.metrics import Metrics
-from scaler.policy import Decision
-from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.selfcheck import Finding
-from scaler.server import Server, create_server
-from scaler.views import Health, ReplicaView, ServiceView
-from scaler.web import create_app
+from scaler.config_check import Finding
+from scaler.loop.views import Health, ReplicaView, ServiceView
+from scaler.model.errors import RequestError, UnavailableError
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Decision
+from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
+from scaler.prometheus.chart import SERIES
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.web.app import create_app
+from scaler.web.server import Server, create_server
 from tests.page.recorded import answer
 
 TOKEN = "the-token-of-the-demo"

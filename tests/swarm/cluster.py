@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import requests
 
-from engine import node
-from engine.cluster import Cluster
-from engine.node import Node
-from tests.e2e.stack import carried_out, has_ready, wait_until
+from machine import node
+from machine.cluster import Cluster
+from machine.node import Node
+from testkit.stack import carried_out, has_ready, wait_until
 
 STACK = "alertscale"
 FLASK_APP = f"{STACK}_flask-app"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from engine import built, cluster, images, swarm
-from engine.errors import NotReadyError
-from tests.e2e.stack import REPOSITORY
+from machine import built, cluster, images, swarm
+from machine.errors import NotReadyError
+from testkit.stack import REPOSITORY
 from tests.engines.alive import pytest_exception_interact
 from tests.swarm.cluster import Swarm
 

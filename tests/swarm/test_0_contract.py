@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from docker import APIClient
 
-from scaler.targets.swarm import SwarmTarget
+from scaler.engines.swarm import SwarmTarget
+from testkit.stack import wait_until
 from tests.contract.target import CountsContract, CountsStage
-from tests.e2e.stack import wait_until
 from tests.swarm.cluster import STACK, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.e2e.load import Load
-from tests.e2e.stack import wait_until
+from testkit.load import Load
+from testkit.stack import wait_until
 from tests.swarm.cluster import NGINX_PORT, Swarm, since
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]

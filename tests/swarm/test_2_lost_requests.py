@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill import Drill, counts
+from testkit.drill import Drill, counts
 from tests.swarm.cluster import NGINX_PORT, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]

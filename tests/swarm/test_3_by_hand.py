@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from engine import node
-from tests.e2e.stack import wait_until
+from machine import node
+from testkit.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 from docker import APIClient
 
-from engine import swarm
-from scaler.targets.swarm import LOOK_EVERY
-from tests.e2e.stack import wait_until
+from machine import swarm
+from scaler.engines.swarm import LOOK_EVERY
+from testkit.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
 from tests.swarm.reckoned import KILOBYTES, SAMPLES
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import node, swarm
+from machine import node, swarm
+from testkit.drill import Drill
+from testkit.stack import copy_repository, wait_until
 from tests.e2e import server
-from tests.e2e.drill import Drill
-from tests.e2e.stack import copy_repository, wait_until
 from tests.swarm.cluster import FLASK_APP, NGINX_PORT, Swarm, since
 from tests.swarm.conftest import TAG
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.drill import Drill
-from tests.e2e.stack import wait_until
+from testkit.drill import Drill
+from testkit.stack import wait_until
 from tests.swarm.cluster import NGINX_PORT, STACK, Swarm, since
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from scaler.labels import READY_TIMEOUT
-from scaler.readiness import ASK_NEW_EVERY
+from scaler.model.labels import READY_TIMEOUT
 from scaler.settings import read_settings
+from scaler.traffic.readiness import ASK_NEW_EVERY
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()

@@ -31,7 +31,7 @@ def run(checkout: Path, **codes: int) -> tuple[int, list[str], str]:
     log = checkout / "log"
     names = {
         "test": "make test", "test_swarm": "make test-swarm", "clean": "make clean",
-        "possible": "python3 -m engine swarm-possible",
+        "possible": "python3 -m machine swarm-possible",
     }  # fmt: skip
     cases = " ".join(f'"{names[key]}") exit {code} ;;' for key, code in codes.items())
     bin_ = checkout / "bin"
@@ -52,7 +52,7 @@ def run(checkout: Path, **codes: int) -> tuple[int, list[str], str]:
 
 
 TEST, POSSIBLE, SWARM, CLEAN = (
-    "make test", "python3 -m engine swarm-possible", "make test-swarm", "make clean",
+    "make test", "python3 -m machine swarm-possible", "make test-swarm", "make clean",
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from scaler.lease import RENEW_EVERY
-from scaler.targets.swarm import LOOK_EVERY
+from scaler.engines.swarm import LOOK_EVERY
+from scaler.leader.lease import RENEW_EVERY
 from tests.swarm.reckoned import KILOBYTES, SAMPLES
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Every label that alertscale reads, from scaler/labels.py and exporter/swarm.py."""
+"""Every label that alertscale reads, from scaler/model/labels.py and exporter/swarm.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from exporter import swarm
-from scaler import labels
-from scaler.labels import ALL, PREFIX, Label
+from scaler.model import labels
+from scaler.model.labels import ALL, PREFIX, Label
 from tools.lookup.filling import Makers
 from tools.markdown import code, table
 
@@ -52,7 +52,7 @@ def allowed(label: Label[Any]) -> str:
         label.read("\N{BLACK SQUARE}")
     except ValueError as complaint:
         return str(complaint)
-    raise ValueError(f"scaler/labels.py: {PREFIX}{label.name} takes any text")
+    raise ValueError(f"scaler/model/labels.py: {PREFIX}{label.name} takes any text")
 
 
 def of_containers() -> str:

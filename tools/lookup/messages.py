@@ -14,7 +14,7 @@ from tools.markdown import table
 
 REPOSITORY: Final = Path(__file__).parents[2]
 
-PROGRAMS: Final = ("alertscale", "scaler", "exporter", "service", "engine", "locust")
+PROGRAMS: Final = ("alertscale", "scaler", "exporter", "service", "machine", "locust")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -223,26 +223,26 @@ def messages(
 PASSED: Final[Mapping[str, str]] = {
     "alertscale/check/tree.py:read": "a text of the YAML parser",
     "alertscale/client.py:_failure": "the scaler's own sentence, which is in its table",
-    "scaler/alerts.py:parse": "what the schema of an alert wants, with its place",
-    "scaler/autoscaler.py:run": "the text of the error that was caught",
-    "scaler/autoscaler.py:_find": "faults of labels: docs/labels.md",
-    "scaler/crew.py:_run": "the text of the error that was caught",
-    "scaler/labels.py:read_limits": "faults of labels: docs/labels.md",
-    "scaler/monitoring.py:read_login": "faults of variables: docs/settings.md",
-    "scaler/monitoring.py:_print_hash": "faults of variables: docs/settings.md",
-    "scaler/refusals.py:refusal": "the engine's own words",
+    "scaler/policy/signals.py:parse": "what the schema of an alert wants, with its place",
+    "scaler/loop/autoscaler.py:run": "the text of the error that was caught",
+    "scaler/loop/autoscaler.py:_find": "faults of labels: docs/labels.md",
+    "scaler/steps/runner.py:_run": "the text of the error that was caught",
+    "scaler/model/labels.py:read_limits": "faults of labels: docs/labels.md",
+    "scaler/monitoring_password.py:read_login": "faults of variables: docs/settings.md",
+    "scaler/monitoring_password.py:_print_hash": "faults of variables: docs/settings.md",
+    "scaler/engines/refusals.py:refusal": "the engine's own words",
     "scaler/settings.py:read_settings": "faults of variables: docs/settings.md",
-    "scaler/targets/compose.py:_model": "the text of the error that was caught",
+    "scaler/engines/compose.py:_model": "the text of the error that was caught",
     "exporter/cgroup.py:_read": "a path alone",
     "exporter/settings.py:read_settings": "faults of variables: docs/settings.md",
     "service/settings.py:read_settings": "faults of variables: docs/settings.md",
-    "engine/cluster.py:start": "the list of what is missing, each an entry of the table",
-    "engine/plan.py:decide": "the list of what is missing, each an entry of the table",
-    "engine/stand_ins.py:lacks_mmdebstrap": "the list of what is missing, each an entry of the table",
-    "engine/swarm.py:up": "the list of what is missing, each an entry of the table",
-    "engine/swarm.py:possible": "the list of what is missing, each an entry of the table",
-    "engine/venv.py:make": "the list of what is missing, each an entry of the table",
-    "engine/venv.py:_provide_venv": "the list of what is missing, each an entry of the table",
+    "machine/cluster.py:start": "the list of what is missing, each an entry of the table",
+    "machine/plan.py:decide": "the list of what is missing, each an entry of the table",
+    "machine/stand_ins.py:lacks_mmdebstrap": "the list of what is missing, each an entry of the table",
+    "machine/swarm.py:up": "the list of what is missing, each an entry of the table",
+    "machine/swarm.py:possible": "the list of what is missing, each an entry of the table",
+    "machine/venv.py:make": "the list of what is missing, each an entry of the table",
+    "machine/venv.py:_provide_venv": "the list of what is missing, each an entry of the table",
     "locust/loadtest/mix.py:read_mix": "the word of LOCUST_MIX that cannot be read: docs/settings.md",
     "locust/loadtest/settings.py:read_settings": "faults of variables: docs/settings.md",
 }

@@ -22,7 +22,7 @@ from exporter.exposition import (
 )
 from exporter.metrics import Metrics as ExporterMetrics
 from exporter.settings import DEFAULT_LABELS
-from scaler.metrics import Metrics as ScalerMetrics
+from scaler.state.metrics import Metrics as ScalerMetrics
 from service.metrics import Metrics as ServiceMetrics
 from tools.lookup.filling import Makers
 from tools.lookup.rules import records

@@ -14,7 +14,7 @@ REPOSITORY: Final = Path(__file__).parents[2]
 
 PROGRAMS: Final[Mapping[str, str]] = {
     "scaler": "scaler/__main__.py",
-    "monitoring-password": "scaler/monitoring.py",
+    "monitoring-password": "scaler/monitoring_password.py",
     "exporter": "exporter/__main__.py",
     "flask-app": "service/__main__.py",
     "locust": "locust/loadtest/__main__.py",
@@ -29,7 +29,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "deploy/server.sh, on the server": "deploy/server.sh",
     "deploy/replicas.py, in the scaler's container": "deploy/replicas.py",
     "deploy/stack-env.sh": "deploy/stack-env.sh",
-    "python3 -m engine": "engine/__main__.py",
+    "python3 -m machine": "machine/__main__.py",
     "python -m bench": "bench/__main__.py",
     "python -m tools.pages": "tools/pages.py",
     "python -m tools.figures": "tools/figures.py",

@@ -13,7 +13,7 @@ from typing import Final
 
 from alertscale.errors import MEANINGS
 from exporter.errors import Reason
-from scaler.reasons import (
+from scaler.model.reasons import (
     HTTP_STATUS,
     AlertResult,
     DecisionReason,

@@ -9,7 +9,7 @@ from alertscale.check.findings import Finding, Place, Rule, finding, nearest
 from alertscale.check.labelflow import ABSENT
 from alertscale.check.promrules import WATCHDOG, Alert
 from alertscale.check.setup import Setup
-from scaler.reasons import Direction
+from scaler.model.reasons import Direction
 
 
 def bad_scale(setup: Setup) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from alertscale.check.compose import Service
 from alertscale.check.findings import Finding, Rule, finding, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.setup import Setup
-from scaler.labels import ALL, COMPONENT, ENABLE, MAX, MIN, PAUSE, PREFIX
-from scaler.reasons import Direction, Pause
+from scaler.model.labels import ALL, COMPONENT, ENABLE, MAX, MIN, PAUSE, PREFIX
+from scaler.model.reasons import Direction, Pause
 
 _KNOWN: Final = frozenset({COMPONENT, *(PREFIX + label.name for label in ALL)})
 _WORDS: Final = {

@@ -11,8 +11,8 @@ from alertscale.check.findings import Finding, Rule, finding, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.setup import Setup
-from scaler.labels import MAX, MIN, RESOURCES, STEP
-from scaler.reasons import Direction
+from scaler.model.labels import MAX, MIN, RESOURCES, STEP
+from scaler.model.reasons import Direction
 
 
 def _asking(setup: Setup, direction: Direction, resource: str) -> tuple[Alert, ...]:

@@ -13,7 +13,7 @@ from alertscale.check.promrules import Alert
 from alertscale.check.routing import Receiver, Route, has_credentials
 from alertscale.check.setup import Setup
 from alertscale.check.tree import Node
-from scaler.labels import parse_duration
+from scaler.model.labels import parse_duration
 
 DEFAULT_TTL: Final = 15.0
 """Seconds after which the scaler forgets an alert that it is not told of again, if nobody says otherwise."""

@@ -12,8 +12,8 @@ from alertscale.check.expressions import name_of, walk
 from alertscale.check.findings import Finding, Rule, finding
 from alertscale.check.promrules import Alert, Expression
 from alertscale.check.setup import Setup
-from scaler.labels import COOLDOWN_DOWN, COOLDOWN_UP, Label
-from scaler.reasons import Direction
+from scaler.model.labels import COOLDOWN_DOWN, COOLDOWN_UP, Label
+from scaler.model.reasons import Direction
 
 _RATES: Final = frozenset({"rate", "irate", "increase", "delta", "idelta", "deriv"})
 _SCRAPES: Final = 4

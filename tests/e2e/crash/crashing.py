@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scaler.__main__ import main
-from scaler.journal import Journal
+from scaler.state.journal import Journal
 
 POINT = Path(os.environ.get("ALERTSCALE_DATA", "/var/lib/alertscale/data")) / "crash-point"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from docker import APIClient
 
-from scaler.targets.compose import ComposeTarget
-from tests.engines.networks import kept_by
+from scaler.engines.compose import ComposeTarget
+from testkit.networks import kept_by
 
 IMAGE = "python:3.14.7-slim"
 SERVER = {

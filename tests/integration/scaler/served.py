@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from scaler.__main__ import _configure_log, _validator
-from scaler.server import create_server
 from scaler.settings import read_settings
-from scaler.web import create_app
+from scaler.web.app import create_app
+from scaler.web.server import create_server
 from tests.unit.scaler.rig import Rig
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from scaler.errors import TargetError
-from scaler.reasons import ErrorReason
-from scaler.targets.base import Health
-from scaler.targets.compose import ComposeTarget
+from scaler.engines.compose import ComposeTarget
+from scaler.model.errors import TargetError
+from scaler.model.reasons import ErrorReason
+from scaler.model.services import Health
 from tests.fakes import until
 from tests.integration.scaler.projects import IMAGE, SERVER, Project, project
 

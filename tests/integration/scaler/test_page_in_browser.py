@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scaler.reasons import EventKind
+from scaler.model.reasons import EventKind
 from tests.page import browser
 from tests.page.browser import Watched
 from tests.page.site import SHOP, TOKEN, Autoscaler, FakePrometheus, serve

@@ -24,10 +24,10 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.utils import kwargs_from_env
 
-from scaler.errors import TargetError
-from scaler.reasons import ErrorReason
-from scaler.targets.compose import ComposeTarget
-from tests.engines.networks import kept_by
+from scaler.engines.compose import ComposeTarget
+from scaler.model.errors import TargetError
+from scaler.model.reasons import ErrorReason
+from testkit.networks import kept_by
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

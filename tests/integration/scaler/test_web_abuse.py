@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from scaler.server import BOUNDS
-from scaler.web import MAX_BODY
+from scaler.web.app import MAX_BODY
+from scaler.web.server import BOUNDS
 
 REPOSITORY = Path(__file__).parents[3]
 TOKEN = "not-a-secret-but-not-to-be-logged"

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
-from scaler.alerts import Alert, ServiceKey, Signal, Verdict
-from scaler.errors import LabelError, RequestError
-from scaler.journal import Event
-from scaler.labels import Limits
-from scaler.metrics import Metrics
-from scaler.policy import Decision
-from scaler.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.views import Health, Inputs, ReplicaView, ServiceView
-from scaler.web import Autoscaling, create_app
+from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
+from scaler.model.errors import LabelError, RequestError
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Decision
+from scaler.policy.signals import Alert, Signal, Verdict
+from scaler.state.metrics import Metrics
+from scaler.web.app import Autoscaling, create_app
 from tests.recording import VALIDATOR
 
 TOKEN = "the-token"

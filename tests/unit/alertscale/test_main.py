@@ -10,7 +10,7 @@ import pytest
 
 from alertscale import checking
 from alertscale.errors import MEANINGS, Exit
-from scaler.reasons import EventKind, Pause
+from scaler.model.reasons import EventKind, Pause
 from tests.unit.alertscale.conftest import Run
 from tests.unit.alertscale.stage import NOW, Stage, faulty, view
 from tests.unit.alertscale.test_checking import Checker, Found

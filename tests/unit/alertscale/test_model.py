@@ -5,7 +5,7 @@ import pytest
 from alertscale.errors import AnswerError
 from alertscale.model import EVENT_KINDS, PAUSES, event_of, health_of, service_of
 from alertscale.reading import Fields
-from scaler.reasons import EventKind, Pause
+from scaler.model.reasons import EventKind, Pause
 from tests.unit.alertscale.builders import NOW, example, faulty_service, raw_service, service
 
 

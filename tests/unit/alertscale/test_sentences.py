@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from alertscale import sentences
-from scaler.reasons import DecisionReason
+from scaler.model.reasons import DecisionReason
 from tests.unit.alertscale.builders import (
     HIGH_CPU,
     LOW_CPU,

@@ -10,7 +10,7 @@ import pytest
 
 from bench.inside import fill, journal, program
 from bench.sampling import column, steps_done
-from scaler.journal import Journal
+from scaler.state.journal import Journal
 
 EXPOSITION = """# TYPE alertscale_scale_total counter
 alertscale_scale_total{direction="up",outcome="done",project="p",service="flask-app"} 7.0

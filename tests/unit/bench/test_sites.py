@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.sites import Site, port, render
-from scaler.balancer import Upstream
-from scaler.balancer import render as scaler_renders
+from scaler.traffic.nginx import Upstream
+from scaler.traffic.nginx import render as scaler_renders
 
 
 def test_an_upstream_is_as_the_scaler_writes_it() -> None:

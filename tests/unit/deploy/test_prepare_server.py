@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.compose import WHEEL
+from machine.compose import WHEEL
 
 SCRIPT = Path(__file__).resolve().parents[3] / "deploy/prepare-server.sh"
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIONTj0nk6 probe\n"

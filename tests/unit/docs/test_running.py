@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.stack import wait_until
 from tests.docs.running import failure
 from tests.docs.script import Places
-from tests.e2e.stack import wait_until
 from tools.blocks import read
 
 Run = Callable[..., str]

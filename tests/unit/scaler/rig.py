@@ -9,20 +9,22 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from scaler.alerts import Alert, ServiceKey
-from scaler.autoscaler import Autoscaler
-from scaler.balancer import Balancer
-from scaler.counting import CountStepper
-from scaler.journal import Event, Journal
-from scaler.metrics import Metrics
-from scaler.readiness import Prober
-from scaler.reasons import EventKind
-from scaler.recorder import Recorder
-from scaler.steplog import Steps
-from scaler.steps import Stepper
-from scaler.traffic import Traffic
-from scaler.views import Inputs, ServiceView
-from scaler.world import World
+from scaler.loop.autoscaler import Autoscaler
+from scaler.loop.views import Inputs, ServiceView
+from scaler.model.reasons import EventKind
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.policy.signals import Alert
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.state.recorder import Recorder
+from scaler.state.world import World
+from scaler.steps.compose import Stepper
+from scaler.steps.log import Steps
+from scaler.steps.swarm import CountStepper
+from scaler.traffic.nginx import Balancer
+from scaler.traffic.readiness import Prober
+from scaler.traffic.upstreams import Traffic
 from tests.fake_swarm import FakeSwarm
 from tests.fakes import NETWORK, PROJECT, Clock, FakeNginx, FakeTarget, until
 

@@ -7,11 +7,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.__main__ import _configure_log
-from scaler.metrics import Metrics
-from scaler.reasons import Pause
+from scaler.loop.views import ServiceView
+from scaler.model.reasons import Pause
 from scaler.settings import read_settings
-from scaler.views import ServiceView
-from scaler.web import create_app
+from scaler.state.metrics import Metrics
+from scaler.web.app import create_app
 from tests.recording import TOKEN, VALIDATOR, Recording
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.errors import SettingsError
+from scaler.model.errors import SettingsError
 from scaler.settings import VARIABLES, Settings, read_settings
 
 

@@ -12,13 +12,13 @@ import pytest
 from docker.errors import NotFound
 
 from scaler import wiring
-from scaler.counting import CountStepper
-from scaler.errors import AlertscaleError
+from scaler.engines.compose import ComposeTarget
+from scaler.engines.swarm import SwarmTarget
+from scaler.model.errors import AlertscaleError
+from scaler.prometheus.client import Prometheus
 from scaler.settings import Settings, read_settings
-from scaler.source import Prometheus
-from scaler.steps import Stepper
-from scaler.targets.compose import ComposeTarget
-from scaler.targets.swarm import SwarmTarget
+from scaler.steps.compose import Stepper
+from scaler.steps.swarm import CountStepper
 from scaler.wiring import Parts, Place, find_place, wire
 
 COMPOSE = {"com.docker.compose.project": "shop"}

@@ -8,7 +8,7 @@ import pytest
 from alertscale.check.compose import Service, Stack, read_stack
 from alertscale.check.findings import Finding
 from alertscale.check.tree import read
-from scaler.labels import COOLDOWN_UP, MAX, MIN
+from scaler.model.labels import COOLDOWN_UP, MAX, MIN
 
 
 def stack(

@@ -10,7 +10,7 @@ import pytest
 from alertscale.check import check, find_files
 from alertscale.check.promrules import WATCHDOG
 from alertscale.check.rules.routes import DEFAULT_TTL
-from scaler import alerts
+from scaler.policy import signals as alerts
 from scaler.settings import read_settings
 
 ROOT = Path(__file__).parents[4]

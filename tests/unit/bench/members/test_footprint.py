@@ -12,8 +12,8 @@ from bench.members.footprint import ticked
 from bench.model import Verdict
 from bench.usage import Usage, percent_of_core, reading
 from bench.webhooks import notification
-from scaler.alerts import KnownServices, judge, parse
-from scaler.reasons import IgnoredReason
+from scaler.model.reasons import IgnoredReason
+from scaler.policy.signals import KnownServices, judge, parse
 from tests.unit.bench.measured import footprint_of, held, hook, named
 
 SCHEMA = Path(__file__).parents[4] / "scaler" / "alert.schema.json"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scaler.labels import ALL, PREFIX, Label, read_limits
+from scaler.model.labels import ALL, PREFIX, Label, read_limits
 from tools.lookup.labels import allowed, read_off_containers, shown
 from tools.pages import REPOSITORY
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.metrics import Metrics
+from scaler.state.metrics import Metrics
 from tools.lookup.metrics import OTHERS, of_exporter, of_flask_app, of_scaler
 from tools.lookup.rules import ALERTS, RECORDS, recorded
 from tools.pages import REPOSITORY

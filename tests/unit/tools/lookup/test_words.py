@@ -9,8 +9,8 @@ from enum import StrEnum
 import pytest
 
 import exporter.errors
-import scaler.reasons
-from scaler.reasons import HTTP_STATUS, DecisionReason, ErrorReason
+import scaler.model.reasons
+from scaler.model.reasons import HTTP_STATUS, DecisionReason, ErrorReason
 from tools.lookup.words import MAKERS, words
 from tools.pages import REPOSITORY
 
@@ -19,7 +19,7 @@ PAGE = (REPOSITORY / "docs/errors.md").read_text(encoding="utf-8")
 ELSEWHERE = {"Direction"}
 LISTS = [
     enumeration
-    for module in (scaler.reasons, exporter.errors)
+    for module in (scaler.model.reasons, exporter.errors)
     for name, enumeration in inspect.getmembers(module, inspect.isclass)
     if issubclass(enumeration, StrEnum) and enumeration is not StrEnum and name not in ELSEWHERE
 ]

@@ -1,0 +1,190 @@
+"""The commands behind the Makefile: `python3 -m machine up`, and those that `--help` lists.
+
+Exit codes: 0 done; 1 not done, and the last lines say why and the way out; 2 an unknown command or option.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machine import (
+    addresses,
+    backup,
+    browser,
+    checks,
+    clean,
+    compose,
+    deploying,
+    facts,
+    images,
+    ports,
+    ready,
+    swarm,
+    venv,
+)
+from machine.errors import EngineError
+from machine.shell import streamed
+from machine.state import StateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from machine.ready import Workplace
+
+STATE_FOLDER = ".alertscale"
+UP = ("docker", "compose", "up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+
+
+def make_ready(place: Workplace) -> int:
+    """Bring the machine to where `docker compose up --build` works."""
+    seen = ready.machine(place)
+    ready.base_images(place, may_install=seen.may_install)
+    print("Ready.")
+    return 0
+
+
+def up(place: Workplace) -> int:
+    """Make the machine ready, start the stack, wait until it is healthy, print its pages."""
+    seen = ready.machine(place)
+    config = ready.base_images(place, may_install=seen.may_install)
+    code = streamed(UP, cwd=place.checkout)
+    if code != 0:
+        streamed(["docker", "compose", "ps", "--all"], cwd=place.checkout)
+        raise EngineError(f"docker compose up: ended with exit code {code}. {_why_not_up(place, config)}")
+    print(f"\nUp and healthy:\n{addresses.table(addresses.pages(config))}")
+    return 0
+
+
+def _why_not_up(place: Workplace, config: dict[str, Any]) -> str:
+    held = ports.taken(ports.published(config), running=compose.running(place.checkout))
+    if held:
+        return ports.way_out(held)
+    return "Way out: see above which service is not healthy, then read `docker compose logs <service>`."
+
+
+def down(place: Workplace) -> int:
+    """Stop the stack; volumes stay."""
+    ready.revive_engine(place)
+    answers, says = facts.engine_answers()
+    if not answers:
+        print(f"No engine answers ({says}), so nothing of the stack runs.")
+        return 0
+    return streamed(["docker", "compose", "--profile", "*", "down"], cwd=place.checkout)
+
+
+def take_back(place: Workplace) -> int:
+    """Remove everything that `up` made."""
+    ready.revive_engine(place)
+    swarm.down(place)
+    state = place.store.load()
+    answers, says = facts.engine_answers()
+    if answers and facts.observe().compose:
+        project = str(compose.config(place.checkout)["name"])
+        clean.stack(place.checkout, project=project)
+        others = clean.containers_of_others(project) if state.engine else ()
+        if others:
+            raise EngineError(
+                f"the engine that make started still runs containers that are not alertscale's: "
+                f"{', '.join(others)}. Way out: stop them, then run make clean again."
+            )
+    else:
+        print(f"No engine with Compose answers ({says}): images and volumes, if any, stay.")
+    clean.engine(state, logs=place.logs, save=place.store.save)
+    print(clean.packages_note(state.packages))
+    plugin = [Path(state.compose_plugin)] if state.compose_plugin else []
+    clean.files([*plugin, place.checkout / ".venv", place.checkout / STATE_FOLDER])
+    return 0
+
+
+def make_venv(place: Workplace) -> int:
+    """Make .venv for tests and lint."""
+    seen = facts.observe()
+    fresh = venv.make(
+        place.checkout,
+        ensurepip=seen.ensurepip,
+        may_install=seen.may_install,
+        logs=place.logs,
+    )
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
+def make_browser(place: Workplace) -> int:
+    """Install Chromium for the tests of the status page, where that can be done."""
+    fresh = browser.provide(may_install=facts.observe().may_install, logs=place.logs)
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
+def make_deploying(place: Workplace) -> int:
+    """Fetch an SSH server and gitlab-ci-local for the tests of the deploy, where that can be done."""
+    fresh = deploying.provide(
+        checkout=place.checkout,
+        state=place.checkout / STATE_FOLDER,
+        may_install=facts.observe().may_install,
+        logs=place.logs,
+    )
+    if fresh:
+        ready.remember_packages(fresh, place=place)
+    return 0
+
+
+def check(place: Workplace) -> int:
+    """Check the configuration files with the programs that will read them."""
+    pinned = images.pinned(compose.config(place.checkout))
+    checks.run(checks.all_checks(place.checkout, pinned))
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "ready": make_ready,
+    "up": up,
+    "down": down,
+    "clean": take_back,
+    "venv": make_venv,
+    "browser": make_browser,
+    "deploying": make_deploying,
+    "check": check,
+    "backup": backup.take,
+    "restore": backup.restore,
+    "swarm-up": swarm.up,
+    "swarm-down": swarm.down,
+    "swarm-possible": swarm.possible,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; return the exit code."""
+    words = vars(_parser().parse_args(argv))
+    chosen = COMMANDS[words.pop("command")]
+    checkout = Path(__file__).resolve().parent.parent
+    folder = checkout / STATE_FOLDER
+    place = ready.Workplace(checkout=checkout, logs=folder / "log", store=StateStore(folder))
+    try:
+        return chosen(place, **words)
+    except EngineError as fault:
+        print(f"\n{fault}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python3 -m machine", description=__doc__, formatter_class=plain)
+    choices = parser.add_subparsers(dest="command", required=True)
+    made = {name: choices.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
+    made["backup"].add_argument(
+        "file", nargs="?", default="", help="where to; default: backups/alertscale-<time in UTC>.tar.gz"
+    )
+    made["restore"].add_argument("file", nargs="?", default="", help="a file that backup wrote")
+    made["restore"].add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

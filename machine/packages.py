@@ -1,0 +1,44 @@
+"""Debian packages, installed without questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machine.shell import capture, logged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+
+
+def install(names: Sequence[str], *, logs: Path) -> tuple[str, ...]:
+    """Install packages; return those that were not there before.
+
+    Raises:
+        CommandFailedError: apt-get failed; the message holds the end of its log.
+    """
+    log = logs / "apt.log"
+    logged("Reading Debian's package lists", ["apt-get", "update"], log=log, env=QUIET)
+    # docker-cli is a package of its own from Debian 13 on; before, docker.io holds the client.
+    wanted = [name for name in names if name != "docker-cli" or known("docker-cli")]
+    fresh = tuple(name for name in wanted if not installed(name))
+    logged(
+        f"Installing {', '.join(wanted)}",
+        ["apt-get", "install", "--yes", "--no-install-recommends", *wanted],
+        log=log,
+        env=QUIET,
+    )
+    return fresh
+
+
+def known(name: str) -> bool:
+    """Whether Debian's lists have a package of this name."""
+    return bool(capture("apt-cache", "--names-only", "search", f"^{name}$").stdout.strip())
+
+
+def installed(name: str) -> bool:
+    """Whether the package is installed on this machine."""
+    asked = capture("dpkg-query", "--show", "--showformat", "${db:Status-Status}", name)
+    return asked.ok and asked.stdout.strip() == "installed"

@@ -1,0 +1,123 @@
+"""What has to be done before the stack can start; facts in, plan out, no effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from machine.errors import Missing, NotReadyError
+from machine.facts import PERMISSION_DENIED
+
+if TYPE_CHECKING:
+    from machine.facts import Facts
+
+INSTALL_BY_HAND = "install Docker Engine for your system, start it, then run make again"
+
+
+class Step(Enum):
+    """One thing to do, in the order in which they are done."""
+
+    INSTALL_PACKAGES = "install Debian's packages"
+    START_ENGINE = "start Docker Engine"
+    INSTALL_COMPOSE = "install Docker Compose"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The steps that make an engine and Compose answer.
+
+    Attributes:
+        steps: What to do, in order; empty when both answer already.
+        packages: The Debian packages of `INSTALL_PACKAGES`.
+    """
+
+    steps: tuple[Step, ...]
+    packages: tuple[str, ...] = ()
+
+
+def decide(facts: Facts) -> Plan:
+    """Choose the steps for this machine.
+
+    Raises:
+        NotReadyError: Something is missing that cannot be provided here. It lists all of it.
+    """
+    missing = tuple(_missing_engine(facts)) + tuple(_missing_compose(facts))
+    if missing:
+        raise NotReadyError(missing)
+    packages = [] if facts.engine_answers else _engine_packages(facts)
+    if not facts.compose and not facts.pip:
+        packages.append("python3-pip")
+    wanted = {
+        Step.INSTALL_PACKAGES: bool(packages),
+        Step.START_ENGINE: not facts.engine_answers,
+        Step.INSTALL_COMPOSE: not facts.compose,
+    }
+    steps = tuple(step for step, needed in wanted.items() if needed)
+    return Plan(steps=steps, packages=tuple(packages))
+
+
+def _engine_packages(facts: Facts) -> list[str]:
+    if not facts.may_install:
+        return []
+    packages = [] if facts.daemon else ["docker.io"]
+    packages += [] if facts.client else ["docker-cli"]
+    return packages + ([] if facts.iptables else ["iptables"])
+
+
+def _missing_engine(facts: Facts) -> list[Missing]:
+    if facts.engine_answers:
+        return []
+    if facts.docker_host:
+        return [
+            Missing(
+                what=f"DOCKER_HOST={facts.docker_host}: no engine answers there ({facts.engine_says})",
+                way_out="start that engine, or unset DOCKER_HOST to use this machine's own",
+            )
+        ]
+    if PERMISSION_DENIED in facts.engine_says.lower():
+        return [
+            Missing(
+                what=f"this user may not use the engine ({facts.engine_says})",
+                way_out="add the user to the group docker and log in again, or run make as root",
+            )
+        ]
+    return _missing_own_engine(facts)
+
+
+def _missing_own_engine(facts: Facts) -> list[Missing]:
+    if facts.may_install:
+        return []
+    if not facts.daemon:
+        if facts.system == "debian":
+            return [Missing(what="no Docker Engine", way_out="run make as root, which installs it")]
+        return [
+            Missing(
+                what=f"no Docker Engine, and make installs it on Debian only "
+                f"(this system is {facts.system or 'unknown'})",
+                way_out=INSTALL_BY_HAND,
+            )
+        ]
+    if not facts.root:
+        return [
+            Missing(
+                what="Docker Engine is installed but does not run, and starting it needs root",
+                way_out="sudo systemctl start docker, or run make as root",
+            )
+        ]
+    absent = [name for name, there in (("docker", facts.client), ("iptables", facts.iptables)) if not there]
+    return [
+        Missing(what=f"no program {name}, which the engine needs", way_out=f"install {name}")
+        for name in absent
+    ]
+
+
+def _missing_compose(facts: Facts) -> list[Missing]:
+    if facts.compose or facts.pip or facts.may_install:
+        return []
+    return [
+        Missing(
+            what="`docker compose` does not work, and this Python has no pip to fetch it with",
+            way_out="install Docker Compose, or pip for python3",
+        )
+    ]

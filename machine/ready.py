@@ -1,0 +1,120 @@
+"""Carrying out the plan: an engine, Compose and the base images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from machine import compose, daemon, facts, images, packages, registry, stand_ins
+from machine.plan import Plan, Step, decide
+from machine.shell import announced
+
+if TYPE_CHECKING:
+    from machine.facts import Facts
+    from machine.state import StateStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """Where these programs work.
+
+    Attributes:
+        checkout: The folder of docker-compose.yml.
+        logs: Where the output of long programs goes.
+        store: The record of what was done.
+    """
+
+    checkout: Path
+    logs: Path
+    store: StateStore
+
+
+def machine(place: Workplace) -> Facts:
+    """Bring this machine to an engine and a Compose that answer; return what was seen at first.
+
+    Raises:
+        NotReadyError: Something is missing that cannot be provided here.
+        EngineError: A step failed.
+    """
+    with announced("Looking at this machine"):
+        seen = facts.observe()
+    plan = decide(seen)
+    for step in plan.steps:
+        _carry_out(step, plan=plan, seen=seen, place=place)
+    return seen
+
+
+def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None:
+    if step is Step.INSTALL_PACKAGES:
+        remember_packages(packages.install(plan.packages, logs=place.logs), place=place)
+    elif step is Step.START_ENGINE:
+        start_engine(place, systemd=seen.systemd)
+    else:
+        folder = compose.plugin_folder(root=seen.root)
+        program = compose.install(folder=folder, logs=place.logs)
+        place.store.save(replace(place.store.load(), compose_plugin=str(program)))
+
+
+def start_engine(place: Workplace, *, systemd: bool) -> None:
+    """Start this machine's engine and record it.
+
+    Raises:
+        DaemonError, CommandFailedError: It does not start, or does not answer.
+    """
+    started = daemon.start(systemd=systemd, answers=lambda: facts.engine_answers()[0], logs=place.logs)
+    place.store.save(replace(place.store.load(), engine=started))
+
+
+def revive_engine(place: Workplace) -> None:
+    """Start the engine that we once started, if it has died: what it ran can be removed through it alone.
+
+    Raises:
+        DaemonError, CommandFailedError: It does not start, or does not answer.
+    """
+    if place.store.load().engine is None or facts.engine_answers()[0]:
+        return
+    seen = facts.observe()
+    if seen.daemon and not seen.docker_host:
+        print("The engine that make started does not answer. It is started again, for what is left on it.")
+        start_engine(place, systemd=seen.systemd)
+
+
+def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:
+    """Add packages to the record."""
+    place.store.save(place.store.load().with_packages(names))
+
+
+def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
+    """See to it that every pinned image is here: present, pulled, or made; return the config.
+
+    Raises:
+        EngineError: One can be neither pulled nor made.
+    """
+    config = compose.config(place.checkout)
+    pinned = images.pinned(config)
+    absent = [image for image in pinned if not registry.present(image)]
+    if absent:
+        pulled = registry.pull(absent)
+        if pulled.refused:
+            _stand_in(pulled, may_install=may_install, place=place)
+    made = stand_ins.local()
+    standing_in = [image.reference for image in pinned if image.reference in made]
+    if standing_in:
+        print(
+            f"These base images are stand-ins made from Debian's packages, not the official ones: "
+            f"{', '.join(standing_in)} (docs/install.md says what differs)."
+        )
+    return config
+
+
+def _stand_in(pulled: registry.Pulled, *, may_install: bool, place: Workplace) -> None:
+    names = ", ".join(image.reference for image in pulled.refused)
+    print(f"Cannot be pulled: {names} ({pulled.reason}).\nMaking stand-ins from Debian's packages.")
+    if stand_ins.lacks_mmdebstrap(pulled.refused, may_install=may_install):
+        remember_packages(packages.install(["mmdebstrap"], logs=place.logs), place=place)
+    stand_ins.make(
+        pulled.refused,
+        logs=place.logs,
+        made=lambda tag: place.store.save(place.store.load().with_stand_in(tag)),
+    )

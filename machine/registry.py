@@ -1,0 +1,93 @@
+"""Which images are here, which can be pulled, and whether a registry answers at all."""
+
+from __future__ import annotations
+
+import selectors
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machine.shell import announced, capture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machine.images import Image
+
+# A registry that answers says so in the first line, long before the layers are here.
+FIRST_LINE_SECONDS = 20.0
+ABOUT_ONE_IMAGE = ("manifest unknown", "not found", "access denied", "toomanyrequests")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulled:
+    """How pulling went.
+
+    Attributes:
+        refused: The images that could not be pulled.
+        reason: Why not, in the engine's words; empty when all were pulled.
+    """
+
+    refused: tuple[Image, ...]
+    reason: str
+
+
+def present(image: Image) -> bool:
+    """Whether the engine has the image."""
+    return capture("docker", "image", "inspect", image.reference).ok
+
+
+def pull(images: Sequence[Image]) -> Pulled:
+    """Pull images; once the registry itself does not answer, the rest is not tried."""
+    refused: list[Image] = []
+    reason = ""
+    unreachable = False
+    for image in images:
+        if unreachable:
+            refused.append(image)
+            continue
+        said = _pull_one(image)
+        if said:
+            refused.append(image)
+            reason = said
+            unreachable = registry_is_away(said)
+    return Pulled(refused=tuple(refused), reason=reason)
+
+
+def registry_is_away(said: str) -> bool:
+    """Whether a failed pull speaks of the registry, not of that one image."""
+    return not any(phrase in said.lower() for phrase in ABOUT_ONE_IMAGE)
+
+
+def _pull_one(image: Image) -> str:
+    """Pull one image; return the empty string, or the last line of what went wrong."""
+    with (
+        announced(f"Pulling {image.reference}"),
+        subprocess.Popen(
+            ["docker", "pull", image.reference],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as client,
+    ):
+        # Ending the client makes the engine give up the pull.
+        if not _speaks(client, seconds=FIRST_LINE_SECONDS):
+            client.terminate()
+            return f"the registry gave no answer within {FIRST_LINE_SECONDS:g} s"
+        output = client.stdout.read() if client.stdout else ""
+    if client.returncode == 0:
+        return ""
+    lines = output.strip().splitlines()
+    return lines[-1] if lines else f"docker pull ended with exit code {client.returncode}"
+
+
+def _speaks(client: subprocess.Popen[str], *, seconds: float) -> bool:
+    """Whether the program writes anything, or ends, within `seconds`."""
+    deadline = time.monotonic() + seconds
+    with selectors.DefaultSelector() as watch:
+        if client.stdout is None:
+            return False
+        watch.register(client.stdout, selectors.EVENT_READ)
+        return bool(watch.select(timeout=max(0.0, deadline - time.monotonic())))

@@ -1,0 +1,84 @@
+"""The virtual environment of tests and lint."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from machine import packages
+from machine.errors import Missing, NotReadyError
+from machine.shell import logged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUIREMENTS = "requirements-dev.txt"
+STAMP = ".made-from"
+
+
+def fingerprint(requirements: Path, *, python: str) -> str:
+    """Return what the environment is made from: the requirements, all they include, and Python."""
+    digest = hashlib.sha256(python.encode())
+    pending = [requirements]
+    while pending:
+        file = pending.pop(0)
+        text = file.read_text(encoding="utf-8")
+        digest.update(text.encode())
+        pending += [
+            file.parent / line.removeprefix("-r").strip()
+            for line in text.splitlines()
+            if line.startswith("-r ")
+        ]
+    return digest.hexdigest()
+
+
+def make(checkout: Path, *, ensurepip: bool, may_install: bool, logs: Path) -> tuple[str, ...]:
+    """Make `.venv`, anew whenever what it is made from has changed.
+
+    Returns:
+        The Debian packages that were installed for it.
+
+    Raises:
+        NotReadyError: This Python cannot make virtual environments, and nothing may be installed; or
+            `.venv` is a link to one that is not up to date, which others may be using.
+        CommandFailedError: Making it failed.
+    """
+    folder = checkout / ".venv"
+    wanted = fingerprint(checkout / REQUIREMENTS, python=platform.python_version())
+    stamp = folder / STAMP
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return ()
+    if folder.is_symlink():
+        raise NotReadyError([_not_ours(folder)])
+    fresh = () if ensurepip else _provide_venv(may_install=may_install, logs=logs)
+    log = logs / "venv.log"
+    logged("Making .venv", [sys.executable, "-m", "venv", "--clear", str(folder)], log=log)
+    logged(
+        f"Installing {REQUIREMENTS} into .venv",
+        [str(folder / "bin/pip"), "install", "--requirement", str(checkout / REQUIREMENTS)],
+        log=log,
+    )
+    stamp.write_text(wanted, encoding="utf-8")
+    return fresh
+
+
+def _not_ours(folder: Path) -> Missing:
+    return Missing(
+        what=f"{folder} is a link to {folder.readlink()}, not made from this checkout's {REQUIREMENTS}",
+        way_out=f"make it where it is, or remove the link (rm {folder}) to get one of this checkout's own",
+    )
+
+
+def _provide_venv(*, may_install: bool, logs: Path) -> tuple[str, ...]:
+    if not may_install:
+        raise NotReadyError(
+            [
+                Missing(
+                    what="this Python cannot make virtual environments (it lacks ensurepip)",
+                    way_out="on Debian: apt-get install python3-venv, or run make as root",
+                )
+            ]
+        )
+    return packages.install(["python3-venv", "python3-pip"], logs=logs)

@@ -1,0 +1,1 @@
+"""Docker: one module a kind of engine, behind the protocols of ``contract``."""

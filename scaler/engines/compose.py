@@ -1,0 +1,318 @@
+"""Docker Compose on one engine: its containers, found by its labels."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker.errors
+from docker import APIClient
+
+from scaler.engines.clone import clone
+from scaler.engines.connection import engine_errors
+from scaler.engines.written_files import WrittenFiles
+from scaler.model.errors import TargetError
+from scaler.model.labels import (
+    COMPONENT,
+    COMPOSE_CONFIG_HASH,
+    COMPOSE_FILES,
+    COMPOSE_IMAGE,
+    COMPOSE_NUMBER,
+    COMPOSE_ONEOFF,
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    is_enabled,
+)
+from scaler.model.reasons import ErrorReason
+from scaler.model.services import (
+    STOPPING,
+    Change,
+    Fate,
+    Health,
+    Instance,
+    Observation,
+    Replica,
+    Service,
+    ServiceKey,
+)
+
+_EVENTS: Final = {
+    "type": ["container", "network"],
+    # exec_* is left out: every health check of every container emits three of them.
+    "event": [
+        "create", "start", "die", "destroy", "pause", "unpause", "rename", "health_status", "connect",
+        "disconnect", "oom", "kill",
+    ],
+}  # fmt: skip
+_ENDING: Final = frozenset({"9", "15"})
+"""SIGKILL and SIGTERM, as the engine's events give them."""
+_DEFAULT_GRACE: Final = 10
+_PING_TIMEOUT: Final = 3.0
+_HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
+
+
+class ComposeTarget:
+    """The containers of Compose services on one engine.
+
+    Args:
+        client: of the Engine API.
+        events: another client, for the stream of events, which blocks its own.
+        own_project: our own Compose project; its services, and nginx, are ours.
+        projects: the projects to look after; empty for all, except those that bring a scaler of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: APIClient,
+        events: APIClient,
+        own_project: str,
+        projects: frozenset[str] = frozenset(),
+    ) -> None:
+        self._client = client
+        self._events = events
+        self._own_project = own_project
+        self._projects = projects
+        self._written = WrittenFiles(client=client)
+
+    def ping(self) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors("a ping"):
+            # The SDK's own ping has no timeout of its own.
+            self._client.get(f"{self._client.base_url}/_ping", timeout=_PING_TIMEOUT).raise_for_status()
+
+    def observe(self) -> Observation:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors("list containers"):
+            listed = self._client.containers(all=True, filters={"label": COMPOSE_PROJECT})
+        return read_listing(listed, own_project=self._own_project, projects=self._projects)
+
+    def prepare(self, *, model: str) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        self._written.paths(self._model(model))
+
+    def create(self, *, model: str, number: int) -> str:
+        """See :class:`scaler.engines.contract.Target`."""
+        inspected = self._model(model)
+        definition = clone(
+            inspected, number=number, image=self._image(inspected), api_version=self._api_version()
+        )
+        files = self._written.read(inspected)
+        with engine_errors(f"create {definition.name}"):
+            answer = self._client.create_container_from_config(  # type: ignore[no-untyped-call]
+                definition.config, definition.name
+            )
+        made = str(answer["Id"])
+        try:
+            for network, endpoint in definition.connect.items():
+                with engine_errors(f"connect {definition.name} to network {network}"):
+                    self._client.connect_container_to_network(made, network, **_connection(endpoint))
+            self._written.write(files, to=made)
+        except TargetError:
+            self.discard(made)
+            raise
+        return made
+
+    def _model(self, model: str) -> Mapping[str, Any]:
+        try:
+            with engine_errors("read the model of a new replica"):
+                return dict(self._client.inspect_container(model))
+        except TargetError as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
+            raise TargetError(str(error), reason=ErrorReason.MODEL_GONE) from error
+
+    def _image(self, inspected: Mapping[str, Any]) -> str:
+        """Return the image's name while it still means the model's image, so that Compose sees no drift."""
+        name: str = inspected["Config"]["Image"]
+        try:
+            with engine_errors(f"read image {name}"):
+                image = self._client.inspect_image(name)  # type: ignore[no-untyped-call]
+        except TargetError as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
+            return str(inspected["Image"])
+        return name if image["Id"] == inspected["Image"] else str(inspected["Image"])
+
+    def _api_version(self) -> tuple[int, int]:
+        major, _, minor = str(self._client.api_version).partition(".")
+        return int(major), int(minor)
+
+    def find(self, *, service: ServiceKey, number: int) -> str | None:
+        """See :class:`scaler.engines.contract.Target`."""
+        project, name = service
+        wanted = {COMPOSE_PROJECT: project, COMPOSE_SERVICE: name, COMPOSE_NUMBER: str(number)}
+        with engine_errors(f"look for {project}-{name}-{number}"):
+            listed = self._client.containers(
+                all=True, filters={"label": [f"{key}={value}" for key, value in wanted.items()]}
+            )
+        return str(listed[0]["Id"]) if listed else None
+
+    def start(self, replica: str) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors(f"start {replica[:12]}"):
+            self._client.start(replica)
+
+    def fate(self, replica: str) -> Fate | None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors(f"look at {replica[:12]}"):
+            try:
+                found = self._client.inspect_container(replica)
+            except docker.errors.NotFound:
+                return None
+        return Fate(
+            # What runs again has 0, whatever it ended with; what waits to be started again counts as running.
+            exit_code=None if found["State"]["Pid"] else int(found["State"]["ExitCode"]),
+            out_of_memory=bool(found["State"]["OOMKilled"]),
+            restarts=int(found.get("RestartCount", 0)),
+            memory_limit=int(found["HostConfig"].get("Memory") or 0),
+        )
+
+    def stop(self, replica: str) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors(f"stop {replica[:12]}"), _gone_is_fine():
+            grace = self._client.inspect_container(replica)["Config"].get("StopTimeout")
+            self._client.stop(replica, timeout=_DEFAULT_GRACE if grace is None else grace)
+
+    def remove(self, replica: str) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors(f"remove {replica[:12]}"), _gone_is_fine():
+            self._client.remove_container(replica, v=True)
+
+    def discard(self, replica: str) -> None:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors(f"discard {replica[:12]}"), _gone_is_fine():
+            self._client.remove_container(replica, v=True, force=True)
+
+    def changes(self) -> Iterator[Change]:
+        """See :class:`scaler.engines.contract.Target`."""
+        with engine_errors("stream events"):
+            for event in self._events.events(decode=True, filters=_EVENTS):
+                change = self._change(event)
+                if change is not None:
+                    yield change
+
+    def _change(self, event: Mapping[str, Any]) -> Change | None:
+        action, actor = str(event.get("Action", "")), event["Actor"]
+        container = str(actor["ID"]) if event.get("Type") == "container" else ""
+        if action != "kill":
+            return Change(action=action, container=container)
+        if not self._is_stop(container, str(actor.get("Attributes", {}).get("signal", ""))):
+            return None
+        return Change(action=STOPPING, container=container)
+
+    def _is_stop(self, container: str, sent: str) -> bool:
+        """Whether a signal ends a container, rather than telling it to reopen its log or the like."""
+        if sent in _ENDING:
+            return True
+        try:
+            config = self._client.inspect_container(container)["Config"]
+        except docker.errors.NotFound:
+            return True
+        return sent == signal_number(config.get("StopSignal") or "SIGTERM")
+
+
+def signal_number(name: str) -> str:
+    """Return a signal as the engine's events give it; images and Compose files name it in many ways."""
+    if name.isdigit():
+        return name
+    word, _, more = name.upper().removeprefix("SIG").partition("+")
+    known = signal.Signals.__members__.get(f"SIG{word}")
+    return "" if known is None else str(known + int(more or 0))
+
+
+def _connection(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return endpoint settings as the SDK's arguments for connecting to a network."""
+    return {
+        "aliases": endpoint["Aliases"],
+        "links": [tuple(link.split(":", 1)) for link in endpoint.get("Links") or ()],
+        "link_local_ips": (endpoint.get("IPAMConfig") or {}).get("LinkLocalIPs"),
+        "driver_opt": endpoint.get("DriverOpts"),
+    }
+
+
+@contextlib.contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        # Two removals at once: the engine answers the second one with a conflict.
+        if "already in progress" not in str(error.explanation):
+            raise
+
+
+def read_listing(listed: list[dict[str, Any]], *, own_project: str, projects: frozenset[str]) -> Observation:
+    """Sort the answer of ``GET /containers/json`` into services.
+
+    Args:
+        listed: the answer, every container of Compose's.
+        own_project: our own Compose project.
+        projects: those to look after; empty for all but the ones that bring a scaler of their own.
+
+    Returns:
+        What the loop works on.
+    """
+    listed = [c for c in listed if c["Labels"].get(COMPOSE_ONEOFF, "False") != "True"]
+    foreign = {
+        c["Labels"][COMPOSE_PROJECT]
+        for c in listed
+        if c["Labels"].get(COMPONENT) == "scaler" and c["Labels"][COMPOSE_PROJECT] != own_project
+    }
+    services: dict[ServiceKey, list[Replica]] = defaultdict(list)
+    others: set[ServiceKey] = set()
+    balancers = []
+    for container in listed:
+        labels = container["Labels"]
+        key = (labels[COMPOSE_PROJECT], labels.get(COMPOSE_SERVICE, ""))
+        ours = key[0] in projects if projects else key[0] not in foreign
+        if ours and is_enabled(labels):
+            services[key].append(_replica(container))
+        else:
+            others.add(key)
+        if key[0] == own_project and labels.get(COMPONENT) == "nginx":
+            balancers.append(container)
+    return Observation(
+        services=tuple(_service(key, replicas) for key, replicas in sorted(services.items())),
+        others=frozenset(others - services.keys()),
+        balancer=_balancer(balancers),
+    )
+
+
+def _service(key: ServiceKey, replicas: list[Replica]) -> Service:
+    ordered = tuple(sorted(replicas, key=lambda r: (r.number, r.id)))
+    return Service(key=key, replicas=ordered, files=ordered[-1].labels.get(COMPOSE_FILES, ""))
+
+
+def _balancer(found: list[dict[str, Any]]) -> Instance | None:
+    if not found:
+        return None
+    newest = max(found, key=lambda c: (c["State"] == "running", c["Created"]))
+    return Instance(
+        id=newest["Id"],
+        networks=frozenset(newest["NetworkSettings"]["Networks"]),
+        running=newest["State"] == "running",
+    )
+
+
+def _replica(container: dict[str, Any]) -> Replica:
+    labels = container["Labels"]
+    health = _HEALTH.search(container["Status"])
+    networks = container["NetworkSettings"]["Networks"]
+    number = labels.get(COMPOSE_NUMBER, "")
+    return Replica(
+        id=container["Id"],
+        name=container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12],
+        number=int(number) if number.isdecimal() else 0,
+        status=container["State"],
+        health=Health(health.group(1)) if health else Health.NONE,
+        addresses={name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")},
+        ports=tuple(sorted({p["PrivatePort"] for p in container["Ports"] if p.get("Type") == "tcp"})),
+        version=f"{labels.get(COMPOSE_CONFIG_HASH, '')}/{labels.get(COMPOSE_IMAGE, '')}",
+        labels=labels,
+    )

@@ -1,0 +1,82 @@
+"""The link to the Docker Engine: the SDK's errors as ours, and a socket that leads nowhere any more."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import docker.errors
+import requests
+import urllib3.exceptions
+
+from scaler.engines.refusals import refusal
+from scaler.model.errors import TargetError
+from scaler.model.reasons import ErrorReason
+
+DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
+
+_LOOK_EVERY: Final = 1.0
+_GRACE: Final = 5.0
+"""Seconds for which /readyz still tells of an engine that is away, before the scaler ends over it."""
+
+
+@contextlib.contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours.
+
+    Args:
+        doing: what was tried, for the message: "start flask-app-2".
+
+    Raises:
+        TargetError: with the reason ``engine_unavailable`` when there was no answer, else the refusal's.
+    """
+    try:
+        yield
+    except docker.errors.APIError as error:
+        said = str(error.explanation or error).strip()
+        raise refusal(f"the engine refused to {doing}: {said}") from error
+    except (
+        docker.errors.DockerException,
+        requests.RequestException,
+        # Not among those of requests: a stream that breaks off, as that of events does when the engine dies.
+        urllib3.exceptions.HTTPError,
+        OSError,
+    ) as error:
+        raise TargetError(
+            f"no answer from the engine to {doing}: {error};"
+            " is the Docker Engine running and its socket mounted?",
+            reason=ErrorReason.ENGINE_UNAVAILABLE,
+        ) from error
+
+
+def is_replaced(address: str) -> bool:
+    """Whether the socket at an address was deleted, and so can never lead to an engine again.
+
+    A mount holds the file, not its name. An engine that is not started by systemd makes a new socket at
+    each start; a container that lived on (live restore) keeps the old one until it is started anew.
+    """
+    scheme, _, path = address.partition("://")
+    try:
+        return scheme == "unix" and Path(path).stat().st_nlink == 0
+    except OSError:
+        return False
+
+
+def await_replaced(
+    address: str, *, stopping: threading.Event, every: float = _LOOK_EVERY, grace: float = _GRACE
+) -> bool:
+    """Wait until the socket at an address has been replaced; False when ``stopping`` came first.
+
+    Args:
+        address: as in ``DOCKER_HOST``.
+        stopping: set when the scaler ends.
+        every: seconds between two looks.
+        grace: seconds to wait once it is.
+    """
+    while not is_replaced(address):
+        if stopping.wait(every):
+            return False
+    return not stopping.wait(grace)

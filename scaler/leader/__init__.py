@@ -1,0 +1,1 @@
+"""Which of several scalers acts; on Swarm."""

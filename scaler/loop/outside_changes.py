@@ -1,0 +1,137 @@
+"""What others do to a service's replicas: stopping them, killing them, setting their count back.
+
+``docker compose up -d`` sets a service back to the count in its file, whatever the load is. Who did that,
+and whether they meant it, the engine does not tell; so the count from before is remembered for a while,
+and the policy returns to it at once if an alert then asks for more (docs/decisions/0001-plain-up.md).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from scaler.model.records import Standing
+from scaler.model.services import GONE, Observation, Service, ServiceKey
+from scaler.state.clocks import Anchors
+from scaler.state.journal import Journal
+from scaler.state.world import World
+
+SETTLE: Final = 3.0
+"""Seconds after a death or a stop before a lost replica is made up for: whoever stops a service stops all
+of it."""
+
+STOPS_WITHIN: Final = 60.0
+"""Seconds after which a replica that was asked to stop, and did not, gets traffic again."""
+
+REMEMBERED_FOR: Final = 60.0
+"""Seconds for which the count is remembered that others have set back."""
+
+_ABSENT_FOR: Final = 600.0
+"""Seconds for which the scaler may have been absent and still know what ran before."""
+
+_WRITE_EVERY: Final = 60.0
+
+
+class Outside:
+    """Deaths, stops and counts set back; ``asked_to_stop`` and ``started`` are for any thread.
+
+    Args:
+        world: where replicas that are being stopped are kept out of the traffic.
+        journal: remembers the replicas while the scaler is absent.
+        clock: seconds since the epoch.
+        anchors: put times of the journal on the monotonic clock.
+    """
+
+    def __init__(
+        self, *, world: World, journal: Journal, clock: Callable[[], float], anchors: Anchors
+    ) -> None:
+        self._world = world
+        self._journal = journal
+        self._clock = clock
+        self._anchors = anchors
+        self._lock = threading.Lock()
+        self._stopped: dict[str, float] = {}
+        self._died: dict[str, float] = {}
+        self._standing: dict[ServiceKey, Standing] = {}
+
+    def asked_to_stop(self, replica: str, *, now: float) -> None:
+        """Somebody asked a container to stop: it gets no new requests from the next pass on."""
+        with self._lock:
+            self._stopped[replica] = now
+            self._world.update(stopping=frozenset(self._stopped))
+
+    def started(self, replica: str) -> None:
+        """A container was started, anew perhaps: what it was asked before counts no more."""
+        with self._lock:
+            if self._stopped.pop(replica, None) is not None:
+                self._world.update(stopping=frozenset(self._stopped))
+
+    def note(self, observation: Observation, *, now: float) -> None:
+        """Take in what the engine lists.
+
+        Args:
+            observation: of this moment.
+            now: seconds, monotonic.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        replicas = [r for s in observation.services for r in s.replicas]
+        self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
+        live = {r.id for r in replicas if r.live}
+        with self._lock:
+            self._stopped = {
+                r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
+            }
+            self._world.update(stopping=frozenset(self._stopped))
+        # Where the engine keeps the count, which replicas it takes away is its own choice.
+        ours = [s for s in observation.services if s.kept is None]
+        noted = [self._note_count(service, now=now) for service in ours]
+        changed = [key for key in noted if key is not None]
+        for key in changed:
+            self._journal.set_standing(key, self._standing[key])
+
+    def settles_at(self, service: Service) -> float | None:
+        """When it will be known whether a whole service is being stopped; None when nothing stops."""
+        with self._lock:
+            moments = [t[r.id] for r in service.replicas for t in (self._died, self._stopped) if r.id in t]
+        return max(moments) + SETTLE if moments else None
+
+    def dead_for(self, replica: str, *, now: float) -> float:
+        """Seconds since a replica was first seen dead; 0 for one that is not."""
+        return now - self._died.get(replica, now)
+
+    def former(self, key: ServiceKey, *, now: float) -> int | None:
+        """The count before others set it back, if that was within ``REMEMBERED_FOR``; else None.
+
+        Args:
+            key: of the service.
+            now: seconds, monotonic.
+        """
+        standing = self._standing.get(key, Standing())
+        if standing.former is None:
+            return None
+        at = self._anchors.monotonic((key, "former"), standing.former_at)
+        return standing.former if at is not None and now - at < REMEMBERED_FOR else None
+
+    def _note_count(self, service: Service, *, now: float) -> ServiceKey | None:
+        before = self._standing.get(service.key)
+        wall = self._clock()
+        if before is None:
+            before = self._journal.standing(service.key)
+            if wall - before.at > _ABSENT_FOR:
+                before = Standing(at=before.at)
+            self._standing[service.key] = before
+        view = self._world.view
+        counted = frozenset(r.id for r in view.counted(service))
+        former, former_at = self.former(service.key, now=now), before.former_at
+        # Those that we take away ourselves are marked as draining until they are gone.
+        if before.replicas - counted - view.draining:
+            former, former_at = max(former or 0, len(before.replicas)), wall
+        elif former is not None and (len(counted) >= former or before.replicas & view.draining):
+            former = None  # there again, or a step down of ours since: the load is content with less
+        if counted == before.replicas and former == before.former and wall - before.at < _WRITE_EVERY:
+            return None
+        self._standing[service.key] = Standing(replicas=counted, at=wall, former=former, former_at=former_at)
+        return service.key

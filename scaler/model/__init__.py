@@ -1,0 +1,1 @@
+"""Values and words that all rooms share; no I/O, no threads, no clock."""

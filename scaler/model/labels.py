@@ -1,0 +1,267 @@
+"""Every label we read, with typed readers: ours on a service, Compose's on a container."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from scaler.model.errors import LabelError
+from scaler.model.reasons import Pause
+
+PREFIX: Final = "alertscale."
+COMPONENT: Final = "alertscale.component"
+"""On alertscale's own containers: which part this is, `nginx` or `scaler`."""
+
+COMPOSE_PROJECT: Final = "com.docker.compose.project"
+"""The project that a container belongs to."""
+COMPOSE_SERVICE: Final = "com.docker.compose.service"
+"""The service that a container is a replica of."""
+COMPOSE_NUMBER: Final = "com.docker.compose.container-number"
+"""A replica's number; the highest leaves first."""
+COMPOSE_CONFIG_HASH: Final = "com.docker.compose.config-hash"
+"""With the next, a replica's version: several at once are a deploy."""
+COMPOSE_IMAGE: Final = "com.docker.compose.image"
+"""The id of the image that a container was made of."""
+COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"
+"""`True` on what `docker compose run` started, which is no replica."""
+COMPOSE_REPLACE: Final = "com.docker.compose.replace"
+"""On a container that Compose made in the place of another; a new replica does not carry it."""
+COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
+"""The Compose files of a project, to name one where a label is wrong."""
+SWARM_STACK: Final = "com.docker.stack.namespace"
+"""On Swarm: the stack that a service or task belongs to, in the place of the project."""
+
+T = TypeVar("T")
+
+_DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|s|m|h))+")
+_DURATION_PART: Final = re.compile(r"([0-9]+)(ms|s|m|h)")
+_LONGEST: Final = 30 * 24 * 3600.0
+"""Seconds; a thread cannot be told to wait for an arbitrary time."""
+_RESOURCE: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_MAX_REPLICAS: Final = 1000
+
+
+def parse_duration(text: str) -> float:
+    """Read a duration as Compose and Prometheus write it.
+
+    Args:
+        text: whole numbers with a unit (``ms``, ``s``, ``m``, ``h``), one or several: ``90s``, ``1m30s``.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ValueError: the text is of another form, or more than 30 days.
+    """
+    if _DURATION.fullmatch(text):
+        seconds = sum(int(n) * _DURATION_UNITS[unit] for n, unit in _DURATION_PART.findall(text))
+        if seconds <= _LONGEST:
+            return seconds
+    raise ValueError("a duration such as 500ms, 10s or 1m30s, at most 720h")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    raise ValueError("true or false")
+
+
+def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if re.fullmatch(r"\d{1,9}", text, re.ASCII) and lowest <= int(text) <= highest:
+            return int(text)
+        raise ValueError(f"a whole number from {lowest} to {highest}")
+
+    return read
+
+
+def _path(text: str) -> str:
+    if re.fullmatch(r"/[!-~]{0,255}", text):
+        return text
+    raise ValueError("an HTTP path that begins with a slash, such as /ready")
+
+
+def _resources(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if names and all(_RESOURCE.fullmatch(name) for name in names):
+        return tuple(dict.fromkeys(names))
+    raise ValueError("resource names separated by commas, such as cpu,memory")
+
+
+def _pause(text: str) -> Pause:
+    try:
+        return Pause(text)
+    except ValueError:
+        raise ValueError("none, up, down or all") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label(Generic[T]):
+    """One of our labels: how it is called, read and explained.
+
+    Attributes:
+        name: without the prefix ``alertscale.``.
+        read: text to value; its ValueError completes the sentence "is not …".
+        default: the value of a service without the label.
+        meaning: for the documentation.
+        without: what holds without the label, for the documentation, where that is no value.
+    """
+
+    name: str
+    read: Callable[[str], T]
+    default: T
+    meaning: str
+    without: str = ""
+
+
+ENABLE: Final = Label(name="enable", read=_boolean, default=False, meaning="scale this service")
+MIN: Final = Label(name="min", read=_integer(1, _MAX_REPLICAS), default=1, meaning="lower bound")
+MAX: Final = Label(name="max", read=_integer(1, _MAX_REPLICAS), default=10, meaning="upper bound")
+STEP: Final = Label(name="step", read=_integer(1, 100), default=1, meaning="replicas a step")
+PORT: Final[Label[int | None]] = Label(
+    name="port",
+    read=_integer(1, 65535),
+    default=None,
+    meaning="where a replica serves",
+    without="the one port that the service exposes",
+)
+READY: Final[Label[str | None]] = Label(
+    name="ready",
+    read=_path,
+    default=None,
+    meaning="HTTP path that answers 2xx when a replica can serve",
+    without="Docker's health check; where there is none, a TCP connect",
+)
+READY_TIMEOUT: Final = Label(
+    name="ready-timeout",
+    read=parse_duration,
+    default=60.0,
+    meaning="past it a new replica is taken away again",
+)
+RESOURCES: Final[Label[tuple[str, ...]]] = Label(
+    name="resources",
+    read=_resources,
+    default=("cpu", "memory"),
+    meaning="all of them must be low before a replica is removed",
+)
+COOLDOWN_UP: Final = Label(
+    name="cooldown.up",
+    read=parse_duration,
+    default=10.0,
+    meaning="least time between the last change, either way, and a step up",
+)
+COOLDOWN_DOWN: Final = Label(
+    name="cooldown.down",
+    read=parse_duration,
+    default=60.0,
+    meaning="least time between the last change, either way, and a step down",
+)
+DRAIN: Final = Label(
+    name="drain",
+    read=parse_duration,
+    default=30.0,
+    meaning="the longest a leaving replica may finish its requests (nginx itself allows 60 s)",
+)
+PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
+
+ALL: Final[tuple[Label[Any], ...]] = (
+    ENABLE, MIN, MAX, STEP, PORT, READY, READY_TIMEOUT, RESOURCES, COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, PAUSE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the labels of one service say. Durations are seconds."""
+
+    minimum: int = MIN.default
+    maximum: int = MAX.default
+    step: int = STEP.default
+    port: int | None = PORT.default
+    ready: str | None = READY.default
+    ready_timeout: float = READY_TIMEOUT.default
+    resources: tuple[str, ...] = RESOURCES.default
+    cooldown_up: float = COOLDOWN_UP.default
+    cooldown_down: float = COOLDOWN_DOWN.default
+    drain: float = DRAIN.default
+    pause: Pause = PAUSE.default
+
+    def clamp(self, replicas: int) -> int:
+        """The nearest count within the bounds."""
+        return min(max(replicas, self.minimum), self.maximum)
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    labels: Mapping[str, str]
+    faults: list[str] = field(default_factory=list)
+
+    def get(self, label: Label[T]) -> T:
+        text = self.labels.get(PREFIX + label.name)
+        if text is None:
+            return label.default
+        try:
+            return label.read(text.strip())
+        except ValueError as error:
+            self.faults.append(f"{PREFIX}{label.name}: {text!r} is not {error}")
+            return label.default
+
+    def report_unknown(self) -> None:
+        known = [label.name for label in ALL] + [COMPONENT.removeprefix(PREFIX)]
+        for name in sorted(self.labels):
+            if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+                # Without the prefix, which alone would make any two names alike.
+                near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+                hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+                self.faults.append(
+                    f"{name}: {self.labels[name]!r} is a label that alertscale does not know{hint}"
+                )
+
+
+def is_enabled(labels: Mapping[str, str]) -> bool:
+    """Tell whether a service asks to be scaled, or tries to in a way that cannot be read.
+
+    A value of ``alertscale.enable`` other than true or false counts as enabled, so that
+    :func:`read_limits` gets to report it.
+    """
+    return labels.get(PREFIX + ENABLE.name, "false").strip().lower() != "false"
+
+
+def read_limits(labels: Mapping[str, str]) -> Limits:
+    """Read the labels of a service.
+
+    Args:
+        labels: all labels of the service or of one of its containers, ours and others'.
+
+    Returns:
+        The limits, with defaults for what is not given.
+
+    Raises:
+        LabelError: one or more cannot be read, contradict each other or are misspelt.
+    """
+    reader = _Reader(labels=labels)
+    reader.get(ENABLE)
+    limits = Limits(
+        minimum=reader.get(MIN),
+        maximum=reader.get(MAX),
+        step=reader.get(STEP),
+        port=reader.get(PORT),
+        ready=reader.get(READY),
+        ready_timeout=reader.get(READY_TIMEOUT),
+        resources=reader.get(RESOURCES),
+        cooldown_up=reader.get(COOLDOWN_UP),
+        cooldown_down=reader.get(COOLDOWN_DOWN),
+        drain=reader.get(DRAIN),
+        pause=reader.get(PAUSE),
+    )
+    if limits.minimum > limits.maximum:
+        reader.faults.append(
+            f"alertscale.min: '{limits.minimum}' is more than alertscale.max: '{limits.maximum}'"
+        )
+    reader.report_unknown()
+    if reader.faults:
+        raise LabelError(tuple(reader.faults))
+    return limits

@@ -1,0 +1,88 @@
+"""All that is known at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from scaler.model.labels import Limits
+from scaler.model.reasons import ReplicaState
+from scaler.model.services import GONE, Observation, Replica, Service, ServiceKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """The last that is known of one replica.
+
+    Attributes:
+        ready: whether it may get traffic.
+        detail: why not; empty when ready.
+    """
+
+    ready: bool
+    detail: str = ""
+
+
+NOT_ASKED: Final = Readiness(ready=False, detail="not asked yet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The world at one moment.
+
+    Attributes:
+        observation: the engine's containers.
+        limits: of every service whose labels can be read.
+        faults: of every service whose labels cannot, one sentence each.
+        readiness: of every live replica, by id.
+        draining: ids of replicas that we take away.
+        stopping: ids of replicas that somebody else has asked to stop.
+        serving: ids of replicas that get traffic: nginx has them, or they are ready where no nginx is.
+        let_go: ids of draining replicas that a whole pass has kept from nginx. One that is merely not serving
+            may be on its way in: a pass that does not know yet that it is to leave may be at work.
+    """
+
+    observation: Observation = field(default_factory=lambda: Observation(services=()))
+    limits: Mapping[ServiceKey, Limits] = field(default_factory=dict)
+    faults: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
+    readiness: Mapping[str, Readiness] = field(default_factory=dict)
+    draining: frozenset[str] = frozenset()
+    stopping: frozenset[str] = frozenset()
+    serving: frozenset[str] = frozenset()
+    let_go: frozenset[str] = frozenset()
+
+    def service(self, key: ServiceKey) -> Service | None:
+        """Return a service that asks to be scaled, by its key."""
+        return next((s for s in self.observation.services if s.key == key), None)
+
+    def replica(self, replica: str) -> Replica | None:
+        """Return a replica of any service, by its id."""
+        return next((r for s in self.observation.services for r in s.replicas if r.id == replica), None)
+
+    def is_ready(self, replica: Replica) -> bool:
+        """Whether a replica may get traffic."""
+        known = self.readiness.get(replica.id, NOT_ASKED)
+        return replica.status == "running" and known.ready and not self.leaves(replica)
+
+    def leaves(self, replica: Replica) -> bool:
+        """Whether a replica is on its way out, whoever sent it there."""
+        return replica.leaving or replica.id in self.draining or replica.id in self.stopping
+
+    def counted(self, service: Service) -> tuple[Replica, ...]:
+        """The replicas that the policy counts: those that live and are not leaving."""
+        return tuple(r for r in service.replicas if r.live and not self.leaves(r))
+
+    def has_let_go(self, replica: str) -> bool:
+        """Whether a draining replica gets no more requests, and will get none."""
+        return replica in self.let_go and replica not in self.serving
+
+    def state(self, replica: Replica) -> ReplicaState:
+        """Where a replica stands."""
+        if replica.id in self.draining:
+            return ReplicaState.DRAINING
+        if replica.status in GONE:
+            return ReplicaState.FAILED
+        if self.leaves(replica):
+            return ReplicaState.DRAINING
+        return ReplicaState.READY if self.is_ready(replica) else ReplicaState.STARTING

@@ -1,0 +1,235 @@
+"""When to add or remove a replica. Values in, values out: no I/O, no clock.
+
+The rules in their order; the first that has something to say wins:
+
+1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
+   paused both ways, a step under way, stopped, or being deployed: hold
+2. fewer than min: up, at once; more than max: down, at once
+3. a count that a person asked for: towards it, at once
+4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
+   somebody else has set back to its minimum returns to its former count at once, in one step
+5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
+   else down
+6. otherwise hold
+
+A step that comes out of these is held all the same while its direction is paused, while the journal cannot
+be written, and, if it is one up, until the backoff is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scaler.model.reasons import DecisionReason, Direction, Pause
+
+if TYPE_CHECKING:
+    from scaler.model.labels import Limits
+
+_HELD: Final = {
+    Pause.NONE: frozenset[Direction](),
+    Pause.UP: frozenset({Direction.UP}),
+    Pause.DOWN: frozenset({Direction.DOWN}),
+    Pause.ALL: frozenset({Direction.UP, Direction.DOWN}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What is known of one service. Times are seconds on one clock, the one that ``now`` is read from.
+
+    Attributes:
+        replicas: those that run or are being started; leaving and dead ones do not count.
+        versions: how many different versions (config hash and image) they carry.
+        last_change: when the last step, either way, was done; None if never.
+        retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
+            there was nothing of the kind.
+        pause: what a person holds through the API, beside what the label holds.
+        wanted: the count that a person asked for through the API and that is not reached yet.
+        stepping: a step is under way.
+        former: the count before somebody else set it back lately; None if nobody did.
+        writable: the journal can be written, so a step can be.
+        retiring: how many of ``replicas`` a deploy asked to take away, by name.
+    """
+
+    replicas: int
+    versions: int = 1
+    last_change: float | None = None
+    retry_at: float | None = None
+    pause: Pause = Pause.NONE
+    wanted: int | None = None
+    stepping: bool = False
+    former: int | None = None
+    writable: bool = True
+    retiring: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """The alerts of one service that fire now.
+
+    Attributes:
+        up: resources for which an alert asks for more.
+        down: resources for which an alert asks for fewer.
+        watched: the always-firing Watchdog was heard of lately, so silence means "no alert".
+    """
+
+    up: frozenset[str] = frozenset()
+    down: frozenset[str] = frozenset()
+    watched: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Count and reason together.
+
+    Attributes:
+        direction: of the step to take; None to hold.
+        replicas: the count that the decision started from.
+        target: the count that it aims at; equal to ``replicas`` when holding.
+        reason: why.
+        until: when time alone could change the decision; None when only an event can.
+        resources: those whose alerts led to it, or that are missing for it, sorted.
+    """
+
+    direction: Direction | None
+    replicas: int
+    target: int
+    reason: DecisionReason
+    until: float | None = None
+    resources: tuple[str, ...] = ()
+
+
+def held_directions(*pauses: Pause) -> frozenset[Direction]:
+    """Which steps are held when several places (the label, the API) may hold some."""
+    return frozenset().union(*(_HELD[pause] for pause in pauses))
+
+
+def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decision:
+    """Decide on the next step of one service.
+
+    Args:
+        state: what is known of it.
+        demand: the alerts that fire for it.
+        limits: what its labels say.
+        now: seconds, on the clock of ``state``.
+
+    Returns:
+        A step of at most ``limits.step`` replicas, or back to the former count, that never leaves the
+        bounds once inside; all that are retiring at once; or a hold.
+    """
+    if 0 < state.retiring < state.replicas and not state.stepping:
+        # Whoever deploys has put as many others beside them: the count is not what this changes.
+        leave = _step(state, state.replicas - state.retiring, DecisionReason.RETIRE)
+        return _postponed(state, leave, now) or leave
+    held = held_directions(state.pause, limits.pause)
+    if held == _HELD[Pause.ALL]:
+        return _hold(state, DecisionReason.PAUSED)
+    if state.stepping:
+        return _hold(state, DecisionReason.STEPPING)
+    if state.replicas == 0:
+        return _hold(state, DecisionReason.STOPPED)
+    if state.versions > 1:
+        return _hold(state, DecisionReason.DEPLOYING)
+    wish = _bounds(state, limits) or _manual(state, limits) or _up(state, demand, limits, now)
+    wish = wish or _down(state, demand, limits, now)
+    if wish is None:
+        return _hold(state, DecisionReason.STEADY)
+    if wish.direction in held:
+        return _hold(state, DecisionReason.PAUSED, resources=wish.resources)
+    return _postponed(state, wish, now) or wish
+
+
+def _postponed(state: State, wish: Decision, now: float) -> Decision | None:
+    if wish.direction is not None and not state.writable:
+        return _hold(state, DecisionReason.JOURNAL, resources=wish.resources)
+    if wish.direction is Direction.UP and state.retry_at is not None and now < state.retry_at:
+        return _hold(state, DecisionReason.BACKOFF, until=state.retry_at, resources=wish.resources)
+    return None
+
+
+def _hold(
+    state: State,
+    reason: DecisionReason,
+    *,
+    until: float | None = None,
+    resources: tuple[str, ...] = (),
+) -> Decision:
+    return Decision(
+        direction=None,
+        replicas=state.replicas,
+        target=state.replicas,
+        reason=reason,
+        until=until,
+        resources=resources,
+    )
+
+
+def _step(state: State, target: int, reason: DecisionReason, resources: tuple[str, ...] = ()) -> Decision:
+    direction = Direction.UP if target > state.replicas else Direction.DOWN
+    return Decision(
+        direction=direction,
+        replicas=state.replicas,
+        target=target,
+        reason=reason,
+        resources=resources,
+    )
+
+
+def _bounds(state: State, limits: Limits) -> Decision | None:
+    if state.replicas < limits.minimum:
+        target = min(limits.minimum, state.replicas + limits.step)
+        return _step(state, target, DecisionReason.BELOW_MIN)
+    if state.replicas > limits.maximum:
+        target = max(limits.maximum, state.replicas - limits.step)
+        return _step(state, target, DecisionReason.ABOVE_MAX)
+    return None
+
+
+def _manual(state: State, limits: Limits) -> Decision | None:
+    if state.wanted is None:
+        return None
+    wanted = limits.clamp(state.wanted)
+    if wanted == state.replicas:
+        return None
+    nearest = max(min(wanted, state.replicas + limits.step), state.replicas - limits.step)
+    return _step(state, nearest, DecisionReason.MANUAL)
+
+
+def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
+    if not demand.up:
+        return None
+    resources = tuple(sorted(demand.up))
+    if state.replicas >= limits.maximum:
+        return _hold(state, DecisionReason.AT_MAX, resources=resources)
+    if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:
+        # Not a step on the way to what is needed: the load had it, and lost it.
+        return _step(state, min(limits.maximum, state.former), DecisionReason.RESTORE, resources)
+    until = _cooldown_end(state, limits.cooldown_up)
+    if now < until:
+        return _hold(state, DecisionReason.UP_COOLDOWN, until=until, resources=resources)
+    target = min(limits.maximum, state.replicas + limits.step)
+    return _step(state, target, DecisionReason.ALERT_UP, resources)
+
+
+def _down(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
+    if not demand.down:
+        # Silence is only good news while the Watchdog proves that we would hear bad news.
+        return None if demand.watched else _hold(state, DecisionReason.BLIND)
+    resources = tuple(sorted(demand.down))
+    if not demand.watched:
+        return _hold(state, DecisionReason.BLIND, resources=resources)
+    missing = tuple(sorted(set(limits.resources) - demand.down))
+    if missing:
+        return _hold(state, DecisionReason.NOT_ALL_LOW, resources=missing)
+    if state.replicas <= limits.minimum:
+        return _hold(state, DecisionReason.AT_MIN, resources=resources)
+    until = _cooldown_end(state, limits.cooldown_down)
+    if now < until:
+        return _hold(state, DecisionReason.DOWN_COOLDOWN, until=until, resources=resources)
+    target = max(limits.minimum, state.replicas - limits.step)
+    return _step(state, target, DecisionReason.ALERT_DOWN, resources)
+
+
+def _cooldown_end(state: State, cooldown: float) -> float:
+    return float("-inf") if state.last_change is None else state.last_change + cooldown

@@ -1,0 +1,275 @@
+"""From Alertmanager's webhook to signals: parse, sort, hold while they fire. No I/O, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from scaler.model.errors import RequestError
+from scaler.model.reasons import AlertResult, Direction, ErrorReason, IgnoredReason
+from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Demand
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+WATCHDOG: Final = "Watchdog"
+"""The alert that always fires; its absence means that alerts do not reach us."""
+
+_SHOWN: Final = 200
+"""Characters of foreign text that an error message repeats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One alert of a notification.
+
+    Attributes:
+        firing: by its own status; the group's may differ.
+        labels: as sent.
+        annotations: as sent.
+        starts_at: RFC 3339, as sent; empty if it was not.
+        generator_url: where Prometheus shows the rule; empty if it was not sent.
+    """
+
+    firing: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    starts_at: str = ""
+    generator_url: str = ""
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return self.labels.get("alertname", "")
+
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """What makes an alert the same one when it is sent again, by whichever Alertmanager."""
+        return tuple(sorted(self.labels.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """An alert that fires now and asks for a step of one service.
+
+    Attributes:
+        alert: the alert, as last heard of.
+        service: whom it concerns.
+        direction: what it asks for.
+        resource: of which resource.
+        first_heard: seconds, on the caller's clock.
+        last_heard: seconds, on the caller's clock.
+    """
+
+    alert: Alert
+    service: ServiceKey
+    direction: Direction
+    resource: str
+    first_heard: float
+    last_heard: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of one alert.
+
+    Attributes:
+        alert: the alert.
+        service: whom it concerns; None for a notification or an ignored one.
+        direction: the step it asks for; None for a notification or an ignored one.
+        resource: of which resource.
+        ignored: why it is not acted on; None if it is, or if it is a notification.
+        detail: a sentence for a person when it is ignored.
+    """
+
+    alert: Alert
+    service: ServiceKey | None = None
+    direction: Direction | None = None
+    resource: str = ""
+    ignored: IgnoredReason | None = None
+    detail: str = ""
+
+    @property
+    def result(self) -> AlertResult:
+        """The word for the answer."""
+        return AlertResult.ACCEPTED if self.ignored is None else AlertResult.IGNORED
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownServices:
+    """What an alert's ``service`` label is held against.
+
+    Attributes:
+        managed: services that can be scaled.
+        faulty: services whose labels cannot be read.
+        others: every other service seen on the engine.
+        own_project: the project that is meant when an alert names none and several would match.
+    """
+
+    managed: frozenset[ServiceKey]
+    faulty: frozenset[ServiceKey] = frozenset()
+    others: frozenset[ServiceKey] = frozenset()
+    own_project: str = ""
+
+
+def parse(body: bytes, *, validator: Validator) -> tuple[Alert, ...]:
+    """Read a notification.
+
+    Args:
+        body: as received.
+        validator: of ``alert.schema.json``.
+
+    Returns:
+        The alerts, in the order sent.
+
+    Raises:
+        RequestError: not JSON, or not of the schema; it names the place and never changes.
+    """
+    try:
+        document: Any = json.loads(body)
+        # Half a surrogate pair passes loads, but neither the journal nor the log can hold it.
+        json.dumps(document, ensure_ascii=False).encode()
+        fault = next(iter(validator.iter_errors(document)), None)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is not JSON: {str(error)[:_SHOWN]}") from error
+    if fault is not None:
+        raise RequestError(f"{fault.json_path}: {fault.message[:_SHOWN]}")
+    return tuple(
+        Alert(
+            firing=entry["status"] == "firing",
+            labels=entry["labels"],
+            annotations=entry.get("annotations", {}),
+            starts_at=entry.get("startsAt", ""),
+            generator_url=entry.get("generatorURL", ""),
+        )
+        for entry in document["alerts"]
+    )
+
+
+def judge(alert: Alert, *, known: KnownServices) -> Verdict:
+    """Sort one alert: a notification, a signal for a service, or one to ignore and why."""
+    if "scale" not in alert.labels:
+        return Verdict(alert=alert)
+    if alert.labels["scale"] not in set(Direction):
+        return _ignored(
+            alert,
+            IgnoredReason.BAD_SCALE,
+            f"scale: {alert.labels['scale'][:_SHOWN]!r} is neither up nor down",
+        )
+    name, project = alert.labels.get("service", ""), alert.labels.get("project", "")
+    if not name:
+        return _ignored(alert, IgnoredReason.NO_SERVICE, "it has no label service")
+    resource = alert.labels.get("resource", "")
+    if not resource:
+        return _ignored(alert, IgnoredReason.NO_RESOURCE, "it has no label resource")
+    return _address(alert, name, project, resource, known)
+
+
+def _ignored(alert: Alert, reason: IgnoredReason, detail: str) -> Verdict:
+    return Verdict(alert=alert, ignored=reason, detail=detail)
+
+
+def _address(alert: Alert, name: str, project: str, resource: str, known: KnownServices) -> Verdict:
+    shown = f"{project}/{name}"[:_SHOWN] if project else name[:_SHOWN]
+    matches = _matching(known.managed, name, project)
+    if len(matches) > 1:
+        own = [key for key in matches if key[0] == known.own_project]
+        if not own:
+            return _ignored(
+                alert,
+                IgnoredReason.AMBIGUOUS_SERVICE,
+                f"several projects have a service {shown!r}; give the alert a label project",
+            )
+        matches = own
+    if matches:
+        return Verdict(
+            alert=alert,
+            service=matches[0],
+            direction=Direction(alert.labels["scale"]),
+            resource=resource,
+        )
+    if _matching(known.faulty, name, project):
+        return _ignored(alert, IgnoredReason.LABEL_FAULT, f"the labels of {shown!r} cannot be read")
+    if _matching(known.others, name, project):
+        return _ignored(
+            alert,
+            IgnoredReason.NOT_ENABLED,
+            f'{shown!r} does not carry the label alertscale.enable: "true"',
+        )
+    return _ignored(alert, IgnoredReason.UNKNOWN_SERVICE, f"there is no service {shown!r} on this engine")
+
+
+def _matching(keys: Iterable[ServiceKey], name: str, project: str) -> list[ServiceKey]:
+    return sorted(key for key in keys if key[1] == name and project in {"", key[0]})
+
+
+class SignalBook:
+    """The alerts that fire now: a level that notifications refresh, not a queue of pulses.
+
+    Not safe for threads; whoever holds it guards it. Times are seconds on one clock of the caller's.
+    """
+
+    def __init__(self, *, ttl: float) -> None:
+        self._ttl = ttl
+        self._signals: dict[tuple[tuple[str, str], ...], Signal] = {}
+        self._watchdog: float | None = None
+
+    def note(self, verdict: Verdict, *, now: float) -> bool:
+        """Take note of one alert.
+
+        Returns:
+            Whether that changed what fires: a repetition does not.
+        """
+        alert = verdict.alert
+        if alert.name == WATCHDOG and alert.firing:
+            self._watchdog = now
+        if verdict.service is None or verdict.direction is None:
+            return False
+        if not alert.firing:
+            return self._signals.pop(alert.key, None) is not None
+        known = self._signals.get(alert.key)
+        self._signals[alert.key] = Signal(
+            alert=alert,
+            service=verdict.service,
+            direction=verdict.direction,
+            resource=verdict.resource,
+            first_heard=known.first_heard if known else now,
+            last_heard=now,
+        )
+        return known is None
+
+    def expire(self, *, now: float) -> tuple[Signal, ...]:
+        """Forget what has not been heard of for longer than the time to live; return it."""
+        gone = tuple(s for s in self._signals.values() if now - s.last_heard > self._ttl)
+        for signal in gone:
+            del self._signals[signal.alert.key]
+        return gone
+
+    def firing(self, service: ServiceKey) -> tuple[Signal, ...]:
+        """The signals of one service, oldest first."""
+        mine = (s for s in self._signals.values() if s.service == service)
+        return tuple(sorted(mine, key=lambda s: (s.first_heard, s.alert.key)))
+
+    def demand(self, service: ServiceKey, *, now: float) -> Demand:
+        """What the signals of one service ask for."""
+        mine = self.firing(service)
+        return Demand(
+            up=frozenset(s.resource for s in mine if s.direction is Direction.UP),
+            down=frozenset(s.resource for s in mine if s.direction is Direction.DOWN),
+            watched=self.watchdog_age(now=now) <= self._ttl,
+        )
+
+    def watchdog_age(self, *, now: float) -> float:
+        """Seconds since the Watchdog was last heard of; infinite if never."""
+        return float("inf") if self._watchdog is None else now - self._watchdog
+
+
+def not_json(content_type: str) -> RequestError:
+    """The error for a body that does not claim to be JSON."""
+    return RequestError(
+        f"Content-Type: {content_type[:_SHOWN]!r} is not application/json",
+        reason=ErrorReason.NOT_JSON,
+    )

@@ -1,0 +1,377 @@
+"""What was decided, done and why: SQLite, in one file that survives ``down`` and ``up``.
+
+Every step is written before it is taken, so that a scaler killed at any point knows at its next start
+what it had begun. Times are seconds since the epoch, since they must outlive the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from scaler.model.errors import JournalError
+from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
+from scaler.model.records import Event, Hold, Standing, Step
+from scaler.model.services import ServiceKey
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS step (
+    id INTEGER PRIMARY KEY,
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    replica TEXT,
+    phase TEXT NOT NULL,
+    phases TEXT NOT NULL,
+    started REAL NOT NULL,
+    ended REAL,
+    outcome TEXT,
+    detail TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS step_of_service ON step (project, service, ended);
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    text TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS hold (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    pause TEXT NOT NULL DEFAULT 'none',
+    wanted INTEGER,
+    PRIMARY KEY (project, service)
+);
+CREATE TABLE IF NOT EXISTS standing (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    replicas TEXT NOT NULL,
+    at REAL NOT NULL,
+    former INTEGER,
+    former_at REAL NOT NULL,
+    PRIMARY KEY (project, service)
+);
+"""
+_PRUNE_EVERY: Final = 200
+
+
+def write_holds(holds: Mapping[ServiceKey, Hold]) -> str:
+    """Write as text what a person asked for, for another scaler."""
+    return json.dumps([[*key, str(hold.pause), hold.wanted] for key, hold in sorted(holds.items())])
+
+
+def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
+    """Read what :func:`write_holds` wrote.
+
+    Raises:
+        JournalError: it is something else.
+    """
+    try:
+        return {
+            (str(project), str(service)): Hold(
+                pause=Pause(pause), wanted=None if wanted is None else int(wanted)
+            )
+            for project, service, pause, wanted in json.loads(text)
+        }
+    except (ValueError, TypeError) as error:
+        raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
+
+
+class Journal:
+    """The history and the steps under way; safe for several threads. Every method raises JournalError.
+
+    Args:
+        path: of the SQLite file; its directory exists.
+        keep: events, and steps that have ended, to keep; older ones are forgotten now and then.
+    """
+
+    def __init__(self, *, path: Path, keep: int = 10_000) -> None:
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._recorded = 0
+        self._path = path
+        self.error = ""
+        """Why it could not be used; empty again from :meth:`recover` on."""
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+        try:
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                self.error = f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
+                raise JournalError(self.error) from error
+
+    def record(self, *events: Event) -> None:
+        """Append to the history: all of these, or none if that fails."""
+        rows = [
+            (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail))
+            for event in events
+        ]
+        with self._cursor() as db, db:  # the second commits, or rolls back
+            # A commit each would be most of the time of a notification of many new alerts.
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
+                "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
+                rows,
+            )
+            before = self._recorded
+            self._recorded += len(rows)
+            if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
+                self._prune(db)
+
+    def recover(self, event: Event) -> None:
+        """Append to the history of a journal that failed; when that works, it counts as usable again.
+
+        Nothing else ends a failure: a step that it left open goes on first, before a new one begins.
+        """
+        self.error = ""
+        self.record(event)
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM event WHERE id <= (SELECT MAX(id) FROM event) - ?", (self._keep,))
+        db.execute(
+            "DELETE FROM step WHERE ended IS NOT NULL AND id <= (SELECT MAX(id) FROM step) - ?",
+            (self._keep,),
+        )
+
+    def events(
+        self,
+        *,
+        limit: int = 100,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+        before: int | None = None,
+    ) -> tuple[Event, ...]:
+        """Return the newest entries first.
+
+        Args:
+            limit: how many at most.
+            service: only of that one.
+            kind: only of that kind.
+            before: only those with a lower id.
+        """
+        filters: list[tuple[str, object]] = []
+        if service is not None:
+            filters += [("project = ?", service[0]), ("service = ?", service[1])]
+        if kind is not None:
+            filters.append(("kind = ?", str(kind)))
+        if before is not None:
+            filters.append(("id < ?", before))
+        where = " AND ".join(text for text, _ in filters) or "1"
+        with self._cursor() as db:
+            rows = db.execute(
+                # Only fixed texts are joined; every value is bound.
+                f"SELECT id, at, project, service, kind, reason, text, detail FROM event WHERE {where}"  # noqa: S608
+                " ORDER BY id DESC LIMIT ?",
+                (*(value for _, value in filters), limit),
+            ).fetchall()
+        return tuple(
+            Event(
+                id=r[0], at=r[1], service=(r[2], r[3]), kind=EventKind(r[4]), reason=r[5], text=r[6],
+                detail=json.loads(r[7]),
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def begin(
+        self,
+        *,
+        service: ServiceKey,
+        direction: Direction,
+        number: int,
+        why: str,
+        phase: Phase,
+        now: float,
+        replica: str | None = None,
+    ) -> Step:
+        """Write down that a step begins; return it as written."""
+        with self._cursor() as db:
+            cursor = db.execute(
+                "INSERT INTO step (project, service, direction, number, why, replica, phase, phases, started)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                (*service, direction, number, why, replica, phase, json.dumps({phase: now}), now),
+            )
+        return Step(
+            id=int(cursor.lastrowid or 0),
+            service=service,
+            direction=direction,
+            number=number,
+            why=why,
+            replica=replica,
+            phase=phase,
+            phases={phase: now},
+            started=now,
+        )
+
+    def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
+        """Write down that the next phase of a step begins."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET phase = ?, replica = COALESCE(?, replica),"
+                " phases = json_set(phases, '$.' || ?, ?) WHERE id = ?",
+                (phase, replica, phase, now, step),
+            )
+
+    def finish(self, step: int, *, outcome: Outcome, now: float, detail: str = "") -> None:
+        """Write down how a step ended."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET outcome = ?, ended = ?, detail = ? WHERE id = ?",
+                (outcome, now, detail, step),
+            )
+
+    def abandon(self, detail: str) -> None:
+        """End the steps that have no end, as undone when they were begun."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE step SET outcome = ?, ended = started, detail = ? WHERE ended IS NULL",
+                (Outcome.UNDONE, detail),
+            )
+
+    def unfinished(self) -> tuple[Step, ...]:
+        """Return the steps that were begun and have no end, oldest first."""
+        with self._cursor() as db:
+            rows = db.execute(
+                "SELECT id, project, service, direction, number, why, replica, phase, phases, started"
+                " FROM step WHERE ended IS NULL ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Step(
+                id=r[0], service=(r[1], r[2]), direction=Direction(r[3]), number=r[4], why=r[5], replica=r[6],
+                phase=Phase(r[7]), phases={Phase(k): v for k, v in json.loads(r[8]).items()}, started=r[9],
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def last_change(self, service: ServiceKey) -> float | None:
+        """When the last step of a service was done; None if never."""
+        with self._cursor() as db:
+            row = db.execute(
+                # The last one by its end's place in time may be another, if the clock was set back.
+                "SELECT ended FROM step WHERE project = ? AND service = ? AND outcome = ?"
+                " ORDER BY id DESC LIMIT 1",
+                (*service, Outcome.DONE),
+            ).fetchone()
+        return float(row[0]) if row else None
+
+    def undone_at(self, service: ServiceKey) -> float | None:
+        """When the last step of a service ended, if that one was undone; else None."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT ended, outcome FROM step WHERE project = ? AND service = ? AND outcome IS NOT NULL"
+                " ORDER BY id DESC LIMIT 1",
+                service,
+            ).fetchone()
+        return float(row[0]) if row and row[1] == Outcome.UNDONE else None
+
+    def failures(self, service: ServiceKey) -> tuple[int, float | None]:
+        """How many steps up failed since the last one that did not, and when the last failure was."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT COUNT(*), MAX(ended) FROM step WHERE project = ?1 AND service = ?2"
+                " AND direction = 'up' AND outcome = 'failed' AND id > COALESCE("
+                "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
+                service,
+            ).fetchone()
+        return int(row[0]), row[1]
+
+    def hold(self, service: ServiceKey) -> Hold:
+        """What a person asked for."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
+            ).fetchone()
+        return Hold(pause=Pause(row[0]), wanted=row[1]) if row else Hold()
+
+    def holds(self) -> Mapping[ServiceKey, Hold]:
+        """What a person asked for, of every service of which anything was."""
+        with self._cursor() as db:
+            rows = db.execute(
+                "SELECT project, service, pause, wanted FROM hold WHERE pause != 'none' OR wanted IS NOT NULL"
+            ).fetchall()
+        return {(r[0], r[1]): Hold(pause=Pause(r[2]), wanted=r[3]) for r in rows}
+
+    def replace_holds(self, holds: Mapping[ServiceKey, Hold]) -> None:
+        """Take over what a person asked another scaler for, in the place of what is known here."""
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM hold")
+            db.executemany(
+                "INSERT INTO hold (project, service, pause, wanted) VALUES (?,?,?,?)",
+                [(*key, hold.pause, hold.wanted) for key, hold in holds.items()],
+            )
+
+    def set_pause(self, service: ServiceKey, pause: Pause) -> None:
+        """Remember which steps a person holds; what count is wanted stays as it is."""
+        with self._cursor() as db:
+            db.execute(
+                "INSERT INTO hold (project, service, pause) VALUES (?,?,?)"
+                " ON CONFLICT (project, service) DO UPDATE SET pause = excluded.pause",
+                (*service, pause),
+            )
+
+    def set_wanted(self, service: ServiceKey, wanted: int) -> None:
+        """Remember which count a person asked for; what is held stays as it is."""
+        with self._cursor() as db:
+            db.execute(
+                "INSERT INTO hold (project, service, wanted) VALUES (?,?,?)"
+                " ON CONFLICT (project, service) DO UPDATE SET wanted = excluded.wanted",
+                (*service, wanted),
+            )
+
+    def clear_wanted(self, service: ServiceKey, reached: int) -> None:
+        """Forget the count asked for, unless another one has been asked for meanwhile."""
+        with self._cursor() as db:
+            db.execute(
+                "UPDATE hold SET wanted = NULL WHERE project = ? AND service = ? AND wanted = ?",
+                (*service, reached),
+            )
+
+    def standing(self, service: ServiceKey) -> Standing:
+        """Which replicas a service had when :meth:`set_standing` was last called."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT replicas, at, former, former_at FROM standing WHERE project = ? AND service = ?",
+                service,
+            ).fetchone()
+        if row is None:
+            return Standing()
+        return Standing(replicas=frozenset(json.loads(row[0])), at=row[1], former=row[2], former_at=row[3])
+
+    def set_standing(self, service: ServiceKey, standing: Standing) -> None:
+        """Remember which replicas a service has."""
+        with self._cursor() as db:
+            db.execute(
+                "REPLACE INTO standing (project, service, replicas, at, former, former_at)"
+                " VALUES (?,?,?,?,?,?)",
+                (
+                    *service, json.dumps(sorted(standing.replicas)), standing.at, standing.former,
+                    standing.former_at,
+                ),
+            )  # fmt: skip

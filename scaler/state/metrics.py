@@ -1,0 +1,115 @@
+"""Every metric, on a registry that is passed in. Label values come from the closed lists of ``reasons``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from scaler.model.reasons import ReplicaState
+from scaler.model.services import ServiceKey
+
+_STEP_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 8, 13, 21, 34, 60, 120)
+_SERVICE: Final = ("project", "service")
+
+ACTING: Final = "alertscale_acting"
+ACTING_HELP: Final = "1 for the scaler that acts, 0 for one that stands by (on Swarm)"
+
+
+class Metrics:
+    """The scaler's metrics; the texts are what ``/metrics`` shows as help."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.replicas = Gauge(
+            "alertscale_replicas", "Replicas of a service, by state", (*_SERVICE, "state"), registry=registry
+        )
+        self.minimum = Gauge(
+            "alertscale_replicas_min",
+            "Lower bound; absent while the labels cannot be read",
+            _SERVICE,
+            registry=registry,
+        )
+        self.maximum = Gauge(
+            "alertscale_replicas_max",
+            "Upper bound; absent while the labels cannot be read",
+            _SERVICE,
+            registry=registry,
+        )
+        self.scale = Counter(
+            "alertscale_scale",
+            "Steps, by how they ended",
+            (*_SERVICE, "direction", "outcome"),
+            registry=registry,
+        )
+        self.decisions = Counter(
+            "alertscale_decisions", "Decisions, by reason", (*_SERVICE, "reason"), registry=registry
+        )
+        self.duration = Histogram(
+            "alertscale_scale_duration_seconds",
+            "Time of each phase of a step",
+            (*_SERVICE, "direction", "phase"),
+            buckets=_STEP_BUCKETS,
+            registry=registry,
+        )
+        self.signal_age = Gauge(
+            "alertscale_signal_age_seconds",
+            "Seconds since the Watchdog alert was last heard of; +Inf if never",
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "alertscale_reloads", "Changes of nginx's upstreams, by outcome", ("outcome",), registry=registry
+        )
+        self.webhooks = Counter(
+            "alertscale_webhooks", "Answers to Alertmanager, by status code", ("code",), registry=registry
+        )
+        self.alerts = Counter(
+            "alertscale_alerts", "Alerts received, by what became of them", ("result",), registry=registry
+        )
+        self.errors = Counter(
+            "alertscale_errors", "Failures that were survived, by reason", ("reason",), registry=registry
+        )
+        self.faults = Gauge(
+            "alertscale_label_faults", "Labels of a service that cannot be read", _SERVICE, registry=registry
+        )
+        self.engine_up = Gauge(
+            "alertscale_engine_up", "1 while the Docker Engine answers, else 0", registry=registry
+        )
+        self.engine_calls = Counter(
+            "alertscale_engine_calls", "Requests to the Docker Engine", registry=registry
+        )
+        self.acting = Gauge(ACTING, ACTING_HELP, registry=registry)
+        self.acting.set(1)
+        self.journal_up = Gauge(
+            "alertscale_journal_up", "1 while the journal can be written, else 0", registry=registry
+        )
+        self.tick = Histogram(
+            "alertscale_tick_seconds",
+            "Time of one pass of the loop",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+            registry=registry,
+        )
+        self._known: set[ServiceKey] = set()
+        self._bounded: set[ServiceKey] = set()
+
+    def forget_all_but(self, services: frozenset[ServiceKey]) -> None:
+        """Drop the gauges of services that are no longer there, so that no alert fires for them."""
+        for key in self._known - services:
+            self.forget_bounds(key)
+            self.faults.remove(*key)
+            for state in ReplicaState:
+                self.replicas.remove(*key, state)
+        self._known = set(services)
+
+    def set_bounds(self, key: ServiceKey, *, minimum: int, maximum: int) -> None:
+        """Show the bounds of a service."""
+        self.minimum.labels(*key).set(minimum)
+        self.maximum.labels(*key).set(maximum)
+        self._bounded.add(key)
+
+    def forget_bounds(self, key: ServiceKey) -> None:
+        """Show none: nobody knows those of a service whose labels cannot be read."""
+        if key in self._bounded:
+            self._bounded.remove(key)
+            self.minimum.remove(*key)
+            self.maximum.remove(*key)

@@ -1,0 +1,235 @@
+"""The history: what happened, in the journal, the log and the metrics at once."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from scaler.model.errors import AlertscaleError
+from scaler.model.reasons import AlertResult, DecisionReason, ErrorReason, EventKind, ReplicaState
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.model.view import NOT_ASKED, Readiness, View
+from scaler.policy.scaling import Decision
+from scaler.policy.signals import WATCHDOG, Verdict
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+
+log = structlog.get_logger()
+
+_REMEMBERED: Final = 10_000
+"""Alerts of which we know what was told last."""
+
+_LONGEST: Final = 500
+"""Characters of an alert's name, summary or label that the history keeps."""
+
+_MOST_LABELS: Final = 50
+
+_MOST_LINES: Final = 10
+"""Lines of the log for what is told at once; the history has all of it."""
+
+_HEAL_EVERY: Final = 2.0
+"""Seconds between two attempts at a journal that cannot be written."""
+
+
+class Recorder:
+    """Tells of what happens; a journal that cannot be written is logged and counted, never raised.
+
+    Args:
+        journal: the history.
+        metrics: counters and gauges.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, *, journal: Journal, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
+        self._decisions: dict[ServiceKey, Decision] = {}
+        self._told: dict[int, int] = {}
+        self._lost = 0
+        self._heal_at = -math.inf
+        self._lock = threading.Lock()
+
+    def tell(
+        self,
+        kind: EventKind,
+        reason: str,
+        text: str,
+        *,
+        service: ServiceKey = ("", ""),
+        detail: Mapping[str, object] | None = None,
+    ) -> None:
+        """Record one event."""
+        event = Event(
+            at=self._clock(), kind=kind, reason=reason, text=text, service=service, detail=detail or {}
+        )
+        self._tell_all((event,))
+
+    def _tell_all(self, events: Sequence[Event]) -> None:
+        for event in events[:_MOST_LINES]:
+            project, service = event.service
+            log.info(
+                event.text, kind=str(event.kind), reason=str(event.reason), project=project, service=service
+            )
+        if len(events) > _MOST_LINES:
+            log.info("and more: see the history", kind=str(event.kind), more=len(events) - _MOST_LINES)
+        try:
+            self._journal.record(*events)
+        except AlertscaleError as error:
+            self._lost += len(events)
+            self.survived("history", error)
+
+    def heal(self, *, now: float) -> bool:
+        """Try to write to a journal that failed; tell whether it can be written again just now.
+
+        Args:
+            now: seconds, monotonic.
+        """
+        healed = bool(self._journal.error) and now >= self._heal_at and self._write_again(now)
+        self._metrics.journal_up.set(0 if self._journal.error else 1)
+        return healed
+
+    def _write_again(self, now: float) -> bool:
+        self._heal_at = now + _HEAL_EVERY
+        lost = f"; {self._lost} entries of the history are lost" if self._lost else ""
+        event = Event(
+            at=self._clock(),
+            kind=EventKind.FAULT,
+            reason=ErrorReason.JOURNAL,
+            text=f"the journal could not be written and can be again{lost}",
+        )
+        try:
+            self._journal.recover(event)
+        except AlertscaleError as error:
+            self._metrics.errors.labels(error.reason).inc()
+            return False
+        self._lost = 0
+        log.info(event.text, kind=str(event.kind), reason=str(event.reason))
+        return True
+
+    def survived(self, where: str, error: AlertscaleError, *, traceback: bool = False) -> None:
+        """Count and log a failure after which we go on."""
+        self._metrics.errors.labels(error.reason).inc()
+        log.error("survived", where=where, reason=str(error.reason), error=str(error), exc_info=traceback)
+
+    def decision(self, key: ServiceKey, decision: Decision) -> None:
+        """Count a decision; record it when it differs from the one before."""
+        self._metrics.decisions.labels(*key, decision.reason).inc()
+        if decision.reason is DecisionReason.STEPPING:
+            return  # the step's own event tells it
+        before = self._decisions.get(key)
+        self._decisions[key] = decision
+        if before is not None and before.reason is decision.reason and decision.direction is None:
+            return
+        verb = f"{decision.direction} from {decision.replicas} to {decision.target}"
+        text = f"holding at {decision.replicas}" if decision.direction is None else verb
+        causes = f" ({', '.join(decision.resources)})" if decision.resources else ""
+        self.tell(
+            EventKind.DECISION,
+            decision.reason,
+            f"{text}: {decision.reason}{causes}",
+            service=key,
+            detail={"replicas": decision.replicas, "target": decision.target, "until": decision.until},
+        )
+
+    def alerts(self, judged: Iterable[tuple[Verdict, bool]]) -> None:
+        """Count the alerts of a notification; record at once those that do more than repeat what is known.
+
+        Args:
+            judged: what becomes of each, and whether that changed what fires.
+        """
+        at = self._clock()
+        told = []
+        for verdict, changed in judged:
+            self._metrics.alerts.labels(verdict.result).inc()
+            known = not changed if verdict.direction is not None else self._was_told(verdict)
+            if verdict.alert.name != WATCHDOG and not known:
+                told.append(_alert_event(verdict, at=at))
+        if told:
+            self._tell_all(told)
+
+    def _was_told(self, verdict: Verdict) -> bool:
+        """Whether the history has that already; an alert is sent again for as long as it fires."""
+        alert = verdict.alert
+        # Hashes, since an alert may be of any size.
+        key, state = hash(alert.key), hash((alert.firing, alert.starts_at, verdict.ignored))
+        with self._lock:
+            told = self._told.pop(key, None) == state
+            self._told[key] = state
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
+        return told
+
+    def out_of_memory(self, view: View, replica: str) -> None:
+        """Record that the kernel killed a process of a replica; of another container, nothing."""
+        for service in view.observation.services:
+            for found in service.replicas:
+                if found.id == replica:
+                    self._metrics.errors.labels(ErrorReason.OUT_OF_MEMORY).inc()
+                    text = (
+                        f"{found.name} ran out of memory: the kernel killed a process in it at its memory"
+                        " limit; raise the limit, or scale out earlier (HighMemory)"
+                    )
+                    self.tell(EventKind.REPLICA, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
+
+    def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
+        """Record labels that cannot be read, once for each change of them."""
+        for key, sentences in faults.items():
+            if self._faults.get(key) != sentences:
+                for sentence in sentences:
+                    self.tell(EventKind.FAULT, ErrorReason.LABELS, sentence, service=key)
+        self._faults = faults
+
+    def readiness(self, view: View, answers: Mapping[str, Readiness]) -> None:
+        """Record replicas that became ready or ceased to be."""
+        for service in view.observation.services:
+            for replica in service.replicas:
+                was = view.readiness.get(replica.id, NOT_ASKED)
+                now = answers.get(replica.id, NOT_ASKED)
+                if was.ready == now.ready or view.leaves(replica):
+                    continue
+                why = now.detail if replica.id in answers else f"it is {replica.status}"
+                word = "is ready" if now.ready else f"is not ready any more: {why}"
+                state = ReplicaState.READY if now.ready else ReplicaState.STARTING
+                self.tell(EventKind.REPLICA, state, f"{replica.name} {word}", service=service.key)
+
+    def gauges(self, view: View) -> None:
+        """Set the gauges of every service, and drop those of services that are gone."""
+        self._metrics.forget_all_but(frozenset(s.key for s in view.observation.services))
+        for service in view.observation.services:
+            states = [view.state(r) for r in service.replicas]
+            for state in ReplicaState:
+                self._metrics.replicas.labels(*service.key, state).set(states.count(state))
+            self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
+            limits = view.limits.get(service.key)
+            if limits is None:
+                self._metrics.forget_bounds(service.key)
+            else:
+                self._metrics.set_bounds(service.key, minimum=limits.minimum, maximum=limits.maximum)
+
+
+def _alert_event(verdict: Verdict, *, at: float) -> Event:
+    alert = verdict.alert
+    state = "firing" if alert.firing else "resolved"
+    summary = alert.annotations.get("summary", "")[:_LONGEST]
+    ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
+    return Event(
+        at=at,
+        kind=EventKind.ALERT,
+        reason=verdict.ignored or AlertResult.ACCEPTED,
+        text=f"{alert.name[:_LONGEST]} {state}{': ' if summary else ''}{summary}{ignored}",
+        service=verdict.service
+        or (alert.labels.get("project", "")[:_LONGEST], alert.labels.get("service", "")[:_LONGEST]),
+        detail={
+            "labels": {k[:_LONGEST]: v[:_LONGEST] for k, v in islice(alert.labels.items(), _MOST_LABELS)},
+            "state": state,
+            "url": alert.generator_url[: 4 * _LONGEST],
+        },
+    )

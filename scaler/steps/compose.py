@@ -1,0 +1,247 @@
+"""How a step is taken: one replica more, one replica fewer, each phase journalled before it begins."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from scaler.engines.contract import Containers
+from scaler.model.errors import AlertscaleError, StepError
+from scaler.model.labels import Limits
+from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
+from scaler.model.records import Order, Step
+from scaler.model.services import GONE, Fate
+from scaler.model.view import NOT_ASKED, View
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.state.world import World
+from scaler.steps.log import PhaseClock, StepLog, words
+
+log = structlog.get_logger()
+
+_LOOK_EVERY = 0.2
+_RETIRE_TIMEOUT = 30.0
+_MIB = 1024 * 1024
+_ASK_ENGINE_EVERY = 1.0
+_ENGINE_SETTLES = 2.0
+"""Seconds in which an engine that answers again has done what it was asked before and did not answer."""
+
+
+class Drain(Protocol):
+    """What a step down needs of the balancer."""
+
+    def old_workers(self, instance: str | None) -> frozenset[int]:
+        """The workers that may still carry requests to replicas that left."""
+
+
+class Stepper:
+    """Takes steps, each in the thread of its caller.
+
+    Args:
+        target: the engine.
+        balancer: nginx.
+        journal: where each phase is written first.
+        world: tells when a replica is ready or out of the traffic.
+        metrics: durations and outcomes.
+        wake: asks the loop for a pass at once.
+        stopping: set when the scaler ends; a step under way is left for the next start.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Containers,
+        balancer: Drain,
+        journal: Journal,
+        world: World,
+        metrics: Metrics,
+        wake: Callable[[], object],
+        stopping: threading.Event,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._target = target
+        self._balancer = balancer
+        self._world = world
+        self._metrics = metrics
+        self._wake = wake
+        self._stopping = stopping
+        self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
+
+    def take(self, order: Order) -> None:
+        """See :class:`scaler.steps.log.Steps`."""
+        up = order.direction is Direction.UP
+        step = self._log.begin(
+            order, phase=Phase.CREATE if up else Phase.DRAIN, replica=None if up else order.replica
+        )
+        self._run(step, order.limits, model=order.replica if up else "")
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        """Finish a step that an earlier process began; undo it when its replica was never made."""
+        found = self._target.find(service=step.service, number=step.number)
+        if found is None or (step.replica is not None and found != step.replica):
+            outcome = Outcome.DONE if step.direction is Direction.DOWN else Outcome.UNDONE
+            self._world.unmark_draining(step.replica or "")
+            self._end(step, outcome, "its replica is not there any more")
+            return
+        self._run(replace(step, replica=found), limits, model="")
+
+    def clear_away(self, replica: str) -> None:
+        """See :class:`scaler.steps.log.Steps`."""
+        self._target.remove(replica)
+
+    def _run(self, step: Step, limits: Limits, *, model: str) -> None:
+        clock = self._log.clock(step)
+        try:
+            if step.direction is Direction.UP:
+                self._up(clock, step, limits, model)
+            else:
+                self._down(clock, step, limits)
+        except AlertscaleError as error:
+            if error.reason is ErrorReason.STOPPING:
+                log.info("step left for the next start", **words(step), phase=clock.phase)
+                return
+            if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
+                # Whether it has done what it was asked last, or will yet, only the engine can tell.
+                self._metrics.errors.labels(error.reason).inc()
+                log.warning("step waits for the engine", **words(step), phase=clock.phase, error=str(error))
+                if self._await_engine(step):
+                    self.resume(replace(step, replica=clock.replica), limits)
+                return
+            self._failed(step, clock, error)
+            return
+        clock.end()
+        self._end(step, Outcome.DONE, "", clock.seconds)
+
+    def _await_engine(self, step: Step) -> bool:
+        """Wait until the engine answers and has settled; False when the scaler stops before."""
+        while not self._stopping.wait(_ASK_ENGINE_EVERY):
+            try:
+                self._target.find(service=step.service, number=step.number)
+            except AlertscaleError as error:
+                log.info("step still waits for the engine", **words(step), error=str(error))
+            else:
+                return not self._stopping.wait(_ENGINE_SETTLES)
+        return False
+
+    def _up(self, clock: PhaseClock, step: Step, limits: Limits, model: str) -> None:
+        replica = step.replica
+        if replica is None:
+            clock.enter(Phase.CREATE)
+            replica = self._target.create(model=model, number=step.number)
+        clock.enter(Phase.START, replica=replica)
+        self._target.start(replica)
+        clock.enter(Phase.READY)
+        self._wake()
+        self._await_traffic(replica, limits)
+
+    def _await_traffic(self, replica: str, limits: Limits) -> None:
+        def settled(view: View) -> bool:
+            seen = view.replica(replica)
+            return replica in view.serving or (seen is not None and seen.status in GONE)
+
+        self._wait(settled, limits.ready_timeout)
+        view = self._world.view
+        if replica in view.serving:
+            return
+        seen, readiness = view.replica(replica), view.readiness.get(replica, NOT_ASKED)
+        fate = self._target.fate(replica)
+        if fate is not None and (fate.restarts or (seen is not None and seen.status in GONE)):
+            raise _ended(fate)
+        within = f"within {limits.ready_timeout:g} s"
+        if readiness.ready:
+            raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
+        raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
+
+    def _down(self, clock: PhaseClock, step: Step, limits: Limits) -> None:
+        replica = step.replica or ""
+        clock.enter(Phase.DRAIN)
+        self._world.mark_draining(replica)
+        self._wake()
+        if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
+            raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
+        self._drain(limits.drain)
+        clock.enter(Phase.STOP)
+        self._target.stop(replica)
+        clock.enter(Phase.REMOVE)
+        self._target.remove(replica)
+        self._wake()
+        # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
+        self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+        self._world.unmark_draining(replica)
+
+    def _drain(self, longest: float) -> None:
+        instance = self._world.view.observation.balancer
+        running = instance.id if instance and instance.running else None
+        waiting = self._balancer.old_workers(running)
+        deadline = time.monotonic() + longest
+        while waiting and time.monotonic() < deadline:
+            if self._stopping.wait(_LOOK_EVERY):
+                raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+            waiting &= self._balancer.old_workers(running)
+
+    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
+        held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)
+        if self._stopping.is_set():
+            raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+        return held
+
+    def _failed(self, step: Step, clock: PhaseClock, error: AlertscaleError) -> None:
+        clock.end()
+        if error.reason is ErrorReason.MODEL_GONE:
+            # Others took it away after the decision: nothing is wrong with the service, nothing was made.
+            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", clock.seconds)
+            return
+        self._metrics.errors.labels(error.reason).inc()
+        if step.direction is Direction.DOWN:
+            self._world.unmark_draining(step.replica or "")
+        if error.reason is ErrorReason.JOURNAL:
+            # Nothing may be changed that cannot be journalled, and its replica may well serve.
+            log.error("step left until the journal can be written", **words(step), error=str(error))
+            return
+        made = clock.replica if step.direction is Direction.UP else None
+        if made is not None and not self._take_away(step, made):
+            # Not ended: it is resumed later, so that no container is left that nobody knows of.
+            return
+        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock.seconds)
+
+    def _take_away(self, step: Step, replica: str) -> bool:
+        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
+        try:
+            self._world.mark_draining(replica)
+            self._wake()
+            self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT)
+            self._target.discard(replica)
+            self._wake()
+            self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+        except AlertscaleError as error:
+            self._metrics.errors.labels(error.reason).inc()
+            log.warning("a replica that failed could not be removed", **words(step), error=str(error))
+            return False
+        finally:
+            self._world.unmark_draining(replica)
+        return True
+
+    def _end(
+        self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
+    ) -> None:
+        self._log.end(step, outcome, detail, seconds)
+        self._wake()
+
+
+def _ended(fate: Fate) -> StepError:
+    again = f" (started again {fate.restarts} times)" if fate.restarts else ""
+    if fate.out_of_memory:
+        limit = f" of {fate.memory_limit / _MIB:g} MiB" if fate.memory_limit else ""
+        return StepError(
+            f"out of memory before it was ready{again}: the kernel killed it at its memory limit{limit};"
+            " raise the limit, or let the service take less at its start",
+            reason=ErrorReason.OUT_OF_MEMORY,
+        )
+    code = "" if fate.exit_code is None else f", with code {fate.exit_code}"
+    return StepError(f"it exited before it was ready{again}{code}", reason=ErrorReason.REPLICA_EXITED)

@@ -1,0 +1,180 @@
+"""What is written of a step, whatever engine it is taken on: its phases, their times, its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from scaler.model.labels import Limits
+from scaler.model.reasons import EventKind, Outcome, Phase
+from scaler.model.records import Event, Order, Step
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+class Steps(Protocol):
+    """Takes steps, each in the thread of its caller."""
+
+    def take(self, order: Order) -> None:
+        """Take a step from its beginning to its end, done, failed or left for the next start."""
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        """Finish a step that an earlier process began, or undo it."""
+
+    def clear_away(self, replica: str) -> None:
+        """Remove a replica that is dead; gone is as good.
+
+        Raises:
+            TargetError: the engine did not comply.
+        """
+
+
+class StepLog:
+    """Writes down steps: in the journal, the metrics and the log at once.
+
+    Args:
+        journal: where each phase is written first.
+        metrics: durations and outcomes.
+        clock: seconds since the epoch.
+        monotonic: seconds, never set back.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._monotonic = monotonic
+
+    def begin(self, order: Order, *, phase: Phase, replica: str | None = None) -> Step:
+        """Write down that a step begins.
+
+        Raises:
+            JournalError: it cannot be written, and so must not be taken.
+        """
+        return self._journal.begin(
+            service=order.service,
+            direction=order.direction,
+            number=order.number,
+            why=order.why,
+            phase=phase,
+            now=self._clock(),
+            replica=replica,
+        )
+
+    def clock(self, step: Step) -> PhaseClock:
+        """Make the clock of a step's phases."""
+        return PhaseClock(
+            step=step,
+            journal=self._journal,
+            metrics=self._metrics,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
+
+    def end(
+        self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
+    ) -> None:
+        """Write down how a step ended.
+
+        Args:
+            step: the step.
+            outcome: how.
+            detail: why, if it was not done.
+            seconds: what each phase took.
+
+        Raises:
+            JournalError: it cannot be written: the step has not ended, and is taken up again.
+        """
+        now = self._clock()
+        project, service = step.service
+        # An end that cannot be written is none yet: the step is taken up again, and counted then.
+        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail)
+        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
+        text = f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else "")
+        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
+        self._journal.record(
+            Event(
+                at=now,
+                service=step.service,
+                kind=EventKind.STEP,
+                reason=outcome,
+                text=text,
+                detail={"why": step.why, "phases": phases, "number": step.number},
+            )
+        )
+        say = log.info if outcome is Outcome.DONE else log.warning
+        say("step", **words(step), outcome=outcome, detail=detail, phases=phases)
+
+
+class PhaseClock:
+    """Journals each phase before it begins, and times it; made by :meth:`StepLog.clock`.
+
+    Attributes:
+        phase: the one under way; None before the first.
+        replica: the engine's id of the step's replica; None before that is known.
+        seconds: what each phase that is over took.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        journal: Journal,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._step = step
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        self._monotonic = monotonic
+        self._begun = monotonic()
+        self.phase: Phase | None = None
+        self.replica: str | None = step.replica
+        self.seconds: dict[Phase, float] = {}
+
+    def enter(self, phase: Phase, *, replica: str | None = None) -> None:
+        """Write down that a phase begins, before anything of it is done.
+
+        Raises:
+            JournalError: it cannot be written, and so must not be done.
+        """
+        self.replica = replica or self.replica
+        self._journal.enter(self._step.id, phase=phase, now=self._clock(), replica=replica)
+        self.end()
+        self.phase = phase
+
+    def end(self) -> None:
+        """Take the time of the phase under way."""
+        now = self._monotonic()
+        if self.phase is not None:
+            took = now - self._begun
+            self.seconds[self.phase] = took
+            labels = (*self._step.service, self._step.direction, self.phase)
+            self._metrics.duration.labels(*labels).observe(took)
+        self._begun = now
+
+
+def words(step: Step) -> dict[str, object]:
+    """Name a step in the log."""
+    project, service = step.service
+    return {
+        "project": project,
+        "service": service,
+        "direction": str(step.direction),
+        "number": step.number,
+        "why": step.why,
+    }

@@ -1,0 +1,173 @@
+"""Runs steps, each in a thread of its own, and knows which services have one under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import structlog
+
+from scaler.model.errors import AlertscaleError
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction
+from scaler.model.records import Order, Step
+from scaler.model.services import Replica, Service, ServiceKey
+from scaler.policy.scaling import Decision
+from scaler.state.recorder import Recorder
+from scaler.state.world import World
+from scaler.steps.log import Steps
+
+log = structlog.get_logger()
+
+
+class Crew:
+    """Starts steps; used by the loop alone, but for the ends of its threads.
+
+    Args:
+        steps: takes a step.
+        world: where leaving replicas are marked.
+        recorder: told when a step's thread fails.
+        done: called when a step has ended.
+    """
+
+    def __init__(self, *, steps: Steps, world: World, recorder: Recorder, done: Callable[[], object]) -> None:
+        self._steps = steps
+        self._world = world
+        self._recorder = recorder
+        self._done = done
+        self._lock = threading.Lock()
+        self._prepared: dict[ServiceKey, str] = {}
+        self._threads: dict[ServiceKey, set[threading.Thread]] = {}
+
+    def stepping(self, key: ServiceKey) -> bool:
+        """Whether a step of that service is under way."""
+        with self._lock:
+            return bool(self._threads.get(key))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step of any service is under way; for any thread."""
+        with self._lock:
+            return any(self._threads.values())
+
+    def act(
+        self,
+        service: Service,
+        counted: tuple[Replica, ...],
+        decision: Decision,
+        limits: Limits,
+        *,
+        retiring: tuple[Replica, ...] = (),
+    ) -> None:
+        """Start the steps that lead from the counted replicas to the decision's target.
+
+        Args:
+            service: whose.
+            counted: those that the decision counted.
+            decision: the step.
+            limits: of the service.
+            retiring: those that a retirement takes; otherwise the highest numbers go.
+        """
+        for order in _orders(service, counted, decision, limits, retiring):
+            self._spawn(service.key, partial(self._steps.take, order))
+
+    def prepare(self, services: Iterable[Service], learn: Callable[..., None]) -> None:
+        """Have the target learn what a copy takes, once for each version of a service, aside.
+
+        Args:
+            services: those that may grow.
+            learn: the target's, by the keyword ``model``.
+        """
+        for service in services:
+            running = [r for r in service.replicas if r.status == "running"]
+            if not running or self._prepared.get(service.key) == running[-1].version:
+                continue
+            self._prepared[service.key] = running[-1].version
+            threading.Thread(
+                target=self._learn, args=(learn, running[-1]), name=f"prepare {service.key[1]}", daemon=True
+            ).start()
+
+    def _learn(self, learn: Callable[..., None], model: Replica) -> None:
+        try:
+            learn(model=model.id)
+        except AlertscaleError as error:  # create learns it itself then
+            self._recorder.survived("prepare", error)
+
+    def claim(self, steps: tuple[Step, ...]) -> None:
+        """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
+        for step in steps:
+            if step.direction is Direction.DOWN and step.replica:
+                self._world.mark_draining(step.replica)
+
+    def resume(self, unfinished: Callable[[], tuple[Step, ...]]) -> None:
+        """Finish steps that were left unfinished, by an earlier run or by this one.
+
+        Args:
+            unfinished: reads the journal's; those of a service with a step under way are left to it.
+        """
+        with self._lock:
+            # Before the journal is read: a step that ends in between must not be taken for one left over.
+            busy = {key for key, threads in self._threads.items() if threads}
+        for step in unfinished():
+            if step.service in busy:
+                continue
+            log.info("step is resumed", service=step.service[1], phase=str(step.phase))
+            limits = self._world.view.limits.get(step.service, Limits())
+            self._spawn(step.service, partial(self._steps.resume, step, limits))
+
+    def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
+        with self._lock:
+            self._threads.setdefault(key, set()).add(thread)
+        thread.start()
+
+    def _run(self, key: ServiceKey, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except AlertscaleError as error:
+            self._recorder.survived("step", error)
+        except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
+            self._recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
+        finally:
+            with self._lock:
+                self._threads[key].discard(threading.current_thread())
+            self._done()
+
+
+def _orders(
+    service: Service,
+    counted: tuple[Replica, ...],
+    decision: Decision,
+    limits: Limits,
+    retiring: tuple[Replica, ...],
+) -> list[Order]:
+    """One for each replica; one for all where the engine keeps a count."""
+    difference = decision.target - decision.replicas
+    order = partial(
+        Order,
+        service=service.key,
+        direction=Direction.UP if difference > 0 else Direction.DOWN,
+        why=decision.reason,
+        limits=limits,
+    )
+    if service.kept is not None:
+        number = max(decision.replicas, decision.target)
+        return [order(number=number, replica="", kept=service.kept, count=decision.target)]
+    if difference > 0:
+        named = _additions(service, counted, difference)
+    else:
+        named = _removals(retiring if decision.reason is DecisionReason.RETIRE else counted, -difference)
+    return [order(number=number, replica=replica) for number, replica in named]
+
+
+def _additions(service: Service, counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
+    """Numbers above the highest, dead replicas' included, each with the newest running one as model."""
+    highest = max(r.number for r in service.replicas)
+    model = ([r for r in counted if r.status == "running"] or list(counted))[-1]
+    return [(number, model.id) for number in range(highest + 1, highest + 1 + count)]
+
+
+def _removals(counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
+    leaving = sorted(counted, key=lambda r: r.number, reverse=True)[:count]
+    return [(r.number, r.id) for r in leaving]

@@ -1,0 +1,241 @@
+"""Whether a replica can serve: an HTTP path, Docker's health check, or a TCP connect.
+
+A new replica is asked every tenth of a second, since every tenth counts; one that serves is asked
+every few seconds and is taken out only after several failures in a row, since an overloaded replica
+answers late and taking it out would overload the others.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, ParamSpec, TypeVar
+
+from scaler.model.labels import Limits
+from scaler.model.services import Health, Replica
+from scaler.model.view import NOT_ASKED, Readiness
+
+ASK_NEW_EVERY: Final = 0.1
+ASK_READY_EVERY: Final = 5.0
+TIMEOUT: Final = 2.0
+FAILURES: Final = 3
+"""So many failures in a row make a ready replica unready."""
+
+_SHOWN: Final = 120
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    """The ways to ask."""
+
+    HTTP = "http"
+    HEALTH = "health"
+    TCP = "tcp"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """How one replica is asked.
+
+    Attributes:
+        kind: the way.
+        address: of the replica; empty for ``health`` and ``none``.
+        port: of the replica; 0 for ``health`` and ``none``.
+        path: for ``http``.
+        passed: for ``health``, what Docker says now.
+        detail: why there is no answer, for ``health`` and ``none``.
+    """
+
+    kind: Kind
+    address: str = ""
+    port: int = 0
+    path: str = ""
+    passed: bool = False
+    detail: str = ""
+
+
+def serving_port(replica: Replica, limits: Limits) -> int | None:
+    """Where a replica serves: ``alertscale.port``, else the one port that it exposes, else None."""
+    if limits.port is not None:
+        return limits.port
+    return replica.ports[0] if len(replica.ports) == 1 else None
+
+
+def address_on(replica: Replica, networks: frozenset[str] | None) -> str | None:
+    """Return a replica's address on one of these networks (any, for None); None if it has none there."""
+    shared = sorted(n for n in replica.addresses if networks is None or n in networks)
+    return replica.addresses[shared[0]] if shared else None
+
+
+def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | None) -> Check:
+    """Choose how to ask a replica.
+
+    Args:
+        replica: the replica.
+        limits: of its service.
+        networks: those that we are on; None when we reach all of them (on the host itself).
+    """
+    if limits.ready is None and replica.health is not Health.NONE:
+        return Check(
+            kind=Kind.HEALTH,
+            passed=replica.health is Health.HEALTHY,
+            detail=f"Docker's health check says {replica.health}",
+        )
+    port = serving_port(replica, limits)
+    if port is None:
+        exposed = ", ".join(map(str, replica.ports)) or "none"
+        return Check(
+            kind=Kind.NONE,
+            detail=f"it exposes {exposed}, not one port; give the service the label alertscale.port",
+        )
+    address = address_on(replica, networks)
+    if address is None:
+        return Check(
+            kind=Kind.NONE,
+            detail=f"it is on {', '.join(sorted(replica.addresses)) or 'no network'}, and the scaler is not;"
+            " put the service on a network with alertscale's nginx, or give it a health check",
+        )
+    if limits.ready is None:
+        return Check(kind=Kind.TCP, address=address, port=port)
+    return Check(kind=Kind.HTTP, address=address, port=port, path=limits.ready)
+
+
+def ask(check: Check) -> Readiness:
+    """Ask one replica over the network, for at most ``TIMEOUT`` seconds a read; never raises."""
+    where = f"{check.address}:{check.port}"
+    try:
+        if check.kind is Kind.TCP:
+            socket.create_connection((check.address, check.port), timeout=TIMEOUT).close()
+            return Readiness(ready=True)
+        connection = http.client.HTTPConnection(check.address, check.port, timeout=TIMEOUT)
+        try:
+            connection.request("GET", check.path, headers={"User-Agent": "alertscale", "Connection": "close"})
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return Readiness(ready=False, detail=f"{where}{check.path}: {str(error)[:_SHOWN]}")
+    good = http.client.OK <= status < http.client.MULTIPLE_CHOICES
+    return Readiness(ready=good, detail="" if good else f"{where}{check.path} answers {status}, not 2xx")
+
+
+class OwnThread(Executor):
+    """Runs each call in a thread of its own, so that none waits for the end of another.
+
+    A pool has a queue: a hundred replicas that fall silent at once, for ``TIMEOUT`` seconds each, would keep
+    eight threads busy for 25 s, and the one new replica that is ready would stand behind them.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """See :class:`concurrent.futures.Executor`."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=run, name="ask", daemon=True).start()
+        return future
+
+
+@dataclass(kw_only=True)
+class _Record:
+    check: Check
+    readiness: Readiness = NOT_ASKED
+    failures: int = 0
+    due: float = 0.0
+    pending: Future[Readiness] | None = None
+
+
+class Prober:
+    """Asks all replicas, each in its own rhythm, without holding up the caller.
+
+    Used by one thread; :meth:`forget` may be called from another.
+
+    Args:
+        executor: runs the questions; :class:`OwnThread`, or another in tests.
+        asker: asks one replica; :func:`ask`, or another in tests.
+        wake: called, from a thread of the executor, when an answer is there.
+    """
+
+    def __init__(
+        self,
+        *,
+        executor: Executor,
+        wake: Callable[[], object],
+        asker: Callable[[Check], Readiness] = ask,
+    ) -> None:
+        self._executor = executor
+        self._wake = wake
+        self._ask = asker
+        self._lock = threading.Lock()
+        self._records: dict[str, _Record] = {}
+
+    def forget(self, replica: str) -> None:
+        """Start anew with a replica: it died or was started."""
+        with self._lock:
+            self._records.pop(replica, None)
+
+    def update(self, checks: Mapping[str, Check], *, now: float) -> Mapping[str, Readiness]:
+        """Take in the answers that are there and ask whoever is due.
+
+        Args:
+            checks: replica id to how it is asked; all others are forgotten.
+            now: seconds, monotonic.
+
+        Returns:
+            What is known now, for each of ``checks``.
+        """
+        with self._lock:
+            for gone in self._records.keys() - checks.keys():
+                del self._records[gone]
+            return {replica: self._turn(replica, check, now) for replica, check in checks.items()}
+
+    def next_due(self) -> float | None:
+        """When the next question is due, seconds, monotonic; None when nobody is asked."""
+        with self._lock:
+            waiting = [r.due for r in self._records.values() if r.pending is None and _asks(r.check)]
+        return min(waiting, default=None)
+
+    def _turn(self, replica: str, check: Check, now: float) -> Readiness:
+        record = self._records.get(replica)
+        if record is None or (record.check != check and _asks(check)):
+            record = self._records[replica] = _Record(check=check)
+        record.check = check
+        if not _asks(check):
+            record.readiness = Readiness(ready=check.passed, detail="" if check.passed else check.detail)
+            return record.readiness
+        if record.pending is not None and record.pending.done():
+            self._take(record, record.pending.result(), now)
+        if record.pending is None and now >= record.due:
+            record.pending = self._executor.submit(self._ask, check)
+            record.pending.add_done_callback(lambda _future: self._wake())
+        return record.readiness
+
+    def _take(self, record: _Record, answer: Readiness, now: float) -> None:
+        record.pending = None
+        record.failures = 0 if answer.ready else record.failures + 1
+        if answer.ready or not record.readiness.ready or record.failures >= FAILURES:
+            record.readiness = answer
+        record.due = now + (ASK_READY_EVERY if answer.ready else _pause_after(record))
+
+
+def _pause_after(record: _Record) -> float:
+    # A replica that serves and failed once is asked again soon, but not ten times a second.
+    return 1.0 if record.readiness.ready else ASK_NEW_EVERY
+
+
+def _asks(check: Check) -> bool:
+    return check.kind in {Kind.HTTP, Kind.TCP}

@@ -1,0 +1,1 @@
+"""The webhook, the API and the status page."""

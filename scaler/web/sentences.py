@@ -1,0 +1,66 @@
+"""The decision in force, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from scaler.loop.views import ServiceView
+from scaler.model.reasons import DecisionReason, Direction
+from scaler.policy.scaling import Decision
+
+_TEXTS: Final[Mapping[DecisionReason, str]] = {
+    DecisionReason.PAUSED: "steps are paused",
+    DecisionReason.RETIRE: "a deploy takes away the replicas of another version",
+    DecisionReason.DEPLOYING: "a new version is being deployed",
+    DecisionReason.STOPPED: "somebody stopped the service",
+    DecisionReason.STEPPING: "a step is under way",
+    DecisionReason.BACKOFF: "a replica failed or was stopped lately; the next try is",
+    DecisionReason.JOURNAL: "the journal cannot be written, so nothing may change",
+    DecisionReason.BELOW_MIN: "there are fewer replicas than alertscale.min",
+    DecisionReason.ABOVE_MAX: "there are more replicas than alertscale.max",
+    DecisionReason.MANUAL: "a person asked for it",
+    DecisionReason.ALERT_UP: "{alerts}",
+    DecisionReason.RESTORE: "{alerts}, and somebody else had set the count back",
+    DecisionReason.AT_MAX: "{alerts}, but alertscale.max is reached",
+    DecisionReason.UP_COOLDOWN: "{alerts}; the up cooldown ends",
+    DecisionReason.ALERT_DOWN: "{alerts}",
+    DecisionReason.AT_MIN: "{alerts}, but alertscale.min is reached",
+    DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
+    DecisionReason.BLIND: "the scaler is blind: alerts do not reach it, so nothing is removed",
+    DecisionReason.NOT_ALL_LOW: "not everything is low: {resources} would have to be, too",
+    DecisionReason.STEADY: "no alert asks for a step",
+}
+_UP: Final = frozenset({"alert_up", "restore", "at_max", "up_cooldown"})
+
+
+def sentence(view: ServiceView) -> str:
+    """Say what is decided for a service and why.
+
+    Returns:
+        A sentence without its full stop, which "in 4 s" can follow when the decision has an ``until``;
+        empty while nothing has been decided.
+    """
+    decision = view.decision
+    if decision is None:
+        return ""
+    if decision.direction is None:
+        what = f"Holding at {decision.replicas}"
+    else:
+        what = f"Going {decision.direction} from {decision.replicas} to {decision.target}"
+    why = _TEXTS[decision.reason].format(
+        alerts=_alerts(view, decision), resources=" and ".join(decision.resources) or "every resource"
+    )
+    return f"{what}: {why}"
+
+
+def _alerts(view: ServiceView, decision: Decision) -> str:
+    direction = Direction.UP if decision.reason in _UP else Direction.DOWN
+    names = [
+        s.alert.name
+        for s in view.signals
+        if s.direction is direction and s.resource in decision.resources and s.alert.name
+    ]
+    # The same alert may fire for several resources, and may be gone a moment after the decision.
+    told = " and ".join(dict.fromkeys(names)) or f"the alert for {' and '.join(decision.resources)}"
+    return f"{told} {'fires' if len(set(names)) <= 1 else 'fire'}"

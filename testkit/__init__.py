@@ -1,0 +1,1 @@
+"""A running stack, its load and its faults, for tests and benchmarks."""

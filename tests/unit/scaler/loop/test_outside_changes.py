@@ -1,0 +1,202 @@
+"""What others do to replicas: what is remembered of it, and for how long."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scaler.loop.outside_changes import Outside
+from scaler.model.services import Kept, Observation, Replica, Service
+from scaler.state.clocks import Anchors
+from scaler.state.journal import Journal
+from scaler.state.world import World
+
+WEB = ("shop", "web")
+
+
+class Watched:
+    """``Outside`` with a clock that stands; what it is told is a list of running numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.now = 0.0
+        self.wall = 1_790_000_000.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Start anew, as a new process would."""
+        self.world = World()
+        self.journal = Journal(path=self.path)
+        anchors = Anchors(clock=self.clock, monotonic=lambda: self.now)
+        self.outside = Outside(world=self.world, journal=self.journal, clock=self.clock, anchors=anchors)
+
+    def clock(self) -> float:
+        return self.wall + self.now
+
+    def sees(self, *numbers: int, dead: tuple[int, ...] = (), kept: Kept | None = None) -> Service:
+        states = dict.fromkeys(numbers, "running") | dict.fromkeys(dead, "exited")
+        replicas = tuple(
+            Replica(id=f"id-{n}", name=f"shop-web-{n}", number=n, status=s) for n, s in sorted(states.items())
+        )
+        service = Service(key=WEB, replicas=replicas, kept=kept)
+        observation = Observation(services=(service,))
+        self.world.update(observation=observation)
+        self.outside.note(observation, now=self.now)
+        return service
+
+    def former(self) -> int | None:
+        return self.outside.former(WEB, now=self.now)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path / "journal.sqlite")
+    yield made
+    made.journal.close()
+
+
+def test_a_count_that_others_set_back_is_remembered_for_a_minute(watched: Watched) -> None:
+    watched.sees(1, 2, 3, 4)
+    assert watched.former() is None
+    watched.sees(1)
+    watched.now = 59
+    assert watched.former() == 4
+    watched.now = 60
+    assert watched.former() is None
+
+
+def test_replicas_that_go_one_after_the_other_add_up(watched: Watched) -> None:
+    for left in ((1, 2, 3, 4), (1, 2, 3), (1, 2), (1,)):
+        watched.sees(*left)
+        watched.now += 10
+    assert watched.former() == 4
+
+
+def test_replicas_that_were_made_anew_under_other_ids_are_no_longer_the_former_ones(watched: Watched) -> None:
+    watched.sees(1, 2, 3)
+    watched.sees(7)
+    assert watched.former() == 3
+
+
+def test_a_count_that_is_there_again_is_forgotten(watched: Watched) -> None:
+    watched.sees(1, 2, 3)
+    watched.sees(1)
+    watched.sees(1, 4)
+    assert watched.former() == 3
+    watched.sees(1, 4, 5)
+    assert watched.former() is None
+    watched.begin()
+    watched.sees(1, 4, 5)
+    assert watched.former() is None
+
+
+def test_a_step_down_of_ours_forgets_what_others_took(watched: Watched) -> None:
+    """A person who has ordered fewer since is not to get the former count back at the next alert."""
+    watched.sees(1, 2, 3, 4)
+    watched.sees(1, 2)
+    assert watched.former() == 4
+    watched.world.mark_draining("id-2")
+    watched.sees(1, 2)
+    assert watched.former() is None
+
+
+def test_a_replica_that_we_take_away_ourselves_is_none_that_others_took(watched: Watched) -> None:
+    watched.sees(1, 2)
+    watched.world.mark_draining("id-2")
+    watched.sees(1, 2)
+    watched.sees(1)
+    watched.world.unmark_draining("id-2")
+    watched.sees(1)
+    assert watched.former() is None
+
+
+@pytest.mark.parametrize(("absent", "former"), [(5.0, 3), (599.0, 3), (601.0, None)])
+def test_a_scaler_that_was_away_knows_what_there_was_for_ten_minutes(
+    watched: Watched, absent: float, former: int | None
+) -> None:
+    watched.sees(1, 2, 3)
+    watched.journal.close()
+    watched.now = absent
+    watched.begin()
+    watched.sees(1)
+    assert watched.former() == former
+
+
+def test_a_scaler_that_was_replaced_in_the_middle_knows_it_still(watched: Watched) -> None:
+    watched.sees(1, 2, 3)
+    watched.sees(1)
+    watched.journal.close()
+    watched.begin()
+    watched.sees(1)
+    assert watched.former() == 3
+
+
+def test_it_is_written_that_the_replicas_still_stand(watched: Watched) -> None:
+    watched.sees(1, 2, 3)
+    watched.now = 3600
+    watched.sees(1, 2, 3)
+    watched.journal.close()
+    watched.now = 3700
+    watched.begin()
+    watched.sees(1)
+    assert watched.former() == 3
+
+
+@pytest.mark.parametrize("by", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_changes_nothing(watched: Watched, by: float) -> None:
+    watched.sees(1, 2)
+    watched.sees(1)
+    assert watched.former() == 2
+    watched.wall += by
+    watched.now = 59
+    watched.sees(1)
+    assert watched.former() == 2
+    watched.now = 60
+    assert watched.former() is None
+
+
+def test_one_that_was_asked_to_stop_counts_no_more_and_settles_for_three_seconds(watched: Watched) -> None:
+    service = watched.sees(1, 2)
+    assert watched.outside.settles_at(service) is None
+    watched.now = 5
+    watched.outside.asked_to_stop("id-2", now=watched.now)
+    assert [r.number for r in watched.world.view.counted(service)] == [1]
+    assert watched.outside.settles_at(service) == 8
+
+
+def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
+    service = watched.sees(1, 2)
+    watched.outside.asked_to_stop("id-2", now=0)
+    watched.outside.started("id-2")
+    assert len(watched.world.view.counted(service)) == 2
+    assert watched.outside.settles_at(service) is None
+
+
+@pytest.mark.parametrize(("later", "counted"), [(59.0, 1), (60.0, 2)])
+def test_one_that_does_not_stop_within_a_minute_counts_again(
+    watched: Watched, later: float, counted: int
+) -> None:
+    watched.sees(1, 2)
+    watched.outside.asked_to_stop("id-2", now=0)
+    watched.now = later
+    service = watched.sees(1, 2)
+    assert len(watched.world.view.counted(service)) == counted
+
+
+def test_the_dead_are_known_for_as_long_as_they_are_there(watched: Watched) -> None:
+    watched.sees(1, dead=(2,))
+    watched.now = 7
+    watched.sees(1, dead=(2,))
+    assert watched.outside.dead_for("id-2", now=9) == 9
+    assert watched.outside.dead_for("id-1", now=9) == 0
+    watched.sees(1)
+    assert watched.outside.dead_for("id-2", now=9) == 0
+
+
+def test_where_the_engine_keeps_the_count_replicas_that_go_are_nobodys_doing(watched: Watched) -> None:
+    """They move to other nodes; and a count that was changed by hand is meant."""
+    kept = Kept(id="s", count=4, version=9, changed_at=1.0, updating=False, labels={})
+    watched.sees(1, 2, 3, 4, kept=kept)
+    watched.sees(1, kept=kept)
+    assert watched.former() is None
+    assert watched.journal.standing(WEB).replicas == frozenset()

@@ -1,0 +1,517 @@
+"""The rules of decide() as a table, then its invariants over all inputs and over whole runs."""
+
+import itertools
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, Pause
+from scaler.policy.scaling import Decision, Demand, State, decide, held_directions
+
+NOW = 1000.0
+UP, DOWN = Direction.UP, Direction.DOWN
+LIMITS = Limits(minimum=2, maximum=5, cooldown_up=10, cooldown_down=60)
+
+NOTHING = Demand()
+HIGH_CPU = Demand(up=frozenset({"cpu"}))
+HIGH_BOTH = Demand(up=frozenset({"memory", "cpu"}))
+LOW_CPU = Demand(down=frozenset({"cpu"}))
+LOW_BOTH = Demand(down=frozenset({"cpu", "memory"}))
+HIGH_CPU_LOW_BOTH = Demand(up=frozenset({"cpu"}), down=frozenset({"cpu", "memory"}))
+BLIND = Demand(watched=False)
+BLIND_HIGH = Demand(up=frozenset({"cpu"}), watched=False)
+BLIND_LOW = Demand(down=frozenset({"cpu", "memory"}), watched=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: what is given on the left, what is decided on the right."""
+
+    n: int = 3
+    demand: Demand = NOTHING
+    versions: int = 1
+    last_change: float | None = None
+    retry_at: float | None = None
+    pause: Pause = Pause.NONE
+    wanted: int | None = None
+    stepping: bool = False
+    former: int | None = None
+    writable: bool = True
+    retiring: int = 0
+    limits: Limits = LIMITS
+    target: int
+    reason: DecisionReason
+    until: float | None = None
+    resources: tuple[str, ...] = ()
+
+    def decide(self) -> Decision:
+        state = State(
+            replicas=self.n,
+            versions=self.versions,
+            last_change=self.last_change,
+            retry_at=self.retry_at,
+            pause=self.pause,
+            wanted=self.wanted,
+            stepping=self.stepping,
+            former=self.former,
+            writable=self.writable,
+            retiring=self.retiring,
+        )
+        return decide(state=state, demand=self.demand, limits=self.limits, now=NOW)
+
+
+R = DecisionReason
+CPU, MEMORY, BOTH = ("cpu",), ("memory",), ("cpu", "memory")
+STEP_3 = replace(LIMITS, step=3)
+
+RULE_1 = {
+    "paused by the API: hold": Row(demand=HIGH_CPU, pause=Pause.ALL, target=3, reason=R.PAUSED),
+    "paused by the label: hold": Row(
+        demand=HIGH_CPU, limits=replace(LIMITS, pause=Pause.ALL), target=3, reason=R.PAUSED
+    ),
+    "up held: no step up": Row(demand=HIGH_CPU, pause=Pause.UP, target=3, reason=R.PAUSED, resources=CPU),
+    "up held: a step down still": Row(
+        demand=LOW_BOTH, pause=Pause.UP, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "down held: no step down": Row(
+        demand=LOW_BOTH, pause=Pause.DOWN, target=3, reason=R.PAUSED, resources=BOTH
+    ),
+    "down held: a step up still": Row(
+        demand=HIGH_CPU, pause=Pause.DOWN, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "up held by the label, down by the API: nothing": Row(
+        demand=HIGH_CPU,
+        pause=Pause.DOWN,
+        limits=replace(LIMITS, pause=Pause.UP),
+        target=3,
+        reason=R.PAUSED,
+    ),
+    "pause beats the bounds": Row(n=1, pause=Pause.ALL, target=1, reason=R.PAUSED),
+    "up held beats the lower bound": Row(n=1, pause=Pause.UP, target=1, reason=R.PAUSED),
+    "pause beats an order by hand": Row(wanted=5, pause=Pause.ALL, target=3, reason=R.PAUSED),
+    "a step under way: hold": Row(demand=HIGH_CPU, stepping=True, target=3, reason=R.STEPPING),
+    "a step under way beats the bounds": Row(n=1, stepping=True, target=1, reason=R.STEPPING),
+    "nothing up that cannot be journalled": Row(
+        demand=HIGH_CPU, writable=False, target=3, reason=R.JOURNAL, resources=CPU
+    ),
+    "nothing down that cannot be journalled": Row(n=6, writable=False, target=6, reason=R.JOURNAL),
+    "nothing to journal": Row(writable=False, target=3, reason=R.STEADY),
+    "stopped by hand: nothing is started": Row(n=0, demand=HIGH_CPU, target=0, reason=R.STOPPED),
+    "retiring while others stay: all of them at once": Row(
+        n=8, versions=2, retiring=4, target=4, reason=R.RETIRE
+    ),
+    "retiring: past max, whatever the step is": Row(n=6, retiring=3, target=3, reason=R.RETIRE),
+    "retiring beats a pause": Row(n=4, versions=2, retiring=2, pause=Pause.ALL, target=2, reason=R.RETIRE),
+    "retiring waits for a step under way": Row(n=4, retiring=2, stepping=True, target=4, reason=R.STEPPING),
+    "retiring cannot be journalled": Row(n=4, retiring=2, writable=False, target=4, reason=R.JOURNAL),
+    "retiring never takes the last": Row(n=2, versions=2, retiring=2, target=2, reason=R.DEPLOYING),
+    "being deployed: hold": Row(demand=HIGH_CPU, versions=2, target=3, reason=R.DEPLOYING),
+    "being deployed beats the bounds": Row(n=1, versions=2, target=1, reason=R.DEPLOYING),
+}
+
+RULE_2 = {
+    "below min: up at once": Row(n=1, target=2, reason=R.BELOW_MIN),
+    "below min: whatever the cooldown": Row(n=1, last_change=NOW - 1, target=2, reason=R.BELOW_MIN),
+    "below min: whatever asks for fewer": Row(n=1, demand=LOW_BOTH, target=2, reason=R.BELOW_MIN),
+    "below min: one step at a time": Row(
+        n=1, limits=replace(LIMITS, minimum=4), target=2, reason=R.BELOW_MIN
+    ),
+    "below min: never past it": Row(n=1, limits=STEP_3, target=2, reason=R.BELOW_MIN),
+    "below min: but not while the last ones failed": Row(
+        n=1, retry_at=NOW + 7, target=1, reason=R.BACKOFF, until=NOW + 7
+    ),
+    "above max: down at once": Row(n=6, last_change=NOW - 1, target=5, reason=R.ABOVE_MAX),
+    "above max: whatever asks for more": Row(n=6, demand=HIGH_CPU, target=5, reason=R.ABOVE_MAX),
+    "above max: even when blind": Row(n=6, demand=BLIND, target=5, reason=R.ABOVE_MAX),
+    "above max: one step at a time": Row(n=9, target=8, reason=R.ABOVE_MAX),
+    "above max: never past it": Row(n=6, limits=STEP_3, target=5, reason=R.ABOVE_MAX),
+}
+
+BY_HAND = {
+    "ordered up: at once": Row(n=3, wanted=5, last_change=NOW, target=4, reason=R.MANUAL),
+    "ordered down: at once": Row(n=5, wanted=3, last_change=NOW, target=4, reason=R.MANUAL),
+    "ordered: alerts wait": Row(n=5, wanted=3, demand=HIGH_CPU, target=4, reason=R.MANUAL),
+    "ordered beyond max: to max": Row(n=4, wanted=50, target=5, reason=R.MANUAL),
+    "ordered below min: to min": Row(n=3, wanted=1, target=2, reason=R.MANUAL),
+    "ordered and reached: alerts again": Row(
+        n=3, wanted=3, demand=HIGH_CPU, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "ordered up while the last ones failed: wait": Row(
+        wanted=5, retry_at=NOW + 1, target=3, reason=R.BACKOFF, until=NOW + 1
+    ),
+    "ordered down while the last ones failed: at once": Row(
+        wanted=2, retry_at=NOW + 1, target=2, reason=R.MANUAL
+    ),
+}
+
+RULE_3 = {
+    "an up alert: one step": Row(demand=HIGH_CPU, target=4, reason=R.ALERT_UP, resources=CPU),
+    "two up alerts: one step": Row(demand=HIGH_BOTH, target=4, reason=R.ALERT_UP, resources=BOTH),
+    "a wider step": Row(n=2, demand=HIGH_CPU, limits=STEP_3, target=5, reason=R.ALERT_UP, resources=CPU),
+    "a wider step: never past max": Row(
+        n=4, demand=HIGH_CPU, limits=STEP_3, target=5, reason=R.ALERT_UP, resources=CPU
+    ),
+    "at max: hold": Row(n=5, demand=HIGH_CPU, target=5, reason=R.AT_MAX, resources=CPU),
+    "at max beats the cooldown": Row(
+        n=5, demand=HIGH_CPU, last_change=NOW, target=5, reason=R.AT_MAX, resources=CPU
+    ),
+    "in the up cooldown: hold until its end": Row(
+        demand=HIGH_CPU, last_change=NOW - 9, target=3, reason=R.UP_COOLDOWN, until=NOW + 1, resources=CPU
+    ),
+    "at the end of the up cooldown: step": Row(
+        demand=HIGH_CPU, last_change=NOW - 10, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "up beats down": Row(demand=HIGH_CPU_LOW_BOTH, target=4, reason=R.ALERT_UP, resources=CPU),
+    "up beats down at max": Row(n=5, demand=HIGH_CPU_LOW_BOTH, target=5, reason=R.AT_MAX, resources=CPU),
+    "up beats down in the cooldown": Row(
+        demand=HIGH_CPU_LOW_BOTH,
+        last_change=NOW,
+        target=3,
+        reason=R.UP_COOLDOWN,
+        until=NOW + 10,
+        resources=CPU,
+    ),
+    "set back to min by others: back to the former count at once, whatever step and cooldown": Row(
+        n=2, demand=HIGH_CPU, former=4, last_change=NOW, target=4, reason=R.RESTORE, resources=CPU
+    ),
+    "set back from above max: to max": Row(
+        n=2, demand=HIGH_CPU, former=9, target=5, reason=R.RESTORE, resources=CPU
+    ),
+    "set back, but the load does not need it: hold": Row(n=2, former=4, target=2, reason=R.STEADY),
+    "set back to a count above min, which a person chose: one step": Row(
+        demand=HIGH_CPU, former=5, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "set back while others are still being stopped: wait": Row(
+        n=2,
+        demand=HIGH_CPU,
+        former=4,
+        retry_at=NOW + 3,
+        target=2,
+        reason=R.BACKOFF,
+        until=NOW + 3,
+        resources=CPU,
+    ),
+    "up needs no Watchdog": Row(demand=BLIND_HIGH, target=4, reason=R.ALERT_UP, resources=CPU),
+    "up while the last ones failed: wait": Row(
+        demand=HIGH_CPU, retry_at=NOW + 20, target=3, reason=R.BACKOFF, until=NOW + 20, resources=CPU
+    ),
+    "up when that wait is over": Row(
+        demand=HIGH_CPU, retry_at=NOW, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+}
+
+RULE_4 = {
+    "a down alert for every resource: one step": Row(
+        demand=LOW_BOTH, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "for one of two resources: hold, naming the other": Row(
+        demand=LOW_CPU, target=3, reason=R.NOT_ALL_LOW, resources=MEMORY
+    ),
+    "for the only resource that the label names": Row(
+        demand=LOW_CPU,
+        limits=replace(LIMITS, resources=("cpu",)),
+        target=2,
+        reason=R.ALERT_DOWN,
+        resources=CPU,
+    ),
+    "a wider step: never past min": Row(
+        demand=LOW_BOTH, limits=STEP_3, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "at min: hold": Row(n=2, demand=LOW_BOTH, target=2, reason=R.AT_MIN, resources=BOTH),
+    "the last replica is never removed": Row(
+        n=1,
+        demand=LOW_BOTH,
+        limits=replace(LIMITS, minimum=1),
+        target=1,
+        reason=R.AT_MIN,
+        resources=BOTH,
+    ),
+    "in the down cooldown: hold until its end": Row(
+        demand=LOW_BOTH,
+        last_change=NOW - 20,
+        target=3,
+        reason=R.DOWN_COOLDOWN,
+        until=NOW + 40,
+        resources=BOTH,
+    ),
+    "at the end of the down cooldown: step": Row(
+        demand=LOW_BOTH, last_change=NOW - 60, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "down although steps up failed": Row(
+        demand=LOW_BOTH, retry_at=NOW + 20, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "without the Watchdog: hold": Row(demand=BLIND_LOW, target=3, reason=R.BLIND, resources=BOTH),
+}
+
+RULE_5 = {
+    "no alert: hold": Row(target=3, reason=R.STEADY),
+    "no alert and no Watchdog: hold, and say that nothing is known": Row(
+        demand=BLIND, target=3, reason=R.BLIND
+    ),
+}
+
+TABLE = RULE_1 | RULE_2 | BY_HAND | RULE_3 | RULE_4 | RULE_5
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
+def test_rule(row: Row) -> None:
+    decision = row.decide()
+
+    direction = None if row.target == row.n else UP if row.target > row.n else DOWN
+    assert decision == Decision(
+        direction=direction,
+        replicas=row.n,
+        target=row.target,
+        reason=row.reason,
+        until=row.until,
+        resources=row.resources,
+    )
+
+
+def test_the_table_shows_every_reason() -> None:
+    assert {row.reason for row in TABLE.values()} == set(DecisionReason)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "held"),
+    [
+        ((Pause.NONE, Pause.NONE), set()),
+        ((Pause.UP, Pause.NONE), {UP}),
+        ((Pause.NONE, Pause.DOWN), {DOWN}),
+        ((Pause.UP, Pause.DOWN), {UP, DOWN}),
+        ((Pause.ALL, Pause.NONE), {UP, DOWN}),
+    ],
+)
+def test_the_label_and_the_api_hold_together(pauses: tuple[Pause, ...], held: set[Direction]) -> None:
+    assert held_directions(*pauses) == held
+
+
+# Invariants.
+
+RESOURCES = st.frozensets(st.sampled_from(["cpu", "memory", "queue"]))
+TIMES = st.none() | st.floats(0, 2000)
+
+
+@st.composite
+def limits_of(draw: st.DrawFn) -> Limits:
+    minimum = draw(st.integers(1, 8))
+    return Limits(
+        minimum=minimum,
+        maximum=draw(st.integers(minimum, 12)),
+        step=draw(st.integers(1, 4)),
+        resources=tuple(sorted(draw(RESOURCES.filter(bool)))),
+        cooldown_up=draw(st.floats(0, 100)),
+        cooldown_down=draw(st.floats(0, 100)),
+        pause=draw(st.sampled_from(Pause)),
+    )
+
+
+demands = st.builds(Demand, up=RESOURCES, down=RESOURCES, watched=st.booleans())
+states = st.builds(
+    State,
+    replicas=st.integers(0, 16),
+    versions=st.integers(1, 2),
+    last_change=TIMES,
+    retry_at=TIMES,
+    pause=st.sampled_from(Pause),
+    wanted=st.none() | st.integers(0, 20),
+    stepping=st.booleans(),
+    former=st.none() | st.integers(1, 20),
+    retiring=st.just(0) | st.integers(0, 16),
+)
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_a_count_within_the_bounds_stays_within(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    target = decide(state=state, demand=demand, limits=limits, now=now).target
+
+    if limits.minimum <= state.replicas <= limits.maximum and not state.retiring:
+        assert limits.minimum <= target <= limits.maximum
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_a_count_outside_the_bounds_goes_toward_them_or_stays(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    target = decide(state=replace(state, retiring=0), demand=demand, limits=limits, now=now).target
+
+    if state.replicas < limits.minimum:
+        assert state.replicas <= target <= limits.minimum
+    if state.replicas > limits.maximum:
+        assert limits.maximum <= target <= state.replicas
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_a_step_is_at_most_as_wide_as_the_label_says(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+
+    assert decision.replicas == state.replicas
+    if decision.reason is DecisionReason.RESTORE:
+        assert state.former is not None
+        assert state.replicas < decision.target <= state.former
+    elif decision.reason is DecisionReason.RETIRE:
+        assert 1 <= decision.target == state.replicas - state.retiring
+    else:
+        assert abs(decision.target - state.replicas) <= limits.step
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_direction_and_target_agree_and_a_hold_changes_nothing(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+
+    assert (decision.direction is UP) == (decision.target > state.replicas)
+    assert (decision.direction is DOWN) == (decision.target < state.replicas)
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_no_step_without_a_live_signal_the_bounds_or_a_person(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+
+    grounds = {
+        DecisionReason.ALERT_UP: bool(demand.up),
+        DecisionReason.ALERT_DOWN: demand.watched and not demand.up and set(limits.resources) <= demand.down,
+        DecisionReason.RESTORE: bool(demand.up) and state.former is not None,
+        DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
+        DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
+        DecisionReason.MANUAL: state.wanted is not None,
+        DecisionReason.RETIRE: state.retiring > 0,
+    }
+    if decision.direction is not None:
+        assert grounds[decision.reason]
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_a_held_direction_is_never_taken(state: State, demand: Demand, limits: Limits, now: float) -> None:
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+
+    if decision.reason is not DecisionReason.RETIRE:
+        assert decision.direction not in held_directions(state.pause, limits.pause)
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_while_an_up_alert_fires_no_down_alert_removes_anything(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    if demand.up:
+        reason = decide(state=state, demand=demand, limits=limits, now=now).reason
+        assert reason is not DecisionReason.ALERT_DOWN
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_the_time_at_which_it_could_change_lies_ahead(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+
+    if decision.until is not None:
+        assert decision.direction is None
+        assert decision.until > now
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_equal_inputs_are_decided_equally(state: State, demand: Demand, limits: Limits, now: float) -> None:
+    first = decide(state=state, demand=demand, limits=limits, now=now)
+
+    assert decide(state=state, demand=demand, limits=limits, now=now) == first
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_more_replicas_never_aim_at_fewer(state: State, demand: Demand, limits: Limits, now: float) -> None:
+    """Monotone in n, all else equal; a count ordered by hand stands only until it is reached.
+
+    A former count counts only at min, where nobody can have chosen it; replicas that were named leave only
+    while others stay.
+    """
+    state = replace(state, former=None, retiring=0)
+    wanted = None if state.wanted is None else min(max(state.wanted, limits.minimum), limits.maximum)
+    more = replace(state, replicas=state.replicas + 1)
+    if wanted in {state.replicas, more.replicas}:
+        state, more = replace(state, wanted=None), replace(more, wanted=None)
+
+    few = decide(state=state, demand=demand, limits=limits, now=now)
+    many = decide(state=more, demand=demand, limits=limits, now=now)
+
+    assert few.target <= many.target
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step of a simulated run."""
+
+    at: float
+    decision: Decision
+
+
+def run(replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]) -> list[Taken]:
+    """Take every step that is decided, at once; return them."""
+    now, last_change, taken = 0.0, None, []
+    for wait, demand in ticks:
+        now += wait
+        state = State(replicas=replicas, last_change=last_change)
+        decision = decide(state=state, demand=demand, limits=limits, now=now)
+        if decision.direction is not None:
+            replicas, last_change = decision.target, now
+            taken.append(Taken(now, decision))
+    return taken
+
+
+runs = st.lists(st.tuples(st.floats(0, 40), demands), max_size=40)
+
+
+@given(st.integers(1, 16), limits_of(), runs)
+def test_a_run_never_leaves_the_bounds_once_inside(
+    replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]
+) -> None:
+    inside = limits.minimum <= replicas <= limits.maximum
+    for taken in run(replicas, limits, ticks):
+        now_inside = limits.minimum <= taken.decision.target <= limits.maximum
+        assert now_inside or not inside
+        inside = now_inside
+
+
+@given(st.integers(1, 16), limits_of(), runs)
+def test_a_run_never_goes_up_and_down_without_a_cooldown_between(
+    replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]
+) -> None:
+    steps = run(replicas, limits, ticks)
+    for before, after in itertools.pairwise(steps):
+        if after.decision.direction is not before.decision.direction:
+            cooldown = limits.cooldown_up if after.decision.direction is UP else limits.cooldown_down
+            assert after.at >= before.at + cooldown
+
+
+@given(st.integers(1, 16), limits_of(), runs)
+def test_a_run_steps_on_alerts_only_a_cooldown_after_any_change(
+    replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]
+) -> None:
+    steps = run(replicas, limits, ticks)
+    for before, after in itertools.pairwise(steps):
+        if after.decision.reason is DecisionReason.ALERT_UP:
+            assert after.at >= before.at + limits.cooldown_up
+        if after.decision.reason is DecisionReason.ALERT_DOWN:
+            assert after.at >= before.at + limits.cooldown_down
+
+
+@given(st.integers(1, 16), limits_of(), st.integers(20, 60))
+def test_a_run_under_lasting_load_ends_at_max_and_idleness_at_min(
+    replicas: int, limits: Limits, ticks: int
+) -> None:
+    limits = replace(limits, pause=Pause.NONE)
+    high, low = Demand(up=frozenset({"cpu"})), Demand(down=frozenset(limits.resources))
+    ends = []
+    for demand in (high, low):
+        steps = run(replicas, limits, [(100.0, demand)] * ticks)
+        ends.append(steps[-1].decision.target if steps else replicas)
+
+    assert ends == [limits.maximum, limits.minimum]

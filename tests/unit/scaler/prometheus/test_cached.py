@@ -1,0 +1,133 @@
+"""Many ask, one question is put; nobody waits for longer than told."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from scaler.model.errors import AlertscaleError, UnavailableError
+from scaler.prometheus.cached import Shared
+from tests.fakes import AtOnce, Clock, until
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def shared(clock: Clock) -> Shared[int]:
+    return Shared(executor=AtOnce(), fresh=4.0, patience=1.0, clock=clock.monotonic)
+
+
+class Asked:
+    """Counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.error: Exception | None = None
+
+    def __call__(self) -> int:
+        self.times += 1
+        if self.error is not None:
+            raise self.error
+        return self.times
+
+
+def test_an_answer_is_asked_for_once_while_it_is_fresh(shared: Shared[int], clock: Clock) -> None:
+    ask = Asked()
+    assert [shared.get("a", ask) for _ in range(50)] == [1] * 50
+
+    clock.advance(4)
+    assert shared.get("a", ask) == 2
+
+
+def test_each_key_has_an_answer_of_its_own(shared: Shared[int]) -> None:
+    ask = Asked()
+    assert [shared.get("a", ask), shared.get("b", ask), shared.get("a", ask)] == [1, 2, 1]
+
+
+def test_a_failure_is_handed_on_and_kept_as_long_as_an_answer(shared: Shared[int], clock: Clock) -> None:
+    ask = Asked()
+    ask.error = UnavailableError("no answer")
+    for _ in range(3):
+        with pytest.raises(UnavailableError, match="no answer"):
+            shared.get("a", ask)
+    assert ask.times == 1
+
+    clock.advance(4)
+    ask.error = None
+    assert shared.get("a", ask) == 2
+
+
+def test_a_fault_of_our_own_is_told_rather_than_waited_for(shared: Shared[int]) -> None:
+    ask = Asked()
+    ask.error = ZeroDivisionError("oops")
+    with pytest.raises(AlertscaleError, match="ZeroDivisionError"):
+        shared.get("a", ask)
+
+
+def test_a_peek_never_waits_and_shows_the_last_answer_however_old(shared: Shared[int], clock: Clock) -> None:
+    ask = Asked()
+    assert shared.peek("a", ask) == 1
+
+    clock.advance(100)
+    ask.error = UnavailableError("no answer")
+    assert shared.peek("a", ask) == 1
+
+
+def test_no_more_than_32_answers_are_kept(shared: Shared[int]) -> None:
+    ask = Asked()
+    for key in range(33):
+        shared.get(key, ask)
+    assert shared.get(1, ask) == 2
+    assert shared.get(0, ask) == 34
+
+
+class Hanging:
+    """A question that hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self) -> int:
+        self.begun.set()
+        self.go.wait(5)
+        return 7
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    hanging.go.set()
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=2) as executor:
+        yield executor
+
+
+def test_patience_ends(hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock) -> None:
+    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=0.01, clock=clock.monotonic)
+    with pytest.raises(UnavailableError, match="has not answered within"):
+        shared.get("a", hanging)
+    assert shared.peek("a", hanging) is None
+    hanging.go.set()
+
+
+def test_whoever_comes_while_three_wait_is_sent_away_at_once(
+    hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock
+) -> None:
+    """Else a Prometheus that hangs would take every thread of the server, the webhook's included."""
+    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=5.0, clock=clock.monotonic)
+    with ThreadPoolExecutor(max_workers=3) as viewers:
+        answers = [viewers.submit(shared.get, "a", hanging) for _ in range(3)]
+        until(lambda: shared._waiting._value == 0, what="three wait")
+        with pytest.raises(UnavailableError, match="too many wait"):
+            shared.get("a", hanging)
+        hanging.go.set()
+        assert [a.result(timeout=5) for a in answers] == [7, 7, 7]

@@ -1,0 +1,186 @@
+"""Whether Prometheus lives, asked of a server that answers what the path says."""
+
+import base64
+import contextlib
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scaler.model.errors import UnavailableError
+from scaler.prometheus.client import Prometheus
+
+NO_FILE = Path("/nowhere/password")
+LOGIN = "Basic " + base64.b64encode(b"me:secret").decode()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """200 for the true path, 404 for others, 503 below /starting; hangs up below /broken.
+
+    Below /locked 401 without the password; the API answers with the query that it was sent.
+    """
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/broken"):
+            return
+        if self.path.startswith("/locked") and self.headers["Authorization"] != LOGIN:
+            self.send_response(401)
+            self.end_headers()
+            return
+        if "/api/" in self.path:
+            self._api(self.path.partition("/api/")[2])
+            return
+        known = {
+            "/locked/-/ready": 200,
+            "/-/ready": 200,
+            "/prometheus/-/ready": 200,
+            "/starting/-/ready": 503,
+        }
+        self.send_response(known.get(self.path, 404))
+        self.end_headers()
+
+    def _api(self, path: str) -> None:
+        what, _, query = path.partition("?")
+        status, body = {
+            "echo": (200, json.dumps({"status": "success", "data": {"query": query}}).encode()),
+            "refused": (400, b'{"status": "error", "error": "invalid parameter"}'),
+            "html": (200, b"<html>"),
+            "list": (200, b"[]"),
+            "deep": (200, b"[" * 100_000),
+            "large": (200, b'{"status": "success", "data": "' + b"x" * (8 * 1024 * 1024) + b'"}'),
+        }[what]
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay silent."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "lives"),
+    [
+        ("", True),
+        ("/", True),
+        ("/prometheus", True),
+        ("/prometheus/", True),
+        ("/starting", False),
+        ("/elsewhere", False),
+        ("/broken", False),
+    ],
+)
+def test_it_lives_when_it_says_that_it_is_ready(address: str, path: str, lives: bool) -> None:
+    assert Prometheus(address + path, password_file=NO_FILE).lives() is lives
+
+
+def test_nobody_there_means_dead() -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+
+    assert not Prometheus(f"http://127.0.0.1:{port}", password_file=NO_FILE).lives()
+
+
+def test_a_name_that_leads_nowhere_means_dead() -> None:
+    assert not Prometheus("http://nowhere.invalid:9090", password_file=NO_FILE).lives()
+
+
+def test_without_an_address_alertmanager_is_trusted() -> None:
+    assert Prometheus("", password_file=NO_FILE).lives()
+
+
+def test_the_password_is_read_anew_at_each_question(address: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    locked = Prometheus(address.replace("//", "//me@") + "/locked", password_file=file)
+    assert not locked.lives()
+
+    file.write_text("secret\n")
+    assert locked.lives()
+
+    file.write_text("another\n")
+    assert not locked.lives()
+
+
+def test_a_refused_password_is_said_with_its_file_and_without_itself(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "password").write_text("another\n")
+
+    Prometheus(address.replace("//", "//me@") + "/locked", password_file=tmp_path / "password").lives()
+
+    said = capsys.readouterr().out
+    assert "refuses the password" in said
+    assert str(tmp_path / "password") in said
+    assert "another" not in said
+
+
+def test_who_names_no_user_sends_no_password(address: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret")
+
+    assert not Prometheus(address + "/locked", password_file=tmp_path / "password").lives()
+
+
+def test_a_password_that_nobody_asks_for_does_no_harm(address: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret")
+
+    assert Prometheus(address.replace("//", "//me@"), password_file=tmp_path / "password").lives()
+
+
+class TestRead:
+    def test_what_it_answers_to_the_query_is_returned(self, address: str) -> None:
+        source = Prometheus(address + "/prometheus/", password_file=NO_FILE)
+        assert source.read("/api/echo", {"query": "a > 1", "step": "5"}) == {"query": "query=a+%3E+1&step=5"}
+
+    def test_the_password_is_sent(self, address: str, tmp_path: Path) -> None:
+        file = tmp_path / "password"
+        file.write_text("secret\n")
+        locked = Prometheus(address.replace("//", "//me@") + "/locked", password_file=file)
+        assert locked.read("/api/echo", {}) == {"query": ""}
+
+        file.write_text("another\n")
+        with pytest.raises(UnavailableError, match=f"refuses the password in {file}") as raised:
+            locked.read("/api/echo", {})
+        assert "another" not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("/api/refused", "Prometheus answers 400: invalid parameter"),
+            ("/api/html", "Prometheus answers 200: not what its API says"),
+            ("/api/list", "Prometheus answers 200: not what its API says"),
+            ("/api/deep", "Prometheus answers 200: not what its API says"),
+            ("/api/large", "Prometheus answers 200: not what its API says"),
+            ("/broken/api/echo", "Prometheus does not answer at 127.0.0.1"),
+        ],
+    )
+    def test_an_answer_that_is_none_is_told_with_what_it_says(
+        self, address: str, path: str, said: str
+    ) -> None:
+        base, api, rest = path.partition("/api/")
+        with pytest.raises(UnavailableError, match=said):
+            Prometheus(address + base, password_file=NO_FILE).read(api + rest, {})
+
+    def test_one_that_takes_too_long_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("scaler.prometheus.client.READ_TIMEOUT", 0.05)
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+            source = Prometheus(f"http://127.0.0.1:{silent.getsockname()[1]}", password_file=NO_FILE)
+            with pytest.raises(UnavailableError, match="timed out"):
+                source.read("/api/echo", {})
+
+    def test_without_an_address_the_setting_is_named(self) -> None:
+        with pytest.raises(UnavailableError, match="ALERTSCALE_PROMETHEUS is not set"):
+            Prometheus("", password_file=NO_FILE).read("/api/echo", {})

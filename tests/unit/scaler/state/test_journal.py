@@ -1,0 +1,462 @@
+"""The history and the steps under way, on a real file that is closed and opened again."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaler.model.errors import JournalError
+from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
+from scaler.model.records import Event, Hold, Standing
+from scaler.model.services import ServiceKey
+from scaler.state.journal import Journal, read_holds, write_holds
+
+WEB, API = ("shop", "web"), ("shop", "api")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    made = Journal(path=path)
+    yield made
+    made.close()
+
+
+def begin(
+    journal: Journal,
+    *,
+    service: tuple[str, str] = WEB,
+    direction: Direction = Direction.UP,
+    number: int = 2,
+    now: float = 10.0,
+) -> int:
+    phase = Phase.CREATE if direction is Direction.UP else Phase.DRAIN
+    return journal.begin(
+        service=service, direction=direction, number=number, why="alert_up", phase=phase, now=now
+    ).id
+
+
+def ended(
+    journal: Journal,
+    outcome: Outcome,
+    *,
+    now: float,
+    service: tuple[str, str] = WEB,
+    direction: Direction = Direction.UP,
+) -> None:
+    step = begin(journal, service=service, direction=direction, now=now - 1)
+    journal.finish(step, outcome=outcome, now=now)
+
+
+class TestSteps:
+    def test_a_step_is_known_after_the_file_is_opened_again(self, journal: Journal, path: Path) -> None:
+        begun = begin(journal)
+        journal.enter(begun, phase=Phase.START, now=11.5, replica="c0ffee")
+        journal.enter(begun, phase=Phase.READY, now=12.5)
+        journal.close()
+
+        again = Journal(path=path)
+        (step,) = again.unfinished()
+        again.close()
+
+        assert (step.id, step.service, step.direction, step.number) == (begun, WEB, Direction.UP, 2)
+        assert (step.why, step.replica, step.started) == ("alert_up", "c0ffee", 10.0)
+        assert step.phase is Phase.READY
+        assert step.phases == {Phase.CREATE: 10.0, Phase.START: 11.5, Phase.READY: 12.5}
+
+    def test_a_step_is_returned_as_it_is_written(self, journal: Journal) -> None:
+        step = journal.begin(
+            service=WEB,
+            direction=Direction.DOWN,
+            number=3,
+            why="alert_down",
+            phase=Phase.DRAIN,
+            now=1,
+            replica="beef",
+        )
+
+        assert journal.unfinished() == (step,)
+
+    def test_a_step_begins_without_a_replica_or_with_one(self, journal: Journal) -> None:
+        begin(journal)
+        journal.begin(
+            service=WEB,
+            direction=Direction.DOWN,
+            number=3,
+            why="alert_down",
+            phase=Phase.DRAIN,
+            now=1,
+            replica="beef",
+        )
+
+        assert [step.replica for step in journal.unfinished()] == [None, "beef"]
+
+    def test_a_finished_step_is_not_unfinished(self, journal: Journal) -> None:
+        first, second = begin(journal, number=2), begin(journal, number=3)
+        journal.finish(first, outcome=Outcome.FAILED, now=11, detail="not ready")
+
+        assert [step.id for step in journal.unfinished()] == [second]
+
+    def test_unfinished_steps_are_listed_oldest_first(self, journal: Journal) -> None:
+        begun = [begin(journal, number=number) for number in (2, 3, 4)]
+
+        assert [step.id for step in journal.unfinished()] == begun
+
+    def test_those_that_are_abandoned_end_as_undone_when_they_were_begun(self, journal: Journal) -> None:
+        ended(journal, Outcome.DONE, now=20)
+        begin(journal, now=30)
+        journal.abandon("another scaler has acted since")
+
+        assert journal.unfinished() == ()
+        assert (journal.last_change(WEB), journal.undone_at(WEB)) == (20, 30)
+
+    def test_only_a_step_that_was_done_is_a_change(self, journal: Journal) -> None:
+        ended(journal, Outcome.DONE, now=20)
+        ended(journal, Outcome.FAILED, now=30)
+        ended(journal, Outcome.UNDONE, now=40)
+        begin(journal, now=50)
+
+        assert journal.last_change(WEB) == 20
+
+    def test_the_last_change_counts_both_ways_and_each_service_apart(self, journal: Journal) -> None:
+        ended(journal, Outcome.DONE, now=20)
+        ended(journal, Outcome.DONE, now=30, direction=Direction.DOWN)
+        ended(journal, Outcome.DONE, now=40, service=API)
+
+        assert (journal.last_change(WEB), journal.last_change(API)) == (30, 40)
+
+    def test_the_last_change_survives_the_process(self, journal: Journal, path: Path) -> None:
+        ended(journal, Outcome.DONE, now=20)
+        journal.close()
+        again = Journal(path=path)
+
+        assert again.last_change(WEB) == 20
+        again.close()
+
+    def test_a_step_that_was_undone_is_told_until_another_has_ended(self, journal: Journal) -> None:
+        ended(journal, Outcome.UNDONE, now=20)
+        begin(journal, now=30)
+        assert journal.undone_at(WEB) == 20
+        assert journal.undone_at(API) is None
+
+        ended(journal, Outcome.DONE, now=40)
+        assert journal.undone_at(WEB) is None
+
+    def test_never_changed(self, journal: Journal) -> None:
+        assert journal.last_change(WEB) is None
+        assert journal.failures(WEB) == (0, None)
+        assert journal.undone_at(WEB) is None
+
+    def test_failures_of_steps_up_are_counted(self, journal: Journal) -> None:
+        for now in (20, 30):
+            ended(journal, Outcome.FAILED, now=now)
+        ended(journal, Outcome.FAILED, now=40, direction=Direction.DOWN)
+        ended(journal, Outcome.UNDONE, now=50)
+        ended(journal, Outcome.FAILED, now=60, service=API)
+
+        assert journal.failures(WEB) == (2, 30)
+
+    def test_a_step_that_is_done_ends_the_count(self, journal: Journal) -> None:
+        ended(journal, Outcome.FAILED, now=20)
+        ended(journal, Outcome.DONE, now=30)
+        assert journal.failures(WEB) == (0, None)
+
+        ended(journal, Outcome.FAILED, now=40)
+        assert journal.failures(WEB) == (1, 40)
+
+
+def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:
+    return Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
+
+
+def tell(
+    journal: Journal, text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP
+) -> None:
+    journal.record(event(text, service=service, kind=kind))
+
+
+class TestEvents:
+    def test_an_event_comes_back_as_it_was_told(self, journal: Journal) -> None:
+        tell(journal, "ü \N{SNOWMAN}")
+
+        assert journal.events() == (
+            Event(
+                id=1,
+                at=1.5,
+                kind=EventKind.STEP,
+                reason="done",
+                text="ü \N{SNOWMAN}",
+                service=WEB,
+                detail={"n": [1, None]},
+            ),
+        )
+
+    def test_several_at_once_are_one_commit(self, journal: Journal) -> None:
+        statements: list[str] = []
+        journal._db.set_trace_callback(statements.append)
+        journal.record(*(event(text) for text in "abc"))
+        journal._db.set_trace_callback(None)
+
+        assert [words.split()[0] for words in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+        assert [e.text for e in journal.events()] == ["c", "b", "a"]
+
+    def test_the_newest_come_first(self, journal: Journal) -> None:
+        for text in "abc":
+            tell(journal, text)
+
+        assert [event.text for event in journal.events()] == ["c", "b", "a"]
+        assert [event.text for event in journal.events(limit=2)] == ["c", "b"]
+
+    def test_before_gives_the_next_page(self, journal: Journal) -> None:
+        for text in "abcd":
+            tell(journal, text)
+        page = journal.events(limit=2)
+
+        assert [event.text for event in journal.events(limit=2, before=page[-1].id)] == ["b", "a"]
+
+    def test_filters_go_together(self, journal: Journal) -> None:
+        tell(journal, "a")
+        tell(journal, "b", service=API)
+        tell(journal, "c", kind=EventKind.ALERT)
+        tell(journal, "d", service=("blog", "web"))
+
+        assert [e.text for e in journal.events(service=WEB)] == ["c", "a"]
+        assert [e.text for e in journal.events(kind=EventKind.STEP)] == ["d", "b", "a"]
+        assert [e.text for e in journal.events(service=WEB, kind=EventKind.STEP)] == ["a"]
+        assert journal.events(service=API, before=1) == ()
+
+    def test_old_events_are_forgotten_now_and_then(self, path: Path) -> None:
+        journal = Journal(path=path, keep=100)
+        for number in range(1000):
+            tell(journal, str(number))
+        texts = [event.text for event in journal.events(limit=5000)]
+        journal.close()
+
+        assert texts == [str(number) for number in range(999, 899, -1)]
+
+    def test_many_at_once_do_not_keep_old_events_from_being_forgotten(self, path: Path) -> None:
+        journal = Journal(path=path, keep=100)
+        for number in range(11):
+            journal.record(*(event(f"{number}-{n}") for n in range(90)))
+        texts = [e.text for e in journal.events(limit=5000)]
+        journal.close()
+
+        assert len(texts) < 300
+        assert texts[0] == "10-89"
+
+    def test_steps_that_ended_long_ago_are_forgotten_and_those_under_way_never(self, path: Path) -> None:
+        journal = Journal(path=path, keep=100)
+        open_one = begin(journal)
+        for number in range(1000):
+            journal.finish(begin(journal), outcome=Outcome.DONE, now=float(number))
+            tell(journal, str(number))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            rows = db.execute("SELECT id FROM step").fetchall()
+        unfinished, last = journal.unfinished(), journal.last_change(WEB)
+        journal.close()
+
+        assert len(rows) == 101
+        assert [step.id for step in unfinished] == [open_one]
+        assert last == 999
+
+    def test_the_history_survives_the_process(self, journal: Journal, path: Path) -> None:
+        tell(journal, "a")
+        journal.close()
+        again = Journal(path=path)
+
+        assert [event.text for event in again.events()] == ["a"]
+        again.close()
+
+
+class TestStanding:
+    def test_nothing_is_known_at_first(self, journal: Journal) -> None:
+        assert journal.standing(WEB) == Standing()
+
+    def test_the_last_one_is_remembered_for_its_service(self, journal: Journal, path: Path) -> None:
+        first = Standing(replicas=frozenset({"a"}), at=1)
+        last = Standing(replicas=frozenset({"a", "b"}), at=2.5, former=4, former_at=2.0)
+        for standing in (first, last):
+            journal.set_standing(WEB, standing)
+        journal.close()
+        again = Journal(path=path)
+
+        assert again.standing(WEB) == last
+        assert again.standing(API) == Standing()
+        again.close()
+
+
+class TestHolds:
+    def test_nothing_is_held_at_first(self, journal: Journal) -> None:
+        assert journal.hold(WEB) == Hold(pause=Pause.NONE, wanted=None)
+
+    def test_a_hold_is_remembered_for_its_service(self, journal: Journal, path: Path) -> None:
+        journal.set_pause(WEB, Pause.DOWN)
+        journal.set_pause(WEB, Pause.UP)
+        journal.set_wanted(API, 4)
+        journal.close()
+        again = Journal(path=path)
+
+        assert again.hold(WEB) == Hold(pause=Pause.UP, wanted=None)
+        assert again.hold(API) == Hold(wanted=4)
+        again.close()
+
+    def test_a_pause_and_a_count_do_not_undo_each_other(self, journal: Journal) -> None:
+        """One is set by a request while the loop forgets the other."""
+        journal.set_wanted(WEB, 3)
+        journal.set_pause(WEB, Pause.ALL)
+        journal.clear_wanted(WEB, 3)
+
+        assert journal.hold(WEB) == Hold(pause=Pause.ALL, wanted=None)
+
+    def test_a_count_that_was_replaced_meanwhile_is_not_forgotten(self, journal: Journal) -> None:
+        journal.set_wanted(WEB, 4)
+        journal.clear_wanted(WEB, 3)
+
+        assert journal.hold(WEB).wanted == 4
+
+    def test_those_of_every_service_are_known_where_anything_is_held(self, journal: Journal) -> None:
+        journal.set_pause(WEB, Pause.ALL)
+        journal.set_wanted(API, 4)
+        journal.set_pause(("blog", "web"), Pause.UP)
+        journal.set_pause(("blog", "web"), Pause.NONE)
+
+        assert journal.holds() == {WEB: Hold(pause=Pause.ALL), API: Hold(wanted=4)}
+
+    def test_those_of_another_scaler_take_the_place_of_ours(self, journal: Journal) -> None:
+        """A pause that was lifted while the other acted is not to come back."""
+        journal.set_pause(WEB, Pause.ALL)
+        theirs = {API: Hold(pause=Pause.DOWN, wanted=4)}
+        journal.replace_holds(theirs)
+
+        assert journal.holds() == theirs
+        assert journal.hold(WEB) == Hold()
+
+    @given(
+        st.dictionaries(
+            st.tuples(st.text(), st.text()),
+            st.builds(Hold, pause=st.sampled_from(Pause), wanted=st.none() | st.integers(1, 1000)),
+        )
+    )
+    def test_they_are_read_by_another_as_they_were_written(self, holds: dict[ServiceKey, Hold]) -> None:
+        assert read_holds(write_holds(holds)) == holds
+
+    @pytest.mark.parametrize(
+        "text", ["", "paused", "5", "[5]", '[["shop", "web"]]', '[["shop", "web", "sideways", null]]']
+    )
+    def test_a_text_of_something_else_is_an_error(self, text: str) -> None:
+        with pytest.raises(JournalError, match="cannot read what the scaler before this one was asked for"):
+            read_holds(text)
+
+
+USES: dict[str, Callable[[Journal], object]] = {
+    "record": lambda journal: tell(journal, "a"),
+    "events": lambda journal: journal.events(),
+    "begin": begin,
+    "enter": lambda journal: journal.enter(1, phase=Phase.READY, now=1),
+    "finish": lambda journal: journal.finish(1, outcome=Outcome.DONE, now=1),
+    "unfinished": lambda journal: journal.unfinished(),
+    "last_change": lambda journal: journal.last_change(WEB),
+    "failures": lambda journal: journal.failures(WEB),
+    "hold": lambda journal: journal.hold(WEB),
+    "holds": lambda journal: journal.holds(),
+    "replace_holds": lambda journal: journal.replace_holds({WEB: Hold(wanted=2)}),
+    "set_pause": lambda journal: journal.set_pause(WEB, Pause.UP),
+    "set_wanted": lambda journal: journal.set_wanted(WEB, 2),
+    "clear_wanted": lambda journal: journal.clear_wanted(WEB, 2),
+}
+
+
+EVENT = Event(at=9, kind=EventKind.FAULT, reason="journal", text="again")
+
+
+class TestFaults:
+    @pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+    def test_a_journal_that_cannot_be_used_says_which_file(
+        self, journal: Journal, path: Path, use: Callable[[Journal], object]
+    ) -> None:
+        journal.close()
+
+        with pytest.raises(JournalError, match=str(path)):
+            use(journal)
+
+    def test_a_read_only_journal_says_so(self, journal: Journal, path: Path) -> None:
+        """By SQLite's own switch, since root may write to any file."""
+        journal._db.execute("PRAGMA query_only = ON")
+
+        with pytest.raises(JournalError, match=f"{path}.*readonly.*disk full or read-only"):
+            begin(journal)
+        assert journal.unfinished() == ()
+
+    def test_it_counts_as_failed_until_it_has_been_recovered(self, journal: Journal) -> None:
+        """What a step left open goes on first, so no other success may end the failure."""
+        journal._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(JournalError):
+            begin(journal)
+        with pytest.raises(JournalError):
+            journal.recover(EVENT)
+        assert "readonly" in journal.error
+        journal._db.execute("PRAGMA query_only = OFF")
+        tell(journal, "a")
+        assert "readonly" in journal.error
+
+        journal.recover(EVENT)
+        assert journal.error == ""
+        assert journal.events()[0].text == "again"
+
+    def test_a_full_disk_says_so(self, journal: Journal, path: Path) -> None:
+        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+        journal._db.execute(f"PRAGMA max_page_count = {pages}")
+
+        with pytest.raises(JournalError, match=f"{path}.*full"):
+            tell(journal, "x" * 1024 * 1024)
+
+    def test_of_several_at_once_none_is_kept_when_the_disk_is_full_half_way(self, journal: Journal) -> None:
+        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+        journal._db.execute(f"PRAGMA max_page_count = {pages + 20}")
+        with pytest.raises(JournalError, match="full"):
+            journal.record(event("a"), event("x" * 1024 * 1024))
+        assert journal.events() == ()
+
+        journal.recover(EVENT)
+        assert [e.text for e in journal.events()] == ["again"]
+
+    def test_a_file_that_is_no_journal_is_named(self, path: Path) -> None:
+        path.write_bytes(b"this is no database" * 1000)
+
+        with pytest.raises(JournalError, match=f"cannot open the journal {path}: file is not a database"):
+            Journal(path=path)
+        assert path.read_bytes().startswith(b"this is no database")
+
+    def test_a_damaged_file_is_named(self, journal: Journal, path: Path) -> None:
+        for number in range(200):
+            tell(journal, str(number))
+        journal.close()
+        content = bytearray(path.read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        path.write_bytes(content)
+
+        with pytest.raises(JournalError, match=str(path)), contextlib.closing(Journal(path=path)) as damaged:
+            damaged.events()
+
+    def test_a_directory_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(JournalError, match=str(tmp_path / "gone")):
+            Journal(path=tmp_path / "gone" / "journal.sqlite")
+
+    def test_what_was_committed_is_on_disk_before_the_step_goes_on(
+        self, journal: Journal, path: Path
+    ) -> None:
+        """Another reader, such as the next process, sees it at once."""
+        begun = begin(journal)
+        other = sqlite3.connect(path)
+        rows = other.execute("SELECT id FROM step").fetchall()
+        other.close()
+
+        assert rows == [(begun,)]

@@ -1,0 +1,566 @@
+"""One step at a time, in the caller's thread: its phases, its failures, and a process killed within it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.model.errors import JournalError, TargetError
+from scaler.model.labels import Limits
+from scaler.model.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
+from scaler.model.records import Order
+from scaler.model.services import Fate
+from scaler.model.view import Readiness
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.state.world import World
+from scaler.steps.compose import Stepper
+from tests.fakes import FakeTarget, until
+
+WEB = ("shop", "web")
+LIMITS = Limits(ready_timeout=0.05, drain=0.0)
+CREATE, START, READY, DRAIN, STOP, REMOVE = Phase
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this line of the scaler runs."""
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """An engine with replica 1 (and 2, for a step down), and a loop that sees every change at once.
+
+    Attributes:
+        refused: nobody gets or loses traffic, as when nginx refuses.
+        at_work: a pass that began before is not over, so that nothing new is known of nginx.
+        old: what ``old_workers`` answers, call by call; then nothing.
+        kill_at: the call within which the process dies: ``("start", "before")``.
+        phases: what the journal knew of the step at each call of the engine.
+    """
+
+    path: Path
+    target: FakeTarget = field(default_factory=FakeTarget)
+    refused: bool = False
+    at_work: bool = False
+    old: list[frozenset[int]] = field(default_factory=list)
+    kill_at: tuple[str, str] = ("", "")
+    phases: list[tuple[str, Phase]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Wire the first process."""
+        self.first = self.target.add(number=1)
+        self.target.on_change = self.look
+        self.target.before = self._before
+        self.boot()
+
+    def boot(self) -> None:
+        """Begin a process: what was in memory is gone, the journal and the engine are as they were."""
+        self.world, self.stopping = World(), threading.Event()
+        self.metrics = Metrics(CollectorRegistry())
+        self.journal = Journal(path=self.path)
+        self.look()
+        self.stepper = Stepper(
+            target=self if self.kill_at[0] else self.target,  # type: ignore[arg-type]
+            balancer=self,
+            journal=self.journal,
+            world=self.world,
+            metrics=self.metrics,
+            wake=self._wake,
+            stopping=self.stopping,
+            clock=lambda: 1000.0,
+        )
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        """Pass a call on to the engine; die before or after it."""
+        method: Callable[..., object] = getattr(self.target, name)
+
+        def call(*args: object, **kwargs: object) -> object:
+            self._die(name, "before")
+            answer = method(*args, **kwargs)
+            self._die(name, "after")
+            return answer
+
+        return call
+
+    def _die(self, what: str, when: str) -> None:
+        if self.kill_at == (what, when):
+            raise Killed
+
+    def _before(self, method: str, _replica: str) -> None:
+        known = self.journal.unfinished() if method in {"create", "start", "stop", "remove"} else ()
+        self.phases += [(method, step.phase) for step in known]
+
+    def look(self) -> None:
+        """Do what the loop does: list the engine, ask everybody, put nginx right."""
+        observation = self.target.observe()
+        running = [r for s in observation.services for r in s.replicas if r.status == "running"]
+        ready = {r.id for r in running if r.number not in self.target.unready}
+        view = self.world.update(
+            observation=observation,
+            readiness={r.id: Readiness(ready=r.id in ready, detail="answers 503") for r in running},
+        )
+        if self.at_work:
+            return
+        if not self.refused:
+            self.world.update(serving=frozenset(ready) - view.draining)
+        self.world.update(let_go=view.draining)
+
+    def _wake(self) -> None:
+        for step in self.journal.unfinished():
+            self._die(step.phase, "within")
+        self.look()
+
+    def old_workers(self, instance: str | None) -> frozenset[int]:  # noqa: ARG002
+        return self.old.pop(0) if self.old else frozenset()
+
+    def take(
+        self, direction: Direction, *, number: int = 2, replica: str = "", limits: Limits = LIMITS
+    ) -> None:
+        self.stepper.take(
+            Order(
+                service=WEB,
+                direction=direction,
+                number=number,
+                why="alert_up",
+                limits=limits,
+                replica=replica or self.first,
+            )
+        )
+
+    def resume(self) -> None:
+        """Do what the crew does with the steps of an earlier process."""
+        for step in self.journal.unfinished():
+            if step.direction is Direction.DOWN and step.replica:
+                self.world.mark_draining(step.replica)
+            self.stepper.resume(step, LIMITS)
+
+    @property
+    def ends(self) -> list[str]:
+        """The text of each step that ended, the oldest first."""
+        return [event.text for event in reversed(self.journal.events(kind=EventKind.STEP))]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(path=tmp_path / "journal.sqlite")
+    yield made
+    made.journal.close()
+
+
+class TestUp:
+    def test_create_start_and_wait_until_it_gets_traffic(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        assert len(shop.world.view.serving) == 2
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) == 1000.0
+
+    def test_each_phase_is_journalled_before_it_is_taken(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        assert shop.phases == [("create", CREATE), ("start", START)]
+
+    def test_each_phase_is_timed(self, shop: Shop) -> None:
+        shop.take(Direction.UP)
+
+        name = "alertscale_scale_duration_seconds_count"
+        for phase in (CREATE, START, READY):
+            wanted = {"project": "shop", "service": "web", "direction": "up", "phase": phase}
+            assert shop.metrics.registry.get_sample_value(name, wanted) == 1
+
+    def test_not_ready_in_time_is_taken_away_again(self, shop: Shop) -> None:
+        shop.target.unready = {2}
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+        assert shop.journal.failures(WEB) == (1, 1000.0)
+        assert shop.world.view.draining == frozenset()
+
+    def test_ready_but_refused_by_nginx_is_taken_away_again(self, shop: Shop) -> None:
+        shop.refused = True
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: reload_failed: ready, but not in nginx within 0.05 s"]
+
+    def test_one_that_exits_is_not_waited_for(self, shop: Shop) -> None:
+        shop.target.exits = {2}
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: replica_exited: it exited before it was ready"]
+
+    @pytest.mark.parametrize(
+        ("fate", "told"),
+        [
+            (
+                Fate(exit_code=None, out_of_memory=False, restarts=4, memory_limit=0),
+                "replica_exited: it exited before it was ready (started again 4 times)",
+            ),
+            (
+                Fate(exit_code=3, out_of_memory=False, restarts=1, memory_limit=0),
+                "replica_exited: it exited before it was ready (started again 1 times), with code 3",
+            ),
+            (
+                Fate(exit_code=137, out_of_memory=True, restarts=2, memory_limit=64 * 2**20),
+                (
+                    "out_of_memory: out of memory before it was ready (started again 2 times): the kernel"
+                    " killed it at its memory limit of 64 MiB;"
+                    " raise the limit, or let the service take less at its start"
+                ),
+            ),
+        ],
+    )
+    def test_what_became_of_it_is_told(self, shop: Shop, fate: Fate, told: str) -> None:
+        """One that Docker starts again and again is never seen to have exited."""
+        shop.target.unready = {2}
+        shop.target.before = lambda _method, replica: shop.target.fates.update({replica: fate})
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == [f"up: replica 2 failed: {told}"]
+
+    def test_an_end_that_cannot_be_written_leaves_the_replica_and_the_step_for_later(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        finish = fail(shop, "finish", monkeypatch)
+        with pytest.raises(JournalError):
+            shop.take(Direction.UP)
+        assert len(shop.world.view.serving) == 2
+        monkeypatch.setattr(shop.journal, "finish", finish)
+        shop.resume()
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        assert shop.ends == ["up: replica 2 done"]
+        outcome = {"project": "shop", "service": "web", "direction": "up", "outcome": "done"}
+        assert shop.metrics.registry.get_sample_value("alertscale_scale_total", outcome) == 1
+
+    def test_a_replica_that_serves_is_not_taken_away_since_the_journal_fails(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A step left open is taken up again; on a disk that is full still it must change nothing."""
+        finish = fail(shop, "finish", monkeypatch)
+        with pytest.raises(JournalError):
+            shop.take(Direction.UP)
+        enter = fail(shop, "enter", monkeypatch)
+        shop.resume()
+
+        assert len(shop.world.view.serving) == 2
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
+        monkeypatch.setattr(shop.journal, "finish", finish)
+        monkeypatch.setattr(shop.journal, "enter", enter)
+        shop.resume()
+        assert shop.ends == ["up: replica 2 done"]
+
+    def test_when_nothing_was_created_nothing_is_removed(self, shop: Shop) -> None:
+        """A container under that number is somebody else's."""
+        shop.target.add(number=2)
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.ends[0].startswith("up: replica 2 failed: engine_refused: ")
+
+    def test_one_that_cannot_be_started_is_removed(self, shop: Shop) -> None:
+        shop.target.broken["start"] = TargetError("the engine refused to start it: no such network")
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert "no such network" in shop.ends[0]
+
+    def test_one_that_cannot_be_removed_either_is_told_and_counted(self, shop: Shop) -> None:
+        shop.target.unready = {2}
+        shop.target.broken["discard"] = TargetError("the engine refused to remove it")
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        (step,) = shop.journal.unfinished()  # resumed later, so that nobody forgets the container
+        assert (step.number, shop.ends) == (2, [])
+        assert shop.world.view.draining == frozenset()
+        counted = shop.metrics.registry.get_sample_value
+        assert counted("alertscale_errors_total", {"reason": "engine_refused"}) == 1
+        assert counted("alertscale_errors_total", {"reason": "not_ready"}) == 1
+
+    @pytest.mark.parametrize("unanswered", ["create", "start"])
+    def test_what_an_engine_did_without_an_answer_is_found_when_it_answers_again(
+        self, shop: Shop, unanswered: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An engine that hangs takes a request in and does it later, when nobody waits for it."""
+        silent(shop, unanswered, monkeypatch)
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.target.calls.count("create shop-web-2") == 1
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.failures(WEB) == (0, None)
+
+    def test_what_an_engine_never_did_is_undone_when_it_answers_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent(shop, "create", monkeypatch, does=False)
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+
+    def test_a_model_that_others_have_removed_is_no_failure(self, shop: Shop) -> None:
+        """``docker compose up -d`` at the moment of an alert: decided on a list that is out of date."""
+
+        def take_model(method: str, replica: str) -> None:
+            if method == "create":
+                shop.target.take(replica)
+
+        shop.target.before = take_model
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == []
+        assert [end.startswith("up: replica 2 undone: model_gone: ") for end in shop.ends] == [True]
+        assert shop.journal.failures(WEB) == (0, None)
+        assert (
+            shop.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "model_gone"})
+            is None
+        )
+
+    def test_a_scaler_that_stops_while_the_engine_is_away_leaves_the_step_open(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent(shop, "create", monkeypatch)
+        monkeypatch.setattr(shop.target, "find", lambda **_: shop.stopping.set())
+        shop.take(Direction.UP)
+
+        assert [step.phase for step in shop.journal.unfinished()] == [CREATE]
+
+    def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
+        shop.stopping.set()
+        shop.take(Direction.UP)
+
+        (step,) = shop.journal.unfinished()
+        assert step.phase is READY
+        assert shop.ends == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+
+
+def silent(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch, *, does: bool = True) -> None:
+    """Let the engine not answer one call, which it does all the same, nor the next question."""
+    monkeypatch.setattr("scaler.steps.compose._ASK_ENGINE_EVERY", 0)
+    monkeypatch.setattr("scaler.steps.compose._ENGINE_SETTLES", 0)
+    real, gone = getattr(shop.target, method), TargetError("gone", reason=ErrorReason.ENGINE_UNAVAILABLE)
+
+    def unanswered(*args: object, **kwargs: object) -> None:
+        monkeypatch.setattr(shop.target, method, real)
+        if does:
+            real(*args, **kwargs)
+        raise gone
+
+    monkeypatch.setattr(shop.target, method, unanswered)
+
+
+def fail(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Let a method of the journal fail as on a full disk; return what it was."""
+    real: Callable[..., object] = getattr(shop.journal, method)
+
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise JournalError("database or disk is full")
+
+    monkeypatch.setattr(shop.journal, method, full)
+    return real
+
+
+class TestDown:
+    def test_a_replica_goes_on_serving_when_its_leaving_cannot_be_journalled(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = shop.target.add(number=2)
+        enter = fail(shop, "enter", monkeypatch)
+        shop.take(Direction.DOWN, replica=second)
+        shop.look()
+
+        assert shop.target.calls == []
+        assert second in shop.world.view.serving
+        monkeypatch.setattr(shop.journal, "enter", enter)
+        shop.resume()
+        assert shop.ends == ["down: replica 2 done"]
+
+    @pytest.mark.parametrize("unanswered", ["stop", "remove"])
+    def test_a_replica_leaves_though_the_engine_did_not_answer(
+        self, shop: Shop, unanswered: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = shop.target.add(number=2)
+        silent(shop, unanswered, monkeypatch)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.world.view.draining == frozenset()
+        assert [end.split(":")[0:2] for end in shop.ends] == [["down", " replica 2 done"]]
+
+    def test_out_of_the_traffic_drained_stopped_removed(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.calls == ["stop shop-web-2", "remove shop-web-2"]
+        assert shop.phases == [("stop", STOP), ("remove", REMOVE)]
+        assert shop.ends == ["down: replica 2 done"]
+        assert shop.world.view.draining == frozenset()
+
+    def test_the_workers_that_were_old_then_are_waited_for_and_no_others(self, shop: Shop) -> None:
+        """Another reload in between makes more old workers, which never knew the replica."""
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1, 2}), frozenset({2, 3}), frozenset({3}), frozenset({4})]
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+
+        assert shop.old == [frozenset({4})]
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_it_is_not_waited_for_longer_than_the_drain_time(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1})] * 100
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=0.01))
+
+        assert len(shop.old) > 90
+        assert shop.target.names() == ["shop-web-1"]
+
+    def test_one_that_cannot_be_stopped_goes_back_into_the_traffic(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.broken["stop"] = TargetError("the engine refused to stop it")
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.world.view.serving == {shop.first, second}
+        assert shop.ends == ["down: replica 2 failed: engine_refused: the engine refused to stop it"]
+        assert shop.journal.failures(WEB) == (0, None)
+
+    def test_one_that_vanished_meanwhile_is_as_good(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.before = lambda method, _: shop.target.take(second) if method == "stop" else None
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_a_replica_on_its_way_into_nginx_is_not_stopped_until_it_is_out_again(self, shop: Shop) -> None:
+        """A pass that began before it was told to leave may be putting it in."""
+        second = shop.target.add(number=2)
+        shop.world.update(serving=frozenset({shop.first}))
+        shop.at_work = True
+        with ThreadPoolExecutor(1) as other:
+            taken = other.submit(shop.take, Direction.DOWN, replica=second)
+            until(lambda: second in shop.world.view.draining)
+            assert second not in shop.world.view.serving
+            assert not shop.world.wait_for(lambda _view: bool(shop.target.calls), timeout=0.1)
+            shop.at_work = False
+            shop.look()
+            taken.result(timeout=5)
+
+        assert shop.target.calls == ["stop shop-web-2", "remove shop-web-2"]
+
+    def test_a_scaler_that_stops_while_draining_leaves_the_step_open(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.old = [frozenset({1})] * 100
+        shop.stopping.set()
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+
+        assert [step.phase for step in shop.journal.unfinished()] == [DRAIN]
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+
+
+def crash(shop: Shop, at: tuple[str, str], direction: Direction, replica: str = "") -> None:
+    """Let a process die within a step, and begin the next one."""
+    shop.journal.close()
+    shop.kill_at = at
+    shop.boot()
+    with pytest.raises(Killed):
+        shop.take(direction, replica=replica)
+    assert len(shop.journal.unfinished()) == 1
+    shop.journal.close()
+    shop.kill_at = ("", "")
+    shop.boot()
+
+
+UP_DIES = [
+    ("create", "before"),
+    ("create", "after"),
+    ("start", "before"),
+    ("start", "after"),
+    ("ready", "within"),
+]
+DOWN_DIES = [
+    ("drain", "within"),
+    ("stop", "before"),
+    ("stop", "after"),
+    ("remove", "before"),
+    ("remove", "after"),
+]
+
+
+class TestResume:
+    @pytest.mark.parametrize("at", UP_DIES[1:], ids=" ".join)
+    def test_a_step_up_is_finished_wherever_the_process_died(self, shop: Shop, at: tuple[str, str]) -> None:
+        crash(shop, at, Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert len(shop.world.view.serving) == 2
+        assert shop.ends == ["up: replica 2 done"]
+        assert shop.journal.unfinished() == ()
+        assert shop.target.calls.count("create shop-web-2") == 1
+
+    def test_a_step_up_whose_replica_was_never_made_is_undone(self, shop: Shop) -> None:
+        crash(shop, UP_DIES[0], Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) is None
+
+    @pytest.mark.parametrize("at", UP_DIES[1:], ids=" ".join)
+    def test_a_resumed_replica_that_does_not_become_ready_is_removed(
+        self, shop: Shop, at: tuple[str, str]
+    ) -> None:
+        shop.target.unready = {2}
+        crash(shop, at, Direction.UP)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+
+    @pytest.mark.parametrize("at", DOWN_DIES, ids=" ".join)
+    def test_a_step_down_is_finished_wherever_the_process_died(self, shop: Shop, at: tuple[str, str]) -> None:
+        second = shop.target.add(number=2)
+        crash(shop, at, Direction.DOWN, second)
+        shop.resume()
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends[0].startswith("down: replica 2 done")
+        assert shop.journal.unfinished() == ()
+        assert shop.journal.last_change(WEB) == 1000.0
+        assert shop.world.view.draining == frozenset()
+
+    @pytest.mark.parametrize("direction", Direction)
+    def test_another_container_under_the_same_number_is_left_alone(
+        self, shop: Shop, direction: Direction
+    ) -> None:
+        """A redeploy in between: the number is taken by a new container."""
+        step = shop.journal.begin(
+            service=WEB,
+            direction=direction,
+            number=2,
+            why="alert_up",
+            phase=READY if direction is Direction.UP else STOP,
+            now=1.0,
+            replica="an older container",
+        )
+        shop.target.add(number=2)
+        shop.resume()
+
+        assert step
+        assert shop.target.calls == []
+        assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+        assert shop.world.view.draining == frozenset()
+        end = {Direction.UP: Outcome.UNDONE, Direction.DOWN: Outcome.DONE}[direction]
+        assert shop.ends == [f"{direction}: replica 2 {end}: its replica is not there any more"]

@@ -1,0 +1,156 @@
+"""What is written of a step, and that it is written before it is done."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.model.errors import JournalError
+from scaler.model.labels import Limits
+from scaler.model.reasons import Direction, EventKind, Outcome, Phase
+from scaler.model.records import Order, Step
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.steps.log import StepLog, words
+
+WEB = ("shop", "web")
+UP = Order(
+    service=WEB, direction=Direction.UP, number=2, why="alert_up", limits=Limits(), replica="the model"
+)
+
+
+class Written:
+    """A log of steps whose clocks stand where the test sets them."""
+
+    def __init__(self, path: Path) -> None:
+        self.now, self.ticks = 1000.0, 0.0
+        self.journal = Journal(path=path)
+        self.metrics = Metrics(CollectorRegistry())
+        self.log = StepLog(
+            journal=self.journal,
+            metrics=self.metrics,
+            clock=lambda: self.now,
+            monotonic=lambda: self.ticks,
+        )
+
+    @property
+    def unfinished(self) -> Step:
+        (step,) = self.journal.unfinished()
+        return step
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.ticks += seconds
+
+    def steps(self, outcome: Outcome) -> float:
+        labels = {"project": "shop", "service": "web", "direction": "up", "outcome": outcome}
+        return self.metrics.registry.get_sample_value("alertscale_scale_total", labels) or 0.0
+
+    def timed(self, phase: Phase) -> float | None:
+        labels = {"project": "shop", "service": "web", "direction": "up", "phase": phase}
+        return self.metrics.registry.get_sample_value("alertscale_scale_duration_seconds_sum", labels)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    made = Written(tmp_path / "journal.sqlite")
+    yield made
+    made.journal.close()
+
+
+def test_a_step_stands_in_the_journal_before_it_is_taken(written: Written) -> None:
+    step = written.log.begin(UP, phase=Phase.CREATE)
+
+    assert written.unfinished == step
+    assert (step.service, step.direction, step.number, step.why) == (WEB, Direction.UP, 2, "alert_up")
+    assert (step.phase, step.started, step.replica) == (Phase.CREATE, 1000.0, None)
+
+
+class TestPhaseClock:
+    def test_each_phase_is_journalled_with_the_replica_once_that_is_known(self, written: Written) -> None:
+        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
+        clock.enter(Phase.CREATE)
+        written.pass_by(1)
+        clock.enter(Phase.START, replica="made")
+        written.pass_by(2)
+        clock.enter(Phase.READY)
+
+        assert (written.unfinished.phase, written.unfinished.replica) == (Phase.READY, "made")
+        assert written.unfinished.phases == {Phase.CREATE: 1000.0, Phase.START: 1001.0, Phase.READY: 1003.0}
+        assert (clock.phase, clock.replica) == (Phase.READY, "made")
+
+    def test_each_phase_is_timed_when_it_is_over(self, written: Written) -> None:
+        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
+        clock.enter(Phase.CREATE)
+        written.pass_by(1)
+        clock.enter(Phase.START)
+        written.pass_by(2)
+
+        assert clock.seconds == {Phase.CREATE: 1.0}
+        clock.end()
+        assert clock.seconds == {Phase.CREATE: 1.0, Phase.START: 2.0}
+        assert [written.timed(phase) for phase in (Phase.CREATE, Phase.START, Phase.READY)] == [
+            1.0,
+            2.0,
+            None,
+        ]
+
+    def test_a_clock_that_is_set_changes_no_duration(self, written: Written) -> None:
+        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
+        clock.enter(Phase.CREATE)
+        written.now -= 3600
+        written.ticks += 1
+        clock.end()
+
+        assert clock.seconds == {Phase.CREATE: 1.0}
+
+    def test_a_phase_that_cannot_be_journalled_is_not_entered(self, written: Written) -> None:
+        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
+        clock.enter(Phase.CREATE)
+        written.journal.close()
+
+        with pytest.raises(JournalError):
+            clock.enter(Phase.START, replica="made")
+        assert clock.phase is Phase.CREATE
+        # Whoever takes it away must know what was made.
+        assert clock.replica == "made"
+
+
+class TestEnd:
+    def test_the_history_the_count_and_the_journal_tell_of_it(self, written: Written) -> None:
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        written.pass_by(5)
+        written.log.end(step, Outcome.DONE, "", {Phase.CREATE: 0.12345})
+
+        (event,) = written.journal.events()
+        assert (event.at, event.kind, event.reason) == (1005.0, EventKind.STEP, Outcome.DONE)
+        assert (event.service, event.text) == (WEB, "up: replica 2 done")
+        assert event.detail == {"why": "alert_up", "phases": {"create": 0.123}, "number": 2}
+        assert written.journal.unfinished() == ()
+        assert written.journal.last_change(WEB) == 1005.0
+        assert written.steps(Outcome.DONE) == 1
+
+    def test_why_it_was_not_done_is_told(self, written: Written) -> None:
+        written.log.end(written.log.begin(UP, phase=Phase.CREATE), Outcome.FAILED, "not_ready: it sleeps")
+
+        (event,) = written.journal.events()
+        assert event.text == "up: replica 2 failed: not_ready: it sleeps"
+
+    def test_one_that_cannot_be_written_is_none_and_is_not_counted(self, written: Written) -> None:
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        written.journal.close()
+
+        with pytest.raises(JournalError):
+            written.log.end(step, Outcome.DONE, "")
+        assert written.steps(Outcome.DONE) == 0
+
+
+def test_the_log_names_a_step_by_these_words(written: Written) -> None:
+    assert words(written.log.begin(UP, phase=Phase.CREATE)) == {
+        "project": "shop",
+        "service": "web",
+        "direction": "up",
+        "number": 2,
+        "why": "alert_up",
+    }

@@ -1,0 +1,234 @@
+"""Which replicas a decision is about, and what becomes of a step whose thread fails."""
+
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from scaler.model.errors import JournalError
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, Phase
+from scaler.model.records import Order, Step
+from scaler.model.services import Kept, Replica, Service
+from scaler.policy.scaling import Decision
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.state.recorder import Recorder
+from scaler.state.world import World
+from scaler.steps.runner import Crew
+from tests.fakes import until
+
+WEB, API = ("shop", "web"), ("shop", "api")
+LIMITS = Limits(drain=7.0)
+
+
+@dataclass
+class Steps:
+    """Stands for the stepper: notes what it is given, and waits or fails as told."""
+
+    orders: list[Order] = field(default_factory=list)
+    resumed: list[tuple[Step, Limits]] = field(default_factory=list)
+    go: threading.Event = field(default_factory=threading.Event)
+    fault: Exception | None = None
+
+    def take(self, order: Order) -> None:
+        self.orders.append(order)
+        assert self.go.wait(10)
+        if self.fault is not None:
+            raise self.fault
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        self.resumed.append((step, limits))
+
+
+class Made:
+    """A crew, with what it works on."""
+
+    def __init__(self, path: Path) -> None:
+        self.steps, self.world, self.ended = Steps(), World(), 0
+        self.metrics = Metrics(CollectorRegistry())
+        self.journal = Journal(path=path)
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0)
+        stepper: Any = self.steps
+        self.crew = Crew(steps=stepper, world=self.world, recorder=recorder, done=self._done)
+
+    def _done(self) -> None:
+        self.ended += 1
+
+    def act(self, *replicas: Replica, target: int, key: tuple[str, str] = WEB) -> list[tuple[int, str]]:
+        """Let it act on a decision; return number and replica of each order, the lowest number first."""
+        counted = tuple(r for r in replicas if r.live)
+        decision = Decision(
+            direction=Direction.UP if target > len(counted) else Direction.DOWN,
+            replicas=len(counted),
+            target=target,
+            reason=DecisionReason.MANUAL,
+        )
+        self.crew.act(Service(key=key, replicas=replicas), counted, decision, LIMITS)
+        expected = abs(target - len(counted))
+        until(lambda: len([o for o in self.steps.orders if o.service == key]) == expected)
+        return sorted((o.number, o.replica) for o in self.steps.orders if o.service == key)
+
+    def finish(self) -> None:
+        self.steps.go.set()
+        until(lambda: self.ended == len(self.steps.orders) + len(self.steps.resumed))
+        self.journal.close()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path / "journal.sqlite")
+
+
+def replica(number: int, status: str = "running") -> Replica:
+    return Replica(id=f"id{number}", name=f"shop-web-{number}", number=number, status=status)
+
+
+def test_up_takes_the_numbers_after_the_highest_and_the_newest_running_one_as_model(made: Made) -> None:
+    orders = made.act(replica(1), replica(2), replica(3, "restarting"), replica(7, "exited"), target=5)
+    made.finish()
+
+    assert orders == [(8, "id2"), (9, "id2")]
+    assert {(o.direction, o.why, o.limits) for o in made.steps.orders} == {(Direction.UP, "manual", LIMITS)}
+
+
+def test_up_takes_one_that_restarts_as_model_when_none_runs(made: Made) -> None:
+    orders = made.act(replica(1, "restarting"), target=2)
+    made.finish()
+
+    assert orders == [(2, "id1")]
+
+
+def test_down_takes_the_highest_numbers(made: Made) -> None:
+    orders = made.act(replica(1), replica(2), replica(5), replica(9, "exited"), target=1)
+    made.finish()
+
+    assert orders == [(2, "id2"), (5, "id5")]
+    assert {o.direction for o in made.steps.orders} == {Direction.DOWN}
+
+
+def test_a_retirement_takes_the_replicas_that_were_named(made: Made) -> None:
+    replicas = tuple(replica(n) for n in (1, 2, 3, 4))
+    decision = Decision(direction=Direction.DOWN, replicas=4, target=2, reason=DecisionReason.RETIRE)
+    made.crew.act(Service(key=WEB, replicas=replicas), replicas, decision, LIMITS, retiring=replicas[:2])
+    until(lambda: len(made.steps.orders) == 2)
+    made.finish()
+
+    assert sorted((o.number, o.replica, o.why) for o in made.steps.orders) == [
+        (1, "id1", "retire"),
+        (2, "id2", "retire"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "direction", "number"), [(7, Direction.UP, 7), (5, Direction.UP, 5), (2, Direction.DOWN, 4)]
+)
+def test_where_the_engine_keeps_the_count_a_step_is_one_order_on_what_it_kept(
+    made: Made, target: int, direction: Direction, number: int
+) -> None:
+    """However many replicas it is about, and whichever of them run."""
+    kept = Kept(id="s", count=4, version=9, changed_at=1.0, updating=False, labels={})
+    service = Service(key=WEB, replicas=(replica(1), replica(2, "created")), kept=kept)
+    decision = Decision(direction=direction, replicas=4, target=target, reason=DecisionReason.MANUAL)
+    made.crew.act(service, service.replicas[:1], decision, LIMITS)
+    until(lambda: made.steps.orders)
+    made.finish()
+    (order,) = made.steps.orders
+
+    assert (order.direction, order.number, order.count) == (direction, number, target)
+    assert (order.kept, order.replica, order.limits) == (kept, "", LIMITS)
+
+
+def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made) -> None:
+    made.act(replica(1), target=3)
+
+    assert made.crew.stepping(WEB)
+    assert made.crew.busy
+    assert not made.crew.stepping(API)
+    made.finish()
+    assert not made.crew.stepping(WEB)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(JournalError("disk full"), "journal"), (ZeroDivisionError("a bug"), "internal")]
+)
+def test_a_step_that_fails_is_counted_and_ends(made: Made, fault: Exception, reason: str) -> None:
+    made.steps.fault = fault
+    made.act(replica(1), target=2)
+    made.finish()
+
+    assert not made.crew.stepping(WEB)
+    assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": reason}) == 1
+
+
+def unfinished(direction: Direction, replica: str | None) -> Step:
+    return Step(
+        id=1,
+        service=WEB,
+        direction=direction,
+        number=2,
+        why="alert_down",
+        replica=replica,
+        phase=Phase.DRAIN,
+        phases={},
+        started=1.0,
+    )
+
+
+def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made: Made) -> None:
+    steps = (unfinished(Direction.DOWN, "a"), unfinished(Direction.UP, "b"), unfinished(Direction.UP, None))
+
+    made.crew.claim(steps)
+    assert made.world.view.draining == {"a"}
+    made.finish()
+
+
+def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
+    made.world.update(limits={WEB: LIMITS})
+    step = unfinished(Direction.DOWN, "a")
+    made.crew.resume(lambda: (step,))
+    made.finish()
+
+    assert made.steps.resumed == [(step, LIMITS)]
+
+
+def test_or_with_the_defaults_when_it_has_none(made: Made) -> None:
+    step = unfinished(Direction.DOWN, "a")
+    made.crew.resume(lambda: (step,))
+    made.finish()
+
+    assert made.steps.resumed == [(step, Limits())]
+
+
+def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:
+    learned: list[str] = []
+
+    def learn(*, model: str) -> None:
+        learned.append(model)
+
+    service = Service(key=WEB, replicas=(replica(1), replica(2)))
+    made.crew.prepare([service], learn)
+    made.crew.prepare([service], learn)
+    until(lambda: learned)
+
+    newer = replace(replica(3), version="another")
+    made.crew.prepare([replace(service, replicas=(newer,))], learn)
+    until(lambda: len(learned) == 2)
+    assert learned == [replica(2).id, newer.id]
+
+
+def test_a_step_that_ends_while_the_journal_is_read_is_not_taken_for_one_left_over(made: Made) -> None:
+    """It was under way before the read and ended after it: the list that was read still holds it."""
+    service = Service(key=WEB, replicas=(replica(1), replica(2)))
+    down = Decision(direction=Direction.DOWN, replicas=2, target=1, reason=DecisionReason.ALERT_DOWN)
+    made.crew.act(service, service.replicas, down, LIMITS)
+
+    def read() -> tuple[Step, ...]:
+        made.finish()
+        return (unfinished(Direction.DOWN, "a"),)
+
+    made.crew.resume(read)
+    assert made.steps.resumed == []
