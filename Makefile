@@ -12,6 +12,8 @@
 PYTHON ?= python3
 VENV   := .venv/bin
 RUN    := machine/timed
+# On every core; the tests of a file stay together, since they share what is dear to make.
+SHARED := --numprocesses auto --dist loadfile
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
@@ -53,7 +55,8 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-test: lint docs unit integration e2e ## Run everything, in this order; stop at the first that fails
+test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -69,7 +72,7 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" $(VENV)/pytest tests/unit
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SHARED)
 
 integration: ready venv browser ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration

@@ -20,6 +20,7 @@ from machine import (
     deploying,
     facts,
     images,
+    lanes,
     ports,
     ready,
     swarm,
@@ -142,6 +143,12 @@ def check(place: Workplace) -> int:
     return 0
 
 
+def side_by_side(_place: Workplace, lane: list[str], *, made: list[str]) -> int:
+    """Run targets of make in lanes side by side, each one's output whole, and sum up."""
+    command = ["make", "--no-print-directory", *(word for one in made for word in ("-o", one))]
+    return lanes.Lanes([targets.split() for targets in lane], command=command).run()
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "ready": make_ready,
     "up": up,
@@ -151,6 +158,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "browser": make_browser,
     "deploying": make_deploying,
     "check": check,
+    "lanes": side_by_side,
     "backup": backup.take,
     "restore": backup.restore,
     "swarm-up": swarm.up,
@@ -182,6 +190,8 @@ def _parser() -> argparse.ArgumentParser:
         "file", nargs="?", default="", help="where to; default: backups/alertscale-<time in UTC>.tar.gz"
     )
     made["restore"].add_argument("file", nargs="?", default="", help="a file that backup wrote")
+    made["lanes"].add_argument("lane", nargs="+", help="its targets, between blanks")
+    made["lanes"].add_argument("--made", nargs="*", default=[], help="targets that are made already")
     made["restore"].add_argument("--yes", action="store_true", help="do not ask")
     return parser
 

@@ -48,12 +48,22 @@ def free_port() -> int:
 
 @dataclass(kw_only=True)
 class Stack:
-    """The running stack."""
+    """The running stack.
+
+    Attributes:
+        directory: a copy of the repository.
+        ports: variable to host port.
+        project: its Compose project.
+        files: Compose files, relative to the directory.
+        projects: those that its scaler looks after, where the fast file is among the files; none for all on
+            the engine that have no scaler of their own.
+    """
 
     directory: Path
     ports: Mapping[str, int]
     project: str = PROJECT
     files: tuple[str, ...] = ("docker-compose.yml", "tests/e2e/docker-compose.fast.yml")
+    projects: tuple[str, ...] = ()
     session: requests.Session = field(default_factory=requests.Session, repr=False)
     _tokens: list[str] = field(default_factory=list, repr=False)
 
@@ -63,6 +73,7 @@ class Stack:
             **os.environ,
             **{name: str(port) for name, port in self.ports.items()},
             "NGINX_BIND": "127.0.0.1",
+            "ALERTSCALE_PROJECTS": ",".join(self.projects),
         }
 
     def command(self, *words: str) -> list[str]:

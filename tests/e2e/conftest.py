@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testkit.stack import Stack, copy_repository, free_port
+from testkit.stack import PROJECT, Stack, copy_repository, free_port
 from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]
@@ -19,7 +19,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
-    running = Stack(directory=directory, ports={name: free_port() for name in names})
+    running = Stack(
+        directory=directory,
+        ports={name: free_port() for name in names},
+        # Other tests label services on this engine at the same time.
+        projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough"),
+    )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
         running.await_replicas(1, within=30)

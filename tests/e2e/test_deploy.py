@@ -130,9 +130,10 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         fast = "docker-compose.yml:tests/e2e/docker-compose.fast.yml"
         lines = [f"{name}={port}" for name, port in ports.items()]
         lines += ["NGINX_BIND=127.0.0.1", "LOCUST_REPLICAS=0", f"COMPOSE_PROJECT_NAME={PROJECT}"]
-        (server.directory / ".env").write_text("\n".join([*lines, f"COMPOSE_FILE={fast}"]) + "\n")
+        lines += [f"COMPOSE_FILE={fast}", f"ALERTSCALE_PROJECTS={PROJECT}"]
+        (server.directory / ".env").write_text("\n".join(lines) + "\n")
         subprocess.run(["chown", "-R", servers.USER, str(server.directory)], check=True)
-        there = Stack(directory=server.directory, ports=ports, project=PROJECT)
+        there = Stack(directory=server.directory, ports=ports, project=PROJECT, projects=(PROJECT,))
         try:
             yield Site(clone=clone, commits=commits, server=server, stack=there)
         finally:
