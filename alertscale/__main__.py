@@ -302,6 +302,27 @@ def _pause(command: _Command, name: str, steps: str) -> None:
 
 
 @main.command()
+@click.argument("service")
+@click.argument("replicas", nargs=-1, required=True, metavar="REPLICA")
+@_asks_the_scaler
+def retire(command: _Command, *, service: str, replicas: tuple[str, ...]) -> None:
+    """Take each REPLICA of SERVICE away, all at once: for a deploy.
+
+    They finish their requests first, whatever is paused; another replica must be ready. It returns once
+    that is ordered. A scaler that is started anew has forgotten those that have not begun to leave.
+
+    \b
+    Example:
+      docker compose exec scaler alertscale retire flask-app 0f3c5a7be1d2 9b1d77c0a4e6
+    """  # noqa: D301
+    left = command.client.retire(service, replicas)
+    if command.as_json:
+        _print_json({"service": left.raw})
+    else:
+        _say(f"{left.key}: asked to take away {', '.join(replicas)}.")
+
+
+@main.command()
 @click.argument(
     "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path(), required=False
 )
@@ -324,7 +345,7 @@ def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
       alertscale check /srv/shop --json | jq -r '.findings[] | "\\(.file):\\(.line) \\(.text)"'
     """  # noqa: D301
     environment = None if without_variables else os.environ
-    found = checking.findings_in(directory, checking.load(), environment=environment)
+    found = checking.findings_in(directory, environment=environment)
     report = checking.as_json(found)
     if as_json:
         _print_json(report)

@@ -89,7 +89,7 @@ done
 copy_to_server() {
     local code=0 sums
     upload=$(date +%s)-$$
-    cp -R "$here/server.sh" "$here/server" "$here/replicas.py" "$scratch/copy/"
+    cp -R "$here/server.sh" "$here/server" "$scratch/copy/"
     sums=$(cd "$scratch/copy" && find . -type f -exec sha256sum {} + | LC_ALL=C sort)
     # shellcheck disable=SC2016 # expanded there
     tar -C "$scratch/copy" -c . | remote bash -c \

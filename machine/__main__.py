@@ -104,22 +104,15 @@ def take_back(place: Workplace) -> int:
 def make_venv(place: Workplace) -> int:
     """Make .venv for tests and lint."""
     seen = facts.observe()
-    fresh = venv.make(
-        place.checkout,
-        ensurepip=seen.ensurepip,
-        may_install=seen.may_install,
-        logs=place.logs,
-    )
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    fresh = venv.make(place.checkout, ensurepip=seen.ensurepip, may_install=seen.may_install, logs=place.logs)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 
 def make_browser(place: Workplace) -> int:
     """Install Chromium for the tests of the status page, where that can be done."""
     fresh = browser.provide(may_install=facts.observe().may_install, logs=place.logs)
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 
@@ -131,8 +124,7 @@ def make_deploying(place: Workplace) -> int:
         may_install=facts.observe().may_install,
         logs=place.logs,
     )
-    if fresh:
-        ready.remember_packages(fresh, place=place)
+    ready.remember_packages(fresh, place=place)
     return 0
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machine import built, compose, daemon, stand_ins
 from machine.errors import EngineError
 from machine.shell import announced, capture, streamed
-from machine.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from machine.state import State
 
 DRILLS = ("e2e", "docs", "bench")
 """Projects of tests and benchmarks, after ours; a run that was cut off may have left their images."""
@@ -113,13 +114,7 @@ def engine(state: State, *, logs: Path, save: Callable[[State], None]) -> None:
         return
     if not daemon.stop(state.engine, logs=logs):
         print("The engine that make started is gone already.")
-    save(
-        State(
-            packages=state.packages,
-            compose_plugin=state.compose_plugin,
-            stand_ins=state.stand_ins,
-        )
-    )
+    save(replace(state, engine=None))
 
 
 def files(paths: Iterable[Path]) -> None:

@@ -136,24 +136,33 @@ def start_by_hand(argv: Sequence[str], *, answers: Callable[[], bool], log: Path
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with announced("Starting Docker Engine (dockerd, no systemd here)"):
-        pid = spawn(argv, log=log)
-        ended = False
+        found = launch(argv, answers=answers, log=log, who="dockerd", then="run make again")
+    return Started(pid=found.pid, birth=found.birth)
 
-        def settled() -> bool:
-            nonlocal ended
-            ended = process(pid) is None
-            return ended or answers()
 
-        if not wait_until(settled, seconds=START_SECONDS) or ended:
-            how = "ended" if ended else f"gave no answer within {START_SECONDS:g} s"
-            raise DaemonError(
-                f"dockerd {how}. The end of {log}:\n{tail(log)}\n"
-                f"Way out: put right what the last lines name, then run make again."
-            )
-        found = process(pid)
-        if found is None:
-            raise DaemonError(f"dockerd ended right after its start. Way out: read {log}.")
-    return Started(pid=pid, birth=found.birth)
+def launch(argv: Sequence[str], *, answers: Callable[[], bool], log: Path, who: str, then: str) -> Process:
+    """Start an engine in a session of its own and wait for its answer.
+
+    Args:
+        argv: The program and its arguments.
+        answers: Whether the engine answers yet.
+        log: Where its output goes.
+        who: What to call it in a message.
+        then: What to do once it is put right.
+
+    Raises:
+        DaemonError: It ends, or does not answer in time.
+    """
+    pid = spawn(argv, log=log)
+    settled = wait_until(lambda: process(pid) is None or answers(), seconds=START_SECONDS)
+    found = process(pid)
+    if found is None or not settled:
+        how = "ended" if found is None else f"gave no answer within {START_SECONDS:g} s"
+        raise DaemonError(
+            f"{who} {how}. The end of {log}:\n{tail(log)}\n"
+            f"Way out: put right what the last lines name, then {then}."
+        )
+    return found
 
 
 def spawn(argv: Sequence[str], *, log: Path) -> int:

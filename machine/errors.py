@@ -51,7 +51,7 @@ class CommandFailedError(EngineError):
 
 
 class StateError(EngineError):
-    """The record of what was installed, started and made cannot be used."""
+    """The record of what was installed and started cannot be used."""
 
 
 class ImageError(EngineError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def observe() -> Facts:
     """Look at this machine; changes nothing."""
     answers, says = engine_answers()
     return Facts(
-        system=system_id(Path("/etc/os-release")),
+        system=system_id(),
         root=os.geteuid() == 0,
         systemd=Path("/run/systemd/system").is_dir(),
         docker_host=os.environ.get("DOCKER_HOST", ""),
@@ -84,11 +85,9 @@ def engine_answers() -> tuple[bool, str]:
     return False, said[-1] if said else "no answer"
 
 
-def system_id(os_release: Path) -> str:
-    """Return `ID` of an os-release file, or the empty string when there is none."""
-    if not os_release.is_file():
+def system_id() -> str:
+    """Return `ID` of this machine's os-release, or the empty string when there is none."""
+    try:
+        return platform.freedesktop_os_release()["ID"]
+    except OSError:
         return ""
-    for line in os_release.read_text(encoding="utf-8").splitlines():
-        if line.startswith("ID="):
-            return line.removeprefix("ID=").strip("\"'")
-    return ""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from machine import daemon
 from machine.errors import DaemonError, EngineError
-from machine.shell import Completed, capture, tail
+from machine.shell import Completed, capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 NAMESPACES = Path("/run/netns")
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUP_NAMES = ("docker/{}", "system.slice/docker-{}.scope")
-START_SECONDS = 60.0
 GONE_SECONDS = 20.0
 ANSWER_SECONDS = 10.0
 # containerd is started by the same shell, and dockerd waits for its socket: by itself it would take the
@@ -125,21 +124,13 @@ def start(node: Node) -> None:
     node.folder.mkdir(parents=True, exist_ok=True)
     connect(node)
     (node.folder / "containerd.toml").write_text(CONTAINERD.format(node=node), encoding="utf-8")
-    log = node.folder / "dockerd.log"
-    pid = daemon.spawn(command(node), log=log)
-    ended = False
-
-    def settled() -> bool:
-        nonlocal ended
-        ended = daemon.process(pid) is None
-        return ended or answers(node)
-
-    if not daemon.wait_until(settled, seconds=START_SECONDS) or ended:
-        how = "ended" if ended else f"gave no answer within {START_SECONDS:g} s"
-        raise DaemonError(
-            f"the engine of {node.name} {how}. The end of {log}:\n{tail(log)}\nWay out: put right what the "
-            f"last lines name, then run `make swarm-down`."
-        )
+    daemon.launch(
+        command(node),
+        answers=lambda: answers(node),
+        log=node.folder / "dockerd.log",
+        who=f"the engine of {node.name}",
+        then="run `make swarm-down`",
+    )
 
 
 def copy_images(source: Node, to: Node) -> None:

@@ -81,8 +81,9 @@ def revive_engine(place: Workplace) -> None:
 
 
 def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:
-    """Add packages to the record."""
-    place.store.save(place.store.load().with_packages(names))
+    """Add packages, if any, to the record."""
+    if names:
+        place.store.save(place.store.load().with_packages(names))
 
 
 def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
@@ -113,8 +114,4 @@ def _stand_in(pulled: registry.Pulled, *, may_install: bool, place: Workplace) -
     print(f"Cannot be pulled: {names} ({pulled.reason}).\nMaking stand-ins from Debian's packages.")
     if stand_ins.lacks_mmdebstrap(pulled.refused, may_install=may_install):
         remember_packages(packages.install(["mmdebstrap"], logs=place.logs), place=place)
-    stand_ins.make(
-        pulled.refused,
-        logs=place.logs,
-        made=lambda tag: place.store.save(place.store.load().with_stand_in(tag)),
-    )
+    stand_ins.make(pulled.refused, logs=place.logs)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import selectors
+import select
 import subprocess
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,16 +41,13 @@ def pull(images: Sequence[Image]) -> Pulled:
     """Pull images; once the registry itself does not answer, the rest is not tried."""
     refused: list[Image] = []
     reason = ""
-    unreachable = False
-    for image in images:
-        if unreachable:
-            refused.append(image)
-            continue
-        said = _pull_one(image)
-        if said:
+    for number, image in enumerate(images):
+        if said := _pull_one(image):
             refused.append(image)
             reason = said
-            unreachable = registry_is_away(said)
+            if registry_is_away(said):
+                refused += images[number + 1 :]
+                break
     return Pulled(refused=tuple(refused), reason=reason)
 
 
@@ -72,22 +68,13 @@ def _pull_one(image: Image) -> str:
             text=True,
         ) as client,
     ):
+        assert client.stdout is not None  # noqa: S101 - a pipe was asked for
         # Ending the client makes the engine give up the pull.
-        if not _speaks(client, seconds=FIRST_LINE_SECONDS):
+        if not select.select([client.stdout], [], [], FIRST_LINE_SECONDS)[0]:
             client.terminate()
             return f"the registry gave no answer within {FIRST_LINE_SECONDS:g} s"
-        output = client.stdout.read() if client.stdout else ""
+        output = client.stdout.read()
     if client.returncode == 0:
         return ""
     lines = output.strip().splitlines()
     return lines[-1] if lines else f"docker pull ended with exit code {client.returncode}"
-
-
-def _speaks(client: subprocess.Popen[str], *, seconds: float) -> bool:
-    """Whether the program writes anything, or ends, within `seconds`."""
-    deadline = time.monotonic() + seconds
-    with selectors.DefaultSelector() as watch:
-        if client.stdout is None:
-            return False
-        watch.register(client.stdout, selectors.EVENT_READ)
-        return bool(watch.select(timeout=max(0.0, deadline - time.monotonic())))

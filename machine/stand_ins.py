@@ -16,7 +16,7 @@ from machine.errors import ImageError, Missing, NotReadyError
 from machine.shell import announced, capture, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from machine.images import Image
 
@@ -84,13 +84,12 @@ def differs(image: Image, debian_version: str) -> bool:
     return upstream != image.version
 
 
-def make(images: Sequence[Image], *, logs: Path, made: Callable[[str], None]) -> None:
+def make(images: Sequence[Image], *, logs: Path) -> None:
     """Make stand-ins under the given tags.
 
     Args:
         images: What to make.
         logs: Where the builds' output goes.
-        made: Called with each tag once it exists.
 
     Raises:
         ImageError: There is no recipe, or Debian has no such package.
@@ -99,14 +98,12 @@ def make(images: Sequence[Image], *, logs: Path, made: Callable[[str], None]) ->
     chosen = recipes(images)
     if not base_is_here():
         _make_base(logs=logs)
-        made(BASE)
     versions = _versions([recipe.package_for(image) for image, recipe in chosen])
     with tempfile.TemporaryDirectory(prefix="alertscale-stand-ins-") as scratch:
         context = _context(Path(scratch))
         for image, recipe in chosen:
             version = versions[recipe.package_for(image)]
             _build(image, recipe, version=version, context=context, logs=logs)
-            made(image.reference)
     remove_stages()
 
 
@@ -225,11 +222,7 @@ def local() -> dict[str, str]:
     if not asked.ok:
         raise ImageError(f"the engine does not list its images: {asked.stderr.strip()}")
     pairs = (line.split() for line in asked.stdout.splitlines())
-    return {tag: identity for tag, identity in pairs if tag == BASE or _stood_in_for(tag)}
-
-
-def _stood_in_for(tag: str) -> bool:
-    return tag.rpartition(":")[0] in BY_REPOSITORY
+    return {tag: i for tag, i in pairs if tag == BASE or tag.rpartition(":")[0] in BY_REPOSITORY}
 
 
 def remove_stages() -> None:

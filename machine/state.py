@@ -1,9 +1,9 @@
-"""The record of what was installed, started and made, so that `make clean` takes back just that."""
+"""The record of what was installed and started, so that `make clean` takes back just that."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from machine.errors import StateError
@@ -38,21 +38,15 @@ class State:
         packages: Debian packages that were installed.
         compose_plugin: The Compose program that was put in place, or the empty string.
         engine: The engine that was started, or None.
-        stand_ins: Tags of the images that were made.
     """
 
     packages: tuple[str, ...] = ()
     compose_plugin: str = ""
     engine: Started | None = None
-    stand_ins: tuple[str, ...] = field(default=())
 
     def with_packages(self, packages: tuple[str, ...]) -> State:
         """Return the state with these packages added."""
         return replace(self, packages=tuple(dict.fromkeys(self.packages + packages)))
-
-    def with_stand_in(self, tag: str) -> State:
-        """Return the state with this image added."""
-        return replace(self, stand_ins=tuple(dict.fromkeys((*self.stand_ins, tag))))
 
 
 class StateStore:
@@ -95,7 +89,6 @@ def decode(raw: dict[str, Any]) -> State:
     return State(
         packages=tuple(raw.get("packages", ())),
         compose_plugin=raw.get("compose_plugin", ""),
-        stand_ins=tuple(raw.get("stand_ins", ())),
         engine=None
         if engine is None
         else Started(units=tuple(engine["units"]), pid=engine["pid"], birth=engine["birth"]),

@@ -335,15 +335,8 @@ def node_of(here: Cluster, service: str, *, stack: str = STACK) -> node.Node | N
     """Return the node on which a service's one task is to run; None while there is none."""
     asked = node.docker(
         cluster.manager(here),
-        *(
-            "service",
-            "ps",
-            "--filter",
-            "desired-state=running",
-            "--format",
-            "{{.Node}}",
-            f"{stack}_{service}",
-        ),
+        *("service", "ps", "--filter", "desired-state=running"),
+        *("--format", "{{.Node}}", f"{stack}_{service}"),
     )
     names = asked.stdout.split()
     return here.named(names[0]) if names else None

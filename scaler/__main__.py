@@ -34,11 +34,11 @@ from scaler.leader.lease import Lease
 from scaler.leader.swarm_store import SwarmLease
 from scaler.model.errors import AlertscaleError, JournalError, SettingsError
 from scaler.model.reasons import EventKind
-from scaler.model.records import Event
 from scaler.prometheus.client import Prometheus
 from scaler.secret_file import write_private
 from scaler.settings import SWARM, Settings, read_settings
 from scaler.state.journal import Journal, read_holds, write_holds
+from scaler.state.recorder import Recorder
 from scaler.web.app import create_app
 from scaler.web.server import create_server
 from scaler.wiring import Place, engine, find_place, wire
@@ -161,11 +161,12 @@ class _Running:
         parts = wire(
             settings, self._place, stopping=self._stopping, prometheus=prometheus, may_change=may_change
         )
-        _take_over(parts.journal, note, is_ours_again=is_ours_again)
-        selfcheck = SelfCheck(directory=settings.stack, survived=parts.recorder.survived)
+        _take_over(parts.memory.journal, parts.memory.recorder, note, is_ours_again=is_ours_again)
+        selfcheck = SelfCheck(directory=settings.stack, survived=parts.memory.recorder.survived)
         app = create_app(
-            autoscaler=parts.autoscaler,
-            metrics=parts.metrics,
+            orders=parts.orders,
+            reading=parts.reading,
+            metrics=parts.memory.metrics,
             validator=_validator(),
             token=settings.token_file.read_text,
             clock=time.time,
@@ -176,14 +177,14 @@ class _Running:
         self._loop = threading.Thread(target=parts.autoscaler.run, name="loop", daemon=True)
 
         def begin() -> None:
-            _record_start(parts.journal)
+            parts.memory.recorder.tell(EventKind.STARTED, "started", "the scaler started")
             self._loop.start()
             threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
 
         return Acting(
             app=app,
             begin=begin,
-            note=lambda: write_holds(parts.journal.holds()),
+            note=lambda: write_holds(parts.memory.journal.holds()),
             idle=lambda: parts.autoscaler.idle,
         )
 
@@ -196,7 +197,7 @@ class _Running:
             )
 
 
-def _take_over(journal: Journal, note: str, *, is_ours_again: bool) -> None:
+def _take_over(journal: Journal, recorder: Recorder, note: str, *, is_ours_again: bool) -> None:
     """Take over what a person asked the scaler before us for; without it, act all the same.
 
     A step that an earlier process of ours left is finished only if nobody has acted since.
@@ -207,16 +208,7 @@ def _take_over(journal: Journal, note: str, *, is_ours_again: bool) -> None:
         if note:
             journal.replace_holds(read_holds(note))
     except JournalError as error:
-        log.error("survived", where="holds", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
-
-
-def _record_start(journal: Journal) -> None:
-    event = Event(at=time.time(), kind=EventKind.STARTED, reason="started", text="the scaler started")
-    try:
-        journal.record(event)
-    except JournalError as error:
-        # nginx must follow the replicas where nothing can be scaled: on a full disk, for one.
-        log.error("survived", where="history", reason=str(error.reason), error=str(error))  # noqa: TRY400 - one line, as the recorder's
+        recorder.survived("holds", error)
 
 
 def _make_token(path: Path) -> None:

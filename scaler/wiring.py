@@ -17,17 +17,26 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from scaler.engines.compose import ComposeTarget
 from scaler.engines.contract import Target
 from scaler.engines.swarm import SwarmTarget
+from scaler.loop.alerts import Alerts
 from scaler.loop.autoscaler import Autoscaler
+from scaler.loop.knowledge import Knowledge
+from scaler.loop.orders import Orders
+from scaler.loop.outside_changes import Outside
+from scaler.loop.reading import Reading
+from scaler.loop.rhythm import Rhythm
+from scaler.loop.watch import Watch
 from scaler.model.errors import AlertscaleError
 from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
 from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
+from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
+from scaler.steps.runner import Runner
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer, DockerNginx
 from scaler.traffic.readiness import OwnThread, Prober
@@ -56,13 +65,50 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edges:
+    """What the loop works on.
+
+    Attributes:
+        target: the engine.
+        steps: takes steps on it.
+        balancer: nginx.
+        prober: asks replicas whether they are ready.
+    """
+
+    target: Target
+    steps: Steps
+    balancer: Balancer
+    prober: Prober
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is known and what is remembered.
+
+    Attributes:
+        world: what the loop observed.
+        journal: what survives the process.
+        metrics: counters and gauges.
+        recorder: the history.
+        anchors: carry the journal's times to the monotonic clock, and back.
+    """
+
+    world: World
+    journal: Journal
+    metrics: Metrics
+    recorder: Recorder
+    anchors: Anchors
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What runs and what is looked at."""
+    """What runs, what is asked of it, and what is looked at."""
 
     autoscaler: Autoscaler
-    metrics: Metrics
-    journal: Journal
-    recorder: Recorder
+    orders: Orders
+    reading: Reading
+    edges: Edges
+    memory: Memory
 
 
 def engine(*, timeout: int = _ENGINE_TIMEOUT) -> APIClient:
@@ -130,14 +176,9 @@ def wire(
         AlertscaleError: the journal cannot be opened.
         DockerException: no engine is there.
     """
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    metrics = Metrics(registry)
-    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
-    world, wake = World(), threading.Event()
-    client = _counted(engine(), metrics)
+    memory = _remember(settings)
+    rhythm = Rhythm(tick=settings.tick, stopping=stopping, wake=threading.Event())
+    client = _counted(engine(), memory.metrics)
     balancer = Balancer(
         directory=settings.upstreams,
         control=DockerNginx(client=client),
@@ -145,9 +186,10 @@ def wire(
         clock=time.monotonic,
     )
     about_steps: dict[str, Any] = {
-        "journal": journal, "world": world, "metrics": metrics, "wake": wake.set, "stopping": stopping,
+        "step_log": StepLog(journal=memory.journal, recorder=memory.recorder, metrics=memory.metrics),
+        "world": memory.world, "metrics": memory.metrics, "wake": rhythm.pass_soon, "stopping": stopping,
     }  # fmt: skip
-    other = _counted(engine(), metrics)
+    other = _counted(engine(), memory.metrics)
     target: Target
     steps: Steps
     if settings.target == SWARM:
@@ -166,27 +208,95 @@ def wire(
             client=client, events=other, own_project=place.project, projects=settings.projects
         )
         steps = Stepper(target=compose, balancer=balancer, **about_steps)
-    recorder = Recorder(journal=journal, metrics=metrics, clock=time.time)
-    autoscaler = Autoscaler(
-        target=target,
-        traffic=Traffic(
-            balancer=balancer, world=world, recorder=recorder, metrics=metrics, own_project=place.project
-        ),
-        journal=journal,
-        recorder=recorder,
-        metrics=metrics,
-        prober=Prober(executor=OwnThread(), wake=wake.set),
-        world=world,
-        steps=steps,
-        wake=wake,
+    prober = Prober(executor=OwnThread(), wake=rhythm.pass_soon)
+    return assemble(
+        edges=Edges(target=target, steps=steps, balancer=balancer, prober=prober),
+        memory=memory,
+        alerts=Alerts(ttl=settings.signal_ttl, source_lives=prometheus.lives),
+        rhythm=rhythm,
         own_project=place.project,
         networks=place.networks,
-        signal_ttl=settings.signal_ttl,
-        tick=settings.tick,
-        stopping=stopping,
-        source_lives=prometheus.lives,
     )
-    return Parts(autoscaler=autoscaler, metrics=metrics, journal=journal, recorder=recorder)
+
+
+def assemble(
+    *,
+    edges: Edges,
+    memory: Memory,
+    alerts: Alerts,
+    rhythm: Rhythm,
+    own_project: str,
+    networks: frozenset[str] | None,
+) -> Parts:
+    """Put the loop together, on whatever engine.
+
+    Args:
+        edges: what it works on.
+        memory: what it knows and remembers.
+        alerts: what fires.
+        rhythm: when it makes its passes.
+        own_project: our Compose project, or our stack.
+        networks: names of the networks that we are on; None when we reach all of them.
+    """
+    world, journal, recorder = memory.world, memory.journal, memory.recorder
+    outside = Outside(world=world, journal=journal, anchors=memory.anchors)
+    runner = Runner(
+        steps=edges.steps,
+        world=world,
+        recorder=recorder,
+        learn=edges.target.prepare,
+        done=rhythm.decide_soon,
+    )
+    knowledge = Knowledge(
+        world=world,
+        journal=journal,
+        alerts=alerts,
+        outside=outside,
+        anchors=memory.anchors,
+        stepping=runner.stepping,
+    )
+    watch = Watch(
+        target=edges.target,
+        world=world,
+        prober=edges.prober,
+        outside=outside,
+        recorder=recorder,
+        rhythm=rhythm,
+        networks=networks,
+    )
+    traffic = Traffic(
+        balancer=edges.balancer,
+        world=world,
+        recorder=recorder,
+        metrics=memory.metrics,
+        own_project=own_project,
+    )
+    shared: dict[str, Any] = {
+        "alerts": alerts, "knowledge": knowledge, "journal": journal, "watch": watch, "rhythm": rhythm,
+    }  # fmt: skip
+    return Parts(
+        autoscaler=Autoscaler(traffic=traffic, runner=runner, recorder=recorder, **shared),
+        orders=Orders(recorder=recorder, own_project=own_project, **shared),
+        reading=Reading(traffic=traffic, **shared),
+        edges=edges,
+        memory=memory,
+    )
+
+
+def _remember(settings: Settings) -> Memory:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    metrics = Metrics(registry)
+    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
+    return Memory(
+        world=World(),
+        journal=journal,
+        metrics=metrics,
+        recorder=Recorder(journal=journal, metrics=metrics, clock=time.time),
+        anchors=Anchors(clock=time.time, monotonic=time.monotonic),
+    )
 
 
 def _counted(client: APIClient, metrics: Metrics) -> APIClient:

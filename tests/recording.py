@@ -27,7 +27,7 @@ _NOW = 1_700_000_000.0
 
 @dataclass(kw_only=True)
 class Recording:
-    """Keeps to the contract of :class:`scaler.web.Autoscaling`, with one service and one that is faulty.
+    """Keeps to the contracts of :mod:`scaler.web`, with one service and one that is faulty.
 
     Attributes:
         changes: what it was asked for, as ``("scale", "web", 2)``; alerts as ``("submit", ...)``.
@@ -145,7 +145,8 @@ def _faulty() -> ServiceView:
 def recording_app(autoscaler: Recording) -> Flask:
     """The real app around a recording autoscaler; an error of its own fails the test that meets it."""
     return create_app(
-        autoscaler=autoscaler,
+        orders=autoscaler,
+        reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
         validator=VALIDATOR,
         token=lambda: TOKEN + "\n",

@@ -15,7 +15,7 @@ from typing import Final
 
 from bench.errors import BenchError
 from tools import api_page, figures
-from tools.lookup import commands, labels, messages, metrics, programs, rules, variables, words
+from tools.lookup import commands, labels, metrics, programs, rules, variables, words
 from tools.lookup.filling import BlockError, Makers, filled
 
 REPOSITORY: Final = Path(__file__).parents[1]
@@ -36,7 +36,6 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/cli.md": _with("docs/cli.md", commands.MAKERS),
     "docs/errors.md": _with("docs/errors.md", words.MAKERS | programs.MAKERS),
     "docs/labels.md": _with("docs/labels.md", labels.MAKERS),
-    "docs/messages.md": messages.page,
     "docs/metrics.md": _with("docs/metrics.md", metrics.MAKERS),
     "docs/settings.md": _with("docs/settings.md", variables.MAKERS),
 }

@@ -24,7 +24,7 @@ _IN_CONTAINER: Final = "/etc/prometheus/"
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """What to check; the same names as the arguments of ``check``.
+    """What to check.
 
     Attributes:
         compose: in the order of ``docker compose -f``.

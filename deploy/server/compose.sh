@@ -47,7 +47,34 @@ check_ports() {
     fi
 }
 
-# Ask the scaler; 10 when what it was asked for did not come about, another code when it does not answer.
-scaler() { compose exec -T scaler python - "$@" <"$tools/replicas.py" 2>>"$details"; }
+# The project's replicas as the scaler sees them: service, id, state, name and detail, parted by tabs, one a line.
+# Where it does not answer, it fails and prints why.
+replicas_seen() {
+    # shellcheck disable=SC2016 # expanded there
+    compose exec -T scaler sh -c 'alertscale status --json | python -c "$1" "$2"' - '
+import json, sys
+answer = json.load(sys.stdin)
+for service in answer.get("services", ()):
+    if service["project"] == sys.argv[1]:
+        for one in service["replicas"]:
+            told = (one["id"], one["state"], one["name"], one["detail"] or "no answer yet")
+            print(service["service"], *told, sep="\t")
+if "error" in answer:
+    print(answer["error"]["text"])
+    sys.exit(1)' "$project" 2>>"$details"
+}
 
-scaled_services() { scaler list "$project" | awk '{ print $1 }' | sort -u; }
+# Of certain replicas "id state name: detail", one a line; "id gone" of one that there is not.
+states() { # service, ids
+    local seen
+    if ! seen=$(replicas_seen); then
+        echo "? unknown: the scaler does not answer: $seen"
+        return 0
+    fi
+    awk -F '\t' -v service="$1" -v ids="${2//$'\n'/ }" '
+        $1 == service { told[$2] = $3 " " $4 ": " $5 }
+        END { n = split(ids, id, " "); for (i = 1; i <= n; i++) print id[i], (id[i] in told ? told[id[i]] : "gone") }' <<<"$seen"
+}
+
+# For a message: the same without the ids, in one line.
+in_one_line() { cut -d ' ' -f 2- <<<"$1" | paste -s -d ';'; }

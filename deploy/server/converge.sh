@@ -104,7 +104,7 @@ settled_services() {
     local tries=0 code=0 listed=
     while [ "$tries" -lt 20 ]; do
         code=0
-        listed=$(scaler list "$project") || code=$?
+        listed=$(replicas_seen) || code=$?
         if [ "$code" = 0 ] && { [ -n "$listed" ] || [ "$tries" -gt 5 ]; }; then break; fi
         tries=$((tries + 1))
         sleep 0.5
@@ -112,7 +112,7 @@ settled_services() {
     if [ "$code" != 0 ]; then
         give_up "the scaler does not answer: $listed" "docker compose logs scaler says why; docker compose up -d scaler starts it"
     fi
-    comm -12 <(awk '$3 != "failed" { print $1 }' <<<"$listed" | sort -u) <(docker compose config --services | sort)
+    comm -12 <(awk -F '\t' '$3 != "failed" { print $1 }' <<<"$listed" | sort -u) <(docker compose config --services | sort)
 }
 
 # The last lines of whatever is not well.

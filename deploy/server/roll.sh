@@ -60,13 +60,11 @@ roll() { # service
 }
 
 await_ready() { # service, ids
-    local deadline=$((SECONDS + ready_timeout)) code id ended said=
+    local deadline=$((SECONDS + ready_timeout)) id ended late
     say "  waiting until they are ready (at most $ready_timeout s)"
     while true; do
-        code=0
-        # shellcheck disable=SC2086 # ids are words
-        said=$(scaler await "$project/$1" 3 $2) || code=$?
-        if [ "$code" = 0 ]; then return 0; fi
+        late=$(states "$1" "$2" | awk '$2 != "ready"')
+        if [ -z "$late" ]; then return 0; fi
         for id in $2; do
             ended=$(docker inspect --format '{{if or (ge .RestartCount 2) (eq .State.Status "exited")}}{{.RestartCount}} {{.State.ExitCode}}{{end}}' "$id" 2>/dev/null || echo "gone")
             if [ -n "$ended" ]; then
@@ -77,9 +75,10 @@ await_ready() { # service, ids
         done
         if [ "$SECONDS" -ge "$deadline" ]; then
             for id in $2; do last_words "$id"; break; done
-            give_up "$1: new replicas are not ready after $ready_timeout s: ${said//$'\n'/; }" \
+            give_up "$1: new replicas are not ready after $ready_timeout s: $(in_one_line "$late")" \
                 "the last lines of one are above; put it right, or raise DEPLOY_READY_TIMEOUT"
         fi
+        sleep 0.3
     done
 }
 
@@ -89,16 +88,21 @@ last_words() { # id
 }
 
 leave() { # service, ids
-    local deadline=$((SECONDS + drain_timeout)) code said
+    local deadline=$((SECONDS + drain_timeout)) ask_at=$SECONDS left serving
     while true; do
-        code=0
-        # shellcheck disable=SC2086 # ids are words
-        said=$(scaler retire "$project/$1" "$((deadline - SECONDS))" $2) || code=$?
-        if [ "$code" = 0 ]; then return 0; fi
-        if [ "$code" = 10 ] || [ "$SECONDS" -ge "$deadline" ]; then
-            give_up "$1: replicas did not leave within $drain_timeout s: ${said//$'\n'/; }" \
+        left=$(states "$1" "$2" | awk '$2 != "gone"')
+        if [ -z "$left" ]; then return 0; fi
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            give_up "$1: replicas did not leave within $drain_timeout s: $(in_one_line "$left")" \
                 "docker compose logs scaler says why; then deploy again, which takes them away"
         fi
-        sleep 1
+        # Now and then again: a scaler that was started anew has forgotten what it was asked.
+        serving=$(awk '$2 == "ready" || $2 == "starting" { print $1 }' <<<"$left")
+        # shellcheck disable=SC2086 # ids are words
+        if [ -n "$serving" ] && [ "$SECONDS" -ge "$ask_at" ] &&
+            compose exec -T scaler alertscale retire "$project/$1" $serving >>"$details" 2>&1; then
+            ask_at=$((SECONDS + 20))
+        fi
+        sleep 0.5
     done
 }

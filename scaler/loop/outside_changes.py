@@ -8,7 +8,6 @@ and the policy returns to it at once if an alert then asks for more (docs/decisi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Final
 
 from scaler.model.records import Standing
@@ -16,10 +15,6 @@ from scaler.model.services import GONE, Observation, Service, ServiceKey
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
-
-SETTLE: Final = 3.0
-"""Seconds after a death or a stop before a lost replica is made up for: whoever stops a service stops all
-of it."""
 
 STOPS_WITHIN: Final = 60.0
 """Seconds after which a replica that was asked to stop, and did not, gets traffic again."""
@@ -39,16 +34,12 @@ class Outside:
     Args:
         world: where replicas that are being stopped are kept out of the traffic.
         journal: remembers the replicas while the scaler is absent.
-        clock: seconds since the epoch.
         anchors: put times of the journal on the monotonic clock.
     """
 
-    def __init__(
-        self, *, world: World, journal: Journal, clock: Callable[[], float], anchors: Anchors
-    ) -> None:
+    def __init__(self, *, world: World, journal: Journal, anchors: Anchors) -> None:
         self._world = world
         self._journal = journal
-        self._clock = clock
         self._anchors = anchors
         self._lock = threading.Lock()
         self._stopped: dict[str, float] = {}
@@ -92,11 +83,11 @@ class Outside:
         for key in changed:
             self._journal.set_standing(key, self._standing[key])
 
-    def settles_at(self, service: Service) -> float | None:
-        """When it will be known whether a whole service is being stopped; None when nothing stops."""
+    def lost_at(self, service: Service) -> float | None:
+        """When a replica last died or was asked to stop, seconds, monotonic; None when all live."""
         with self._lock:
             moments = [t[r.id] for r in service.replicas for t in (self._died, self._stopped) if r.id in t]
-        return max(moments) + SETTLE if moments else None
+        return max(moments, default=None)
 
     def dead_for(self, replica: str, *, now: float) -> float:
         """Seconds since a replica was first seen dead; 0 for one that is not."""
@@ -117,7 +108,7 @@ class Outside:
 
     def _note_count(self, service: Service, *, now: float) -> ServiceKey | None:
         before = self._standing.get(service.key)
-        wall = self._clock()
+        wall = self._anchors.wall_now()
         if before is None:
             before = self._journal.standing(service.key)
             if wall - before.at > _ABSENT_FOR:

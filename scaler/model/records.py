@@ -61,6 +61,18 @@ class Step:
     phases: Mapping[Phase, float]
     started: float
 
+    @property
+    def words(self) -> dict[str, object]:
+        """What names it in the log."""
+        project, service = self.service
+        return {
+            "project": project,
+            "service": service,
+            "direction": str(self.direction),
+            "number": self.number,
+            "why": self.why,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scaler.model.reasons import DecisionReason, Direction, Pause
+from scaler.policy.deploy import is_under_way
 
 if TYPE_CHECKING:
     from scaler.model.labels import Limits
@@ -129,7 +130,7 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         return _hold(state, DecisionReason.STEPPING)
     if state.replicas == 0:
         return _hold(state, DecisionReason.STOPPED)
-    if state.versions > 1:
+    if is_under_way(versions=state.versions):
         return _hold(state, DecisionReason.DEPLOYING)
     wish = _bounds(state, limits) or _manual(state, limits) or _up(state, demand, limits, now)
     wish = wish or _down(state, demand, limits, now)

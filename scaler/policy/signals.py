@@ -11,12 +11,10 @@ from scaler.model.errors import RequestError
 from scaler.model.reasons import AlertResult, Direction, ErrorReason, IgnoredReason
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
+from scaler.policy.watchdog import WATCHDOG, Watchdog
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
-
-WATCHDOG: Final = "Watchdog"
-"""The alert that always fires; its absence means that alerts do not reach us."""
 
 _SHOWN: Final = 200
 """Characters of foreign text that an error message repeats."""
@@ -215,7 +213,8 @@ class SignalBook:
     def __init__(self, *, ttl: float) -> None:
         self._ttl = ttl
         self._signals: dict[tuple[tuple[str, str], ...], Signal] = {}
-        self._watchdog: float | None = None
+        self.watchdog = Watchdog(ttl=ttl)
+        """Whether alerts arrive at all."""
 
     def note(self, verdict: Verdict, *, now: float) -> bool:
         """Take note of one alert.
@@ -225,7 +224,7 @@ class SignalBook:
         """
         alert = verdict.alert
         if alert.name == WATCHDOG and alert.firing:
-            self._watchdog = now
+            self.watchdog.heard(now=now)
         if verdict.service is None or verdict.direction is None:
             return False
         if not alert.firing:
@@ -259,12 +258,8 @@ class SignalBook:
         return Demand(
             up=frozenset(s.resource for s in mine if s.direction is Direction.UP),
             down=frozenset(s.resource for s in mine if s.direction is Direction.DOWN),
-            watched=self.watchdog_age(now=now) <= self._ttl,
+            watched=self.watchdog.lives(now=now),
         )
-
-    def watchdog_age(self, *, now: float) -> float:
-        """Seconds since the Watchdog was last heard of; infinite if never."""
-        return float("inf") if self._watchdog is None else now - self._watchdog
 
 
 def not_json(content_type: str) -> RequestError:

@@ -43,6 +43,10 @@ class Anchors:
             known = self._known[name] = (wall, self._monotonic() - age)
         return known[1]
 
+    def wall_now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock()
+
     def wall(self, monotonic: float | None) -> float | None:
         """Show a monotonic time on the wall clock as it stands now."""
         return None if monotonic is None else self._clock() + monotonic - self._monotonic()

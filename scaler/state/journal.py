@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,9 @@ from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.records import Event, Hold, Standing, Step
 from scaler.model.services import ServiceKey
 
-_SCHEMA: Final = """
+_MIGRATIONS: Final = (
+    # 1. What was there before the file had a version, too: such a file has these tables and says 0.
+    """
 CREATE TABLE IF NOT EXISTS step (
     id INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
@@ -62,7 +64,10 @@ CREATE TABLE IF NOT EXISTS standing (
     former_at REAL NOT NULL,
     PRIMARY KEY (project, service)
 );
-"""
+""",
+)
+"""What makes each version of the schema out of the one before. A change is one more; none is ever edited."""
+
 _PRUNE_EVERY: Final = 200
 
 
@@ -88,11 +93,38 @@ def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
         raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as unless_opened:
+        try:
+            db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+            unless_opened.callback(db.close)
+            _migrate(db, path)
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot open the journal {path}: {error}") from error
+        unless_opened.pop_all()
+        return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    found, known = db.execute("PRAGMA user_version").fetchone()[0], len(_MIGRATIONS)
+    if found > known:
+        raise JournalError(
+            f"cannot open the journal {path}: its schema has version {found}, and this alertscale knows"
+            f" {known} at most; upgrade alertscale, or move the file away: history, pauses and open steps go"
+            " with it"
+        )
+    db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+    for version, script in enumerate(_MIGRATIONS[found:], start=found + 1):
+        # As one: a kill half way leaves the version before.
+        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
+
+
 class Journal:
     """The history and the steps under way; safe for several threads. Every method raises JournalError.
 
     Args:
-        path: of the SQLite file; its directory exists.
+        path: of the SQLite file; its directory exists. One of an earlier version is migrated, one of a later
+            version is refused and left as it is.
         keep: events, and steps that have ended, to keep; older ones are forgotten now and then.
     """
 
@@ -103,15 +135,7 @@ class Journal:
         self._path = path
         self.error = ""
         """Why it could not be used; empty again from :meth:`recover` on."""
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
-        except sqlite3.Error as error:
-            raise JournalError(f"cannot open the journal {path}: {error}") from error
-        try:
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-        except sqlite3.Error as error:
-            self._db.close()
-            raise JournalError(f"cannot open the journal {path}: {error}") from error
+        self._db = _open(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -129,21 +153,20 @@ class Journal:
 
     def record(self, *events: Event) -> None:
         """Append to the history: all of these, or none if that fails."""
-        rows = [
-            (event.at, *event.service, event.kind, event.reason, event.text, json.dumps(event.detail))
-            for event in events
-        ]
         with self._cursor() as db, db:  # the second commits, or rolls back
             # A commit each would be most of the time of a notification of many new alerts.
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
-                rows,
-            )
-            before = self._recorded
-            self._recorded += len(rows)
-            if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
-                self._prune(db)
+            self._append(db, events)
+
+    def _append(self, db: sqlite3.Connection, events: Sequence[Event]) -> None:
+        db.executemany(
+            "INSERT INTO event (at, project, service, kind, reason, text, detail) VALUES (?,?,?,?,?,?,?)",
+            [(e.at, *e.service, e.kind, e.reason, e.text, json.dumps(e.detail)) for e in events],
+        )
+        before = self._recorded
+        self._recorded += len(events)
+        if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
+            self._prune(db)
 
     def recover(self, event: Event) -> None:
         """Append to the history of a journal that failed; when that works, it counts as usable again.
@@ -238,13 +261,17 @@ class Journal:
                 (phase, replica, phase, now, step),
             )
 
-    def finish(self, step: int, *, outcome: Outcome, now: float, detail: str = "") -> None:
-        """Write down how a step ended."""
-        with self._cursor() as db:
+    def finish(
+        self, step: int, *, outcome: Outcome, now: float, detail: str = "", events: Sequence[Event] = ()
+    ) -> None:
+        """Write down how a step ended, and what the history tells of it: both, or neither if that fails."""
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
             db.execute(
                 "UPDATE step SET outcome = ?, ended = ?, detail = ? WHERE id = ?",
                 (outcome, now, detail, step),
             )
+            self._append(db, events)
 
     def abandon(self, detail: str) -> None:
         """End the steps that have no end, as undone when they were begun."""

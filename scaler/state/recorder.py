@@ -11,12 +11,21 @@ from typing import Final
 import structlog
 
 from scaler.model.errors import AlertscaleError
-from scaler.model.reasons import AlertResult, DecisionReason, ErrorReason, EventKind, ReplicaState
-from scaler.model.records import Event
+from scaler.model.reasons import (
+    AlertResult,
+    DecisionReason,
+    ErrorReason,
+    EventKind,
+    Outcome,
+    Phase,
+    ReplicaState,
+)
+from scaler.model.records import Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
 from scaler.policy.scaling import Decision
-from scaler.policy.signals import WATCHDOG, Verdict
+from scaler.policy.signals import Verdict
+from scaler.policy.watchdog import WATCHDOG
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 
@@ -38,7 +47,9 @@ _HEAL_EVERY: Final = 2.0
 
 
 class Recorder:
-    """Tells of what happens; a journal that cannot be written is logged and counted, never raised.
+    """Tells of what happens, and alone writes the history.
+
+    A journal that cannot be written is logged and counted, and raised only at the end of a step.
 
     Args:
         journal: the history.
@@ -85,6 +96,36 @@ class Recorder:
         except AlertscaleError as error:
             self._lost += len(events)
             self.survived("history", error)
+
+    def step_ended(
+        self, step: Step, outcome: Outcome, *, detail: str = "", seconds: Mapping[Phase, float] | None = None
+    ) -> None:
+        """Write down how a step ended, and record it, both or neither.
+
+        Args:
+            step: the step.
+            outcome: how.
+            detail: why, if it was not done.
+            seconds: what each phase took.
+
+        Raises:
+            JournalError: it cannot be written: the step has not ended, and is taken up again.
+        """
+        now = self._clock()
+        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
+        event = Event(
+            at=now,
+            service=step.service,
+            kind=EventKind.STEP,
+            reason=outcome,
+            text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
+            detail={"why": step.why, "phases": phases, "number": step.number},
+        )
+        # An end that cannot be written is none yet: the step is taken up again, and counted then.
+        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))
+        self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
+        say = log.info if outcome is Outcome.DONE else log.warning
+        say("step", **step.words, outcome=outcome, detail=detail, phases=phases)
 
     def heal(self, *, now: float) -> bool:
         """Try to write to a journal that failed; tell whether it can be written again just now.
@@ -179,6 +220,23 @@ class Recorder:
                     )
                     self.tell(EventKind.REPLICA, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
 
+    def engine(self, *, up: bool, why: str, tell: bool) -> None:
+        """Take in whether the engine answers.
+
+        Args:
+            up: it does.
+            why: it does not.
+            tell: that is news.
+        """
+        if tell:
+            text = "the engine answers again" if up else why
+            self.tell(EventKind.FAULT, ErrorReason.ENGINE_UNAVAILABLE, text)
+        self._metrics.engine_up.set(1 if up else 0)
+
+    def passed(self, seconds: float) -> None:
+        """Take in how long a pass of the loop took."""
+        self._metrics.tick.observe(seconds)
+
     def faults(self, faults: Mapping[ServiceKey, tuple[str, ...]]) -> None:
         """Record labels that cannot be read, once for each change of them."""
         for key, sentences in faults.items():
@@ -199,6 +257,10 @@ class Recorder:
                 word = "is ready" if now.ready else f"is not ready any more: {why}"
                 state = ReplicaState.READY if now.ready else ReplicaState.STARTING
                 self.tell(EventKind.REPLICA, state, f"{replica.name} {word}", service=service.key)
+
+    def watchdog(self, age: float) -> None:
+        """Take in how many seconds ago the Watchdog was heard of; infinite if never."""
+        self._metrics.signal_age.set(age)
 
     def gauges(self, view: View) -> None:
         """Set the gauges of every service, and drop those of services that are gone."""

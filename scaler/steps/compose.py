@@ -17,10 +17,9 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
-from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
-from scaler.steps.log import PhaseClock, StepLog, words
+from scaler.steps.log import PhaseClock, StepLog
 
 log = structlog.get_logger()
 
@@ -45,12 +44,11 @@ class Stepper:
     Args:
         target: the engine.
         balancer: nginx.
-        journal: where each phase is written first.
+        step_log: where each phase is written first.
         world: tells when a replica is ready or out of the traffic.
-        metrics: durations and outcomes.
+        metrics: failures, by reason.
         wake: asks the loop for a pass at once.
         stopping: set when the scaler ends; a step under way is left for the next start.
-        clock: seconds since the epoch.
     """
 
     def __init__(
@@ -58,12 +56,11 @@ class Stepper:
         *,
         target: Containers,
         balancer: Drain,
-        journal: Journal,
+        step_log: StepLog,
         world: World,
         metrics: Metrics,
         wake: Callable[[], object],
         stopping: threading.Event,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._target = target
         self._balancer = balancer
@@ -71,7 +68,7 @@ class Stepper:
         self._metrics = metrics
         self._wake = wake
         self._stopping = stopping
-        self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
+        self._log = step_log
 
     def take(self, order: Order) -> None:
         """See :class:`scaler.steps.log.Steps`."""
@@ -104,12 +101,12 @@ class Stepper:
                 self._down(clock, step, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **words(step), phase=clock.phase)
+                log.info("step left for the next start", **step.words, phase=clock.phase)
                 return
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 # Whether it has done what it was asked last, or will yet, only the engine can tell.
                 self._metrics.errors.labels(error.reason).inc()
-                log.warning("step waits for the engine", **words(step), phase=clock.phase, error=str(error))
+                log.warning("step waits for the engine", **step.words, phase=clock.phase, error=str(error))
                 if self._await_engine(step):
                     self.resume(replace(step, replica=clock.replica), limits)
                 return
@@ -124,7 +121,7 @@ class Stepper:
             try:
                 self._target.find(service=step.service, number=step.number)
             except AlertscaleError as error:
-                log.info("step still waits for the engine", **words(step), error=str(error))
+                log.info("step still waits for the engine", **step.words, error=str(error))
             else:
                 return not self._stopping.wait(_ENGINE_SETTLES)
         return False
@@ -202,7 +199,7 @@ class Stepper:
             self._world.unmark_draining(step.replica or "")
         if error.reason is ErrorReason.JOURNAL:
             # Nothing may be changed that cannot be journalled, and its replica may well serve.
-            log.error("step left until the journal can be written", **words(step), error=str(error))
+            log.error("step left until the journal can be written", **step.words, error=str(error))
             return
         made = clock.replica if step.direction is Direction.UP else None
         if made is not None and not self._take_away(step, made):
@@ -221,7 +218,7 @@ class Stepper:
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
-            log.warning("a replica that failed could not be removed", **words(step), error=str(error))
+            log.warning("a replica that failed could not be removed", **step.words, error=str(error))
             return False
         finally:
             self._world.unmark_draining(replica)

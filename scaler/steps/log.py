@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from scaler.model.labels import Limits
-from scaler.model.reasons import EventKind, Outcome, Phase
-from scaler.model.records import Event, Order, Step
+from scaler.model.reasons import Outcome, Phase
+from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
-
-log = structlog.get_logger()
+from scaler.state.recorder import Recorder
 
 
 class Steps(Protocol):
@@ -35,11 +32,12 @@ class Steps(Protocol):
 
 
 class StepLog:
-    """Writes down steps: in the journal, the metrics and the log at once.
+    """Writes down steps, before they are taken and when they have ended.
 
     Args:
         journal: where each phase is written first.
-        metrics: durations and outcomes.
+        recorder: told of their ends.
+        metrics: durations.
         clock: seconds since the epoch.
         monotonic: seconds, never set back.
     """
@@ -48,11 +46,13 @@ class StepLog:
         self,
         *,
         journal: Journal,
+        recorder: Recorder,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
+        self._recorder = recorder
         self._metrics = metrics
         self._clock = clock
         self._monotonic = monotonic
@@ -86,36 +86,8 @@ class StepLog:
     def end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
     ) -> None:
-        """Write down how a step ended.
-
-        Args:
-            step: the step.
-            outcome: how.
-            detail: why, if it was not done.
-            seconds: what each phase took.
-
-        Raises:
-            JournalError: it cannot be written: the step has not ended, and is taken up again.
-        """
-        now = self._clock()
-        project, service = step.service
-        # An end that cannot be written is none yet: the step is taken up again, and counted then.
-        self._journal.finish(step.id, outcome=outcome, now=now, detail=detail)
-        self._metrics.scale.labels(project, service, step.direction, outcome).inc()
-        text = f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else "")
-        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
-        self._journal.record(
-            Event(
-                at=now,
-                service=step.service,
-                kind=EventKind.STEP,
-                reason=outcome,
-                text=text,
-                detail={"why": step.why, "phases": phases, "number": step.number},
-            )
-        )
-        say = log.info if outcome is Outcome.DONE else log.warning
-        say("step", **words(step), outcome=outcome, detail=detail, phases=phases)
+        """Write down how a step ended: see :meth:`scaler.state.recorder.Recorder.step_ended`."""
+        self._recorder.step_ended(step, outcome, detail=detail, seconds=seconds)
 
 
 class PhaseClock:
@@ -166,15 +138,3 @@ class PhaseClock:
             labels = (*self._step.service, self._step.direction, self.phase)
             self._metrics.duration.labels(*labels).observe(took)
         self._begun = now
-
-
-def words(step: Step) -> dict[str, object]:
-    """Name a step in the log."""
-    project, service = step.service
-    return {
-        "project": project,
-        "service": service,
-        "direction": str(step.direction),
-        "number": step.number,
-        "why": step.why,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -13,6 +13,8 @@ from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction
 from scaler.model.records import Order, Step
 from scaler.model.services import Replica, Service, ServiceKey
+from scaler.model.view import View
+from scaler.policy import replica_choice
 from scaler.policy.scaling import Decision
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
@@ -21,19 +23,29 @@ from scaler.steps.log import Steps
 log = structlog.get_logger()
 
 
-class Crew:
+class Runner:
     """Starts steps; used by the loop alone, but for the ends of its threads.
 
     Args:
         steps: takes a step.
         world: where leaving replicas are marked.
         recorder: told when a step's thread fails.
+        learn: the target's :meth:`~scaler.engines.contract.Target.prepare`.
         done: called when a step has ended.
     """
 
-    def __init__(self, *, steps: Steps, world: World, recorder: Recorder, done: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        *,
+        steps: Steps,
+        world: World,
+        recorder: Recorder,
+        learn: Callable[..., None],
+        done: Callable[[], object],
+    ) -> None:
         self._steps = steps
         self._world = world
+        self._target_learns = learn
         self._recorder = recorder
         self._done = done
         self._lock = threading.Lock()
@@ -72,25 +84,30 @@ class Crew:
         for order in _orders(service, counted, decision, limits, retiring):
             self._spawn(service.key, partial(self._steps.take, order))
 
-    def prepare(self, services: Iterable[Service], learn: Callable[..., None]) -> None:
-        """Have the target learn what a copy takes, once for each version of a service, aside.
+    def clear_away(self, replica: Replica) -> None:
+        """Remove a dead replica; gone is as good.
 
-        Args:
-            services: those that may grow.
-            learn: the target's, by the keyword ``model``.
+        Raises:
+            TargetError: the engine did not comply.
         """
-        for service in services:
-            running = [r for r in service.replicas if r.status == "running"]
-            if not running or self._prepared.get(service.key) == running[-1].version:
-                continue
-            self._prepared[service.key] = running[-1].version
-            threading.Thread(
-                target=self._learn, args=(learn, running[-1]), name=f"prepare {service.key[1]}", daemon=True
-            ).start()
+        self._steps.clear_away(replica.id)
 
-    def _learn(self, learn: Callable[..., None], model: Replica) -> None:
+    def prepare(self, view: View) -> None:
+        """Have the target learn what a copy takes, once for each version of a service, aside."""
+        for service in view.observation.services:
+            running = [r for r in service.replicas if r.status == "running"]
+            if service.key not in view.limits or not running:
+                continue
+            model = running[-1]
+            if self._prepared.get(service.key) != model.version:
+                self._prepared[service.key] = model.version
+                threading.Thread(
+                    target=self._learn, args=(model,), name=f"prepare {service.key[1]}", daemon=True
+                ).start()
+
+    def _learn(self, model: Replica) -> None:
         try:
-            learn(model=model.id)
+            self._target_learns(model=model.id)
         except AlertscaleError as error:  # create learns it itself then
             self._recorder.survived("prepare", error)
 
@@ -155,19 +172,7 @@ def _orders(
         number = max(decision.replicas, decision.target)
         return [order(number=number, replica="", kept=service.kept, count=decision.target)]
     if difference > 0:
-        named = _additions(service, counted, difference)
-    else:
-        named = _removals(retiring if decision.reason is DecisionReason.RETIRE else counted, -difference)
-    return [order(number=number, replica=replica) for number, replica in named]
-
-
-def _additions(service: Service, counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
-    """Numbers above the highest, dead replicas' included, each with the newest running one as model."""
-    highest = max(r.number for r in service.replicas)
-    model = ([r for r in counted if r.status == "running"] or list(counted))[-1]
-    return [(number, model.id) for number in range(highest + 1, highest + 1 + count)]
-
-
-def _removals(counted: tuple[Replica, ...], count: int) -> list[tuple[int, str]]:
-    leaving = sorted(counted, key=lambda r: r.number, reverse=True)[:count]
-    return [(r.number, r.id) for r in leaving]
+        model = replica_choice.model(counted)
+        return [order(number=n, replica=model.id) for n in replica_choice.new_numbers(service, difference)]
+    candidates = retiring if decision.reason is DecisionReason.RETIRE else counted
+    return [order(number=r.number, replica=r.id) for r in replica_choice.leaving(candidates, -difference)]

@@ -22,10 +22,9 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
-from scaler.steps.log import PhaseClock, StepLog, words
+from scaler.steps.log import PhaseClock, StepLog
 
 log = structlog.get_logger()
 
@@ -47,12 +46,11 @@ class CountStepper:
 
     Args:
         target: the engine.
-        journal: where each phase is written first.
+        step_log: where each phase is written first.
         world: tells what has become of the count.
-        metrics: durations and outcomes.
+        metrics: failures, by reason.
         wake: asks the loop for a pass at once.
         stopping: set when the scaler ends; a step under way is left for the next start.
-        clock: seconds since the epoch.
         placed_within: see ``PLACED_WITHIN``.
         shown_within: see ``SHOWN_WITHIN``.
     """
@@ -61,12 +59,11 @@ class CountStepper:
         self,
         *,
         target: Counts,
-        journal: Journal,
+        step_log: StepLog,
         world: World,
         metrics: Metrics,
         wake: Callable[[], object],
         stopping: threading.Event,
-        clock: Callable[[], float] = time.time,
         placed_within: float = PLACED_WITHIN,
         shown_within: float = SHOWN_WITHIN,
     ) -> None:
@@ -77,7 +74,7 @@ class CountStepper:
         self._stopping = stopping
         self._placed_within = placed_within
         self._shown_within = shown_within
-        self._log = StepLog(journal=journal, metrics=metrics, clock=clock)
+        self._log = step_log
 
     def take(self, order: Order) -> None:
         """See :class:`scaler.steps.log.Steps`."""
@@ -118,7 +115,7 @@ class CountStepper:
             self._see(step, clock, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **words(step), phase=clock.phase)
+                log.info("step left for the next start", **step.words, phase=clock.phase)
                 return
             clock.end()
             if error.reason is ErrorReason.OVERTAKEN:
@@ -127,7 +124,7 @@ class CountStepper:
             self._metrics.errors.labels(error.reason).inc()
             if error.reason is ErrorReason.JOURNAL:
                 # One line, as the recorder's.
-                log.error("step left until the journal can be written", **words(step), error=str(error))  # noqa: TRY400
+                log.error("step left until the journal can be written", **step.words, error=str(error))  # noqa: TRY400
                 return
             if step.direction is Direction.UP:
                 self._take_back(step, before)
@@ -144,7 +141,7 @@ class CountStepper:
             if error.reason is not ErrorReason.ENGINE_UNAVAILABLE:
                 raise
             self._metrics.errors.labels(error.reason).inc()
-            log.warning("step waits for the engine", **words(step), error=str(error))
+            log.warning("step waits for the engine", **step.words, error=str(error))
             self._await_news()
 
     def _await_news(self) -> None:
@@ -216,7 +213,7 @@ class CountStepper:
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
             log.warning(
-                "a count that cannot be reached could not be taken back", **words(step), error=str(error)
+                "a count that cannot be reached could not be taken back", **step.words, error=str(error)
             )
 
     def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:

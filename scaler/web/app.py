@@ -1,6 +1,6 @@
 """HTTP: Alertmanager's webhook, the API, metrics and the status page.
 
-It sees the autoscaler through the calls of ``Autoscaling`` alone, so that the process that listens to
+It sees the loop through the calls of ``Orders`` and ``Reading`` alone, so that the process that listens to
 the network can one day run apart from the one that holds the Docker socket.
 """
 
@@ -26,13 +26,12 @@ from scaler.config_check import Finding
 from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
 from scaler.model.errors import AlertscaleError, RequestError, UnavailableError
 from scaler.model.labels import Limits
-from scaler.model.reasons import ErrorReason, EventKind, Pause
+from scaler.model.reasons import ErrorReason, Pause
 from scaler.model.records import Event
-from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, Verdict, not_json, parse
 from scaler.prometheus.client import Source
 from scaler.state.metrics import Metrics
-from scaler.web.page import HIGHEST_ID, add_page
+from scaler.web.page import HIGHEST_ID, Reading, add_page
 from scaler.web.query import whole_argument
 from scaler.web.sentences import sentence
 
@@ -50,24 +49,11 @@ STALLED_AFTER: Final = 60.0
 """Seconds without a pass of the loop after which it counts as dead."""
 
 
-class Autoscaling(Protocol):
-    """What the web knows of the autoscaler."""
+class Orders(Protocol):
+    """What is asked of the loop."""
 
     def submit(self, alerts: Iterable[Alert]) -> tuple[Verdict, ...]:
         """Take in alerts."""
-
-    def services(self) -> tuple[ServiceView, ...]:
-        """Read the state."""
-
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
-        """Read the history."""
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         """Order a count."""
@@ -78,13 +64,11 @@ class Autoscaling(Protocol):
     def pause(self, name: str, pause: Pause) -> ServiceView:
         """Hold steps."""
 
-    def health(self) -> Health:
-        """Read the health figures."""
-
 
 def create_app(
     *,
-    autoscaler: Autoscaling,
+    orders: Orders,
+    reading: Reading,
     metrics: Metrics,
     validator: Validator,
     token: Callable[[], str],
@@ -96,7 +80,8 @@ def create_app(
     """Build the WSGI application.
 
     Args:
-        autoscaler: does the work.
+        orders: are carried out.
+        reading: of what is known.
         metrics: served at ``/metrics``.
         validator: of Alertmanager's payload.
         token: reads the bearer token, at each request, so that it can be replaced while we run; an
@@ -115,10 +100,10 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     guard = _Guard(token)
     _add_errors(app)
-    _add_webhook(app, autoscaler, metrics, validator, guard)
-    _add_api(app, autoscaler)
-    _add_orders(app, autoscaler, guard)
-    _add_health(app, autoscaler, metrics)
+    _add_webhook(app, orders, metrics, validator, guard)
+    _add_api(app, reading)
+    _add_orders(app, orders, guard)
+    _add_health(app, reading, metrics)
 
     document = (here / "openapi.json").read_bytes()
 
@@ -126,7 +111,7 @@ def create_app(
     def openapi() -> Response:
         return Response(document, content_type="application/json")
 
-    add_page(app, autoscaler, prometheus=prometheus, signal_ttl=signal_ttl, clock=clock, findings=findings)
+    add_page(app, reading, prometheus=prometheus, signal_ttl=signal_ttl, clock=clock, findings=findings)
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -170,13 +155,11 @@ class _Guard:
         return right
 
 
-def _add_webhook(
-    app: Flask, autoscaler: Autoscaling, metrics: Metrics, validator: Validator, guard: _Guard
-) -> None:
+def _add_webhook(app: Flask, orders: Orders, metrics: Metrics, validator: Validator, guard: _Guard) -> None:
     @app.post("/alerts")
     def alerts() -> tuple[Response, int]:
         guard.check()
-        verdicts = autoscaler.submit(parse(_json_body(), validator=validator))
+        verdicts = orders.submit(parse(_json_body(), validator=validator))
         return jsonify({"results": [_verdict(v) for v in verdicts]}), HTTPStatus.ACCEPTED
 
     @app.after_request
@@ -186,26 +169,26 @@ def _add_webhook(
         return response
 
 
-def _add_api(app: Flask, autoscaler: Autoscaling) -> None:
+def _add_api(app: Flask, reading: Reading) -> None:
     @app.get("/api/v1/services")
     def services() -> Response:
-        return jsonify({"services": [_service(v) for v in autoscaler.services()]})
+        return jsonify({"services": [_service(v) for v in reading.services()]})
 
     @app.get("/api/v1/events")
     def events() -> Response:
         limit = whole_argument(request.args, "limit", default=100, lowest=1, highest=MAX_EVENTS)
         before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID) or None
-        return jsonify({"events": [_event(e) for e in autoscaler.events(limit=limit, before=before)]})
+        return jsonify({"events": [_event(e) for e in reading.events(limit=limit, before=before)]})
 
 
-def _add_orders(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
+def _add_orders(app: Flask, orders: Orders, guard: _Guard) -> None:
     @app.post("/api/v1/services/<path:name>/scale")
     def scale(name: str) -> tuple[Response, int]:
         guard.check()
         replicas = _field("replicas")
         if not isinstance(replicas, int) or isinstance(replicas, bool):
             raise RequestError(f"replicas: {_shown(replicas)} is not a whole number")
-        return jsonify(_service(autoscaler.scale(name, replicas))), HTTPStatus.ACCEPTED
+        return jsonify(_service(orders.scale(name, replicas))), HTTPStatus.ACCEPTED
 
     @app.post("/api/v1/services/<path:name>/retire")
     def retire(name: str) -> tuple[Response, int]:
@@ -213,7 +196,7 @@ def _add_orders(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
         named = _field("replicas")
         if not isinstance(named, list) or not named or not all(isinstance(one, str) for one in named):
             raise RequestError("replicas: not a list of ids or names of replicas")
-        return jsonify(_service(autoscaler.retire(name, tuple(named)))), HTTPStatus.ACCEPTED
+        return jsonify(_service(orders.retire(name, tuple(named)))), HTTPStatus.ACCEPTED
 
     @app.post("/api/v1/services/<path:name>/pause")
     def pause(name: str) -> Response:
@@ -221,19 +204,19 @@ def _add_orders(app: Flask, autoscaler: Autoscaling, guard: _Guard) -> None:
         wanted = _field("pause")
         if not isinstance(wanted, str) or wanted not in set(Pause):
             raise RequestError(f"pause: {_shown(wanted)} is not one of none, up, down, all")
-        return jsonify(_service(autoscaler.pause(name, Pause(wanted))))
+        return jsonify(_service(orders.pause(name, Pause(wanted))))
 
 
-def _add_health(app: Flask, autoscaler: Autoscaling, metrics: Metrics) -> None:
+def _add_health(app: Flask, reading: Reading, metrics: Metrics) -> None:
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
-        health = autoscaler.health()
+        health = reading.health()
         alive = health.passes_age < STALLED_AFTER
         return jsonify(_health(health)), HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        health = autoscaler.health()
+        health = reading.health()
         ready = health.engine and not health.journal_error and health.passes_age < STALLED_AFTER
         return jsonify(_health(health)), HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
 

@@ -48,7 +48,7 @@ def keys(count: int) -> list[ServiceKey]:
 
 @dataclass(kw_only=True)
 class Autoscaler:
-    """Keeps to the contract of :class:`scaler.web.Autoscaling`; tests change its fields.
+    """Keeps to the contracts of :mod:`scaler.web`; tests change its fields.
 
     Attributes:
         journal: its history.
@@ -316,7 +316,8 @@ def serve(
     fill(autoscaler, events=events)
     prometheus = FakePrometheus()
     app = create_app(
-        autoscaler=autoscaler,
+        orders=autoscaler,
+        reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
         validator=_validator(),
         token=lambda: TOKEN,

@@ -25,6 +25,7 @@ def options() -> str:
 _ARGUMENTS: Final = {
     "SERVICE": "A service, as in its Compose file, or `project/service` where several projects have one.",
     "N": "How many replicas.",
+    "REPLICA": "The id or the name of a replica's container; repeatable.",
     "STEPS": "Which steps to hold.",
     "DIRECTORY": "Where the configuration files are; the current one without it.",
 }

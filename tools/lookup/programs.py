@@ -27,7 +27,6 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "deploy/swarm.sh": "deploy/swarm.sh",
     "deploy/prepare-server.sh": "deploy/prepare-server.sh",
     "deploy/server.sh, on the server": "deploy/server.sh",
-    "deploy/replicas.py, in the scaler's container": "deploy/replicas.py",
     "deploy/stack-env.sh": "deploy/stack-env.sh",
     "python3 -m machine": "machine/__main__.py",
     "python -m bench": "bench/__main__.py",

@@ -22,7 +22,8 @@ def main(directory: Path, receive_timeout: float) -> None:
     rig.target.add()
     rig.start()
     app = create_app(
-        autoscaler=rig.autoscaler,
+        orders=rig.orders,
+        reading=rig.reading,
         metrics=rig.metrics,
         validator=_validator(),
         token=(directory / "token").read_text,

@@ -18,7 +18,8 @@ from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.state.metrics import Metrics
-from scaler.web.app import Autoscaling, create_app
+from scaler.web.app import Orders, create_app
+from scaler.web.page import Reading
 from tests.recording import VALIDATOR
 
 TOKEN = "the-token"
@@ -91,7 +92,7 @@ def _signal() -> Signal:
 
 @dataclass(kw_only=True)
 class Script:
-    """Keeps to the contract of :class:`scaler.web.Autoscaling`.
+    """Keeps to the contracts of :mod:`scaler.web`.
 
     Attributes:
         views: the services as they stand.
@@ -184,16 +185,17 @@ class Stage:
 def staged() -> Iterator[Stage]:
     """Serve a script."""
     script = Script()
-    with served(script) as url:
+    with served(script, script) as url:
         yield Stage(script=script, url=url)
 
 
 @contextlib.contextmanager
-def served(autoscaler: Autoscaling) -> Iterator[str]:
-    """Serve the real application around an autoscaler; yields its address."""
+def served(orders: Orders, reading: Reading) -> Iterator[str]:
+    """Serve the real application around what plays the loop, or the loop; yields its address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(
-        autoscaler=autoscaler,
+        orders=orders,
+        reading=reading,
         metrics=Metrics(CollectorRegistry()),
         validator=VALIDATOR,
         token=lambda: TOKEN,

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from alertscale import checking
 from alertscale.errors import MEANINGS, Exit
 from scaler.model.reasons import EventKind, Pause
 from tests.unit.alertscale.conftest import Run
 from tests.unit.alertscale.stage import NOW, Stage, faulty, view
-from tests.unit.alertscale.test_checking import Checker, Found
 
 ASKING = (
     ("status",),
@@ -22,7 +20,9 @@ ASKING = (
     ("scale", "web", "3"),
     ("pause", "web"),
     ("resume", "web"),
+    ("retire", "web", "shop-web-1"),
 )
+COMMANDS = [*(words[0] for words in ASKING), "check"]
 
 
 class TestHelp:
@@ -34,7 +34,7 @@ class TestHelp:
             assert f"{code.value:>3}  {meaning}" in shown.out
         assert "..." not in shown.out.split("Commands:")[1].split("Exit codes")[0]
 
-    @pytest.mark.parametrize("command", ["status", "explain", "events", "scale", "pause", "resume", "check"])
+    @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_has_json_and_an_example(self, run: Run, command: str) -> None:
         shown = run(command, "--help")
         assert shown.code == 0
@@ -235,42 +235,42 @@ class TestPause:
         assert run("resume", "web", "--json").json["service"]["pause"] == "none"
 
 
+class TestRetire:
+    def test_certain_replicas_are_taken_away(self, run: Run, stage: Stage) -> None:
+        shown = run("retire", "web", "shop-web-1", "0f3c5a7be1d2")
+        assert (shown.code, shown.out) == (0, "shop/web: asked to take away shop-web-1, 0f3c5a7be1d2.\n")
+        assert stage.script.asked == [("retire", "web", "shop-web-1", "0f3c5a7be1d2")]
+        assert run("retire", "web", "shop-web-1", "--json").json["service"]["service"] == "web"
+
+    def test_none_at_all_is_a_matter_of_usage(self, run: Run, stage: Stage) -> None:
+        assert run("retire", "web").code == Exit.USAGE
+        assert stage.script.asked == []
+
+
 class TestCheck:
-    @pytest.fixture
-    def checker(self, monkeypatch: pytest.MonkeyPatch) -> Checker:
-        made = Checker()
-        monkeypatch.setattr(checking, "load", lambda: made)
-        return made
+    WARNED = 'services:\n  web:\n    labels:\n      alertscal.enable: "true"\n'
+    REFUSED = WARNED + '      alertscale.enabel: "true"\n'
 
-    def test_nothing_found(self, run: Run, checker: Checker, tmp_path: Path) -> None:
-        shown = run("check", str(tmp_path))
-        assert (shown.code, checker.asked[0]) == (0, tmp_path)
-        assert "Nothing found" in shown.out
-
-    def test_the_real_one_finds_nothing_in_what_we_ship(self, run: Run) -> None:
+    def test_nothing_is_found_in_what_we_ship(self, run: Run) -> None:
         shown = run("check", str(Path(__file__).parents[3]))
         assert (shown.code, shown.out) == (0, "Nothing found: the loop should neither fail nor flap.\n")
 
-    def test_the_real_one_names_file_line_and_way_out(self, run: Run, tmp_path: Path) -> None:
+    def test_each_finding_with_place_and_way_out(self, run: Run, tmp_path: Path) -> None:
         compose = tmp_path / "docker-compose.yml"
-        compose.write_text('services:\n  web:\n    labels:\n      alertscale.enabel: "true"\n')
+        compose.write_text(self.REFUSED)
         shown = run("check", str(tmp_path))
         assert shown.code == Exit.REFUSED
-        assert f"{compose}:4: error: web: alertscale has no label alertscale.enabel" in shown.out
-        assert "did you mean alertscale.enable?" in shown.out
+        assert shown.out == (
+            f"{compose}:4: warning: web: nobody reads the label alertscal.enable [nearly-our-label]\n"
+            "    Way out: did you mean alertscale.enable?\n"
+            f"{compose}:5: error: web: alertscale has no label alertscale.enabel, so the scaler leaves the "
+            "service alone [unknown-label]\n"
+            "    Way out: did you mean alertscale.enable?\n"
+            "1 error, 1 warning\n"
+        )
 
-    def test_each_finding_with_place_and_way_out(self, run: Run, checker: Checker, tmp_path: Path) -> None:
-        checker.findings = (Found(), Found(severity="warning", line=21))
-        shown = run("check", str(tmp_path))
-        assert shown.code == Exit.REFUSED
-        assert (
-            "prometheus/alert.rules.yml:20: error: HighCPU has no LowCPU [up-without-down]\n"
-            "    Way out: add a rule with scale: down and resource: cpu\n"
-        ) in shown.out
-        assert shown.out.endswith("1 error, 1 warning\n")
-
-    def test_warnings_alone_are_no_failure(self, run: Run, checker: Checker, tmp_path: Path) -> None:
-        checker.findings = (Found(severity="warning"),)
+    def test_warnings_alone_are_no_failure(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "docker-compose.yml").write_text(self.WARNED)
         assert run("check", str(tmp_path)).code == 0
         assert run("check", str(tmp_path), "--json").json["warnings"] == 1
 
@@ -283,9 +283,12 @@ class TestCheck:
         assert "alertscale.max" in run("check", str(tmp_path)).out
         assert "alertscale.max" not in run("check", "--without-variables", str(tmp_path)).out
 
-    def test_it_looks_here_when_no_directory_is_given(self, run: Run, checker: Checker) -> None:
-        run("check")
-        assert checker.asked[0] == Path()
+    def test_it_looks_here_when_no_directory_is_given(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "docker-compose.yml").write_text(self.REFUSED)
+        monkeypatch.chdir(tmp_path)
+        assert run("check").out.startswith("docker-compose.yml:4: ")
 
     def test_a_directory_that_is_not_there_is_a_matter_of_usage(self, run: Run, tmp_path: Path) -> None:
         assert run("check", str(tmp_path / "gone")).code == Exit.USAGE

@@ -36,7 +36,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def url(rig: Rig) -> Iterator[str]:
-    with served(rig.autoscaler) as address:
+    with served(rig.orders, rig.reading) as address:
         yield address
 
 

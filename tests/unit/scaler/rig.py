@@ -9,22 +9,24 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from scaler.loop.autoscaler import Autoscaler
+from scaler.loop.alerts import Alerts
+from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event
 from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert
+from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import Steps
+from scaler.steps.log import StepLog, Steps
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer
 from scaler.traffic.readiness import Prober
-from scaler.traffic.upstreams import Traffic
+from scaler.wiring import Edges, Memory, assemble
 from tests.fake_swarm import FakeSwarm
 from tests.fakes import NETWORK, PROJECT, Clock, FakeNginx, FakeTarget, until
 
@@ -78,39 +80,39 @@ class Rig:
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.home / "journal.sqlite")
         self.world, self.wake = World(), threading.Event()
-        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=self.clock.time)
+        wall, monotonic = self.clock.time, self.clock.monotonic
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=wall)
+        self.step_log = StepLog(
+            journal=self.journal, recorder=self.recorder, metrics=self.metrics, clock=wall
+        )
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
             pause=lambda _seconds: None,
-            clock=self.clock.monotonic,
+            clock=monotonic,
             timeout=0.05,
         )
         self.executor = ThreadPoolExecutor(max_workers=2)
-        self.autoscaler = Autoscaler(
-            target=self.engine,
-            traffic=Traffic(
+        parts = assemble(
+            edges=Edges(
+                target=self.engine,
+                steps=self.stepper(balancer),
                 balancer=balancer,
-                world=self.world,
-                recorder=self.recorder,
-                metrics=self.metrics,
-                own_project=PROJECT,
+                prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.engine.ask),
             ),
-            journal=self.journal,
-            recorder=self.recorder,
-            metrics=self.metrics,
-            prober=Prober(executor=self.executor, wake=self.wake.set, asker=self.engine.ask),
-            world=self.world,
-            steps=self.stepper(balancer),
-            wake=self.wake,
+            memory=Memory(
+                world=self.world,
+                journal=self.journal,
+                metrics=self.metrics,
+                recorder=self.recorder,
+                anchors=Anchors(clock=wall, monotonic=monotonic),
+            ),
+            alerts=Alerts(ttl=15.0, source_lives=lambda: True),
+            rhythm=Rhythm(tick=self.tick, stopping=self.stopping, wake=self.wake, monotonic=monotonic),
             own_project=PROJECT,
             networks=frozenset({NETWORK}),
-            signal_ttl=15.0,
-            tick=self.tick,
-            stopping=self.stopping,
-            clock=self.clock.time,
-            monotonic=self.clock.monotonic,
         )
+        self.autoscaler, self.orders, self.reading = parts.autoscaler, parts.orders, parts.reading
 
     @property
     def engine(self) -> FakeTarget | FakeSwarm:
@@ -122,12 +124,11 @@ class Rig:
         return Stepper(
             target=self.target,
             balancer=balancer,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
         )
 
     def start(self) -> None:
@@ -158,10 +159,10 @@ class Rig:
     # Shortcuts.
 
     def submit(self, *alerts: Alert) -> None:
-        self.autoscaler.submit(alerts)
+        self.orders.submit(alerts)
 
     def service(self, key: ServiceKey = WEB) -> ServiceView:
-        return next(view for view in self.autoscaler.services() if view.key == key)
+        return next(view for view in self.reading.services() if view.key == key)
 
     def reason(self, key: ServiceKey = WEB) -> str:
         """Return the reason of the last decision; empty before there is one."""
@@ -223,12 +224,11 @@ class SwarmRig(Rig):
         """Make what takes the steps."""
         return CountStepper(
             target=self.swarm,
-            journal=self.journal,
+            step_log=self.step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.wake.set,
             stopping=self.stopping,
-            clock=self.clock.time,
             placed_within=0.05,
         )
 
@@ -246,3 +246,17 @@ def running(rig: Rig) -> Iterator[Rig]:
 def labels(**values: str) -> dict[str, str]:
     """Quick labels with some of their own: ``labels(max="3")``."""
     return QUICK | {f"alertscale.{name.replace('_', '-')}": value for name, value in values.items()}
+
+
+def never(condition: object, *, passes: int = 5, rig: Rig) -> None:
+    """See that nothing comes of it in some more passes of the loop."""
+    assert callable(condition)
+    seen = rig.metric("alertscale_tick_seconds_count")
+    until(lambda: rig.metric("alertscale_tick_seconds_count") >= seen + passes)
+    assert not condition()
+
+
+def seconds_left(rig: Rig) -> float:
+    """How long the last decision holds; -1 when time alone does not change it."""
+    decision = rig.service().decision
+    return decision.until - rig.clock.time() if decision and decision.until else -1

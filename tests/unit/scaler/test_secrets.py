@@ -35,7 +35,8 @@ def test_a_fault_is_logged_with_its_traceback_and_without_the_token(
 ) -> None:
     _configure_log(read_settings({"ALERTSCALE_LOG_FORMAT": form}))
     app = create_app(
-        autoscaler=Broken(),
+        orders=Broken(),
+        reading=Broken(),
         metrics=Metrics(CollectorRegistry()),
         validator=VALIDATOR,
         token=token,

@@ -116,17 +116,17 @@ class TestWire:
             prometheus=Prometheus("http://localhost:9090", password_file=tmp_path / "password"),
         )
         yield parts
-        parts.journal.close()
+        parts.memory.journal.close()
 
     @pytest.mark.parametrize("made", ["compose"], indirect=True)
     def test_with_compose_replicas_are_made_one_by_one(self, made: Parts) -> None:
-        assert isinstance(made.autoscaler._target, ComposeTarget)
-        assert isinstance(made.autoscaler._steps, Stepper)
+        assert isinstance(made.edges.target, ComposeTarget)
+        assert isinstance(made.edges.steps, Stepper)
 
     @pytest.mark.parametrize("made", ["swarm"], indirect=True)
     def test_on_swarm_a_count_is_changed(self, made: Parts) -> None:
-        assert isinstance(made.autoscaler._target, SwarmTarget)
-        assert isinstance(made.autoscaler._steps, CountStepper)
+        assert isinstance(made.edges.target, SwarmTarget)
+        assert isinstance(made.edges.steps, CountStepper)
         assert made.autoscaler.idle
 
     @pytest.mark.parametrize("made", ["swarm"], indirect=True)
@@ -135,4 +135,8 @@ class TestWire:
             for hook in engine.hooks["response"]:
                 cast("Any", hook)("an answer", timeout=1)
 
-        assert made.metrics.registry.get_sample_value("alertscale_engine_calls_total") == len(engines) == 2
+        assert (
+            made.memory.metrics.registry.get_sample_value("alertscale_engine_calls_total")
+            == len(engines)
+            == 2
+        )

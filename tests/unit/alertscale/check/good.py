@@ -155,14 +155,7 @@ class Checkout:
 
     def check(self) -> tuple[Finding, ...]:
         """Check what is found there."""
-        files = find_files(self.directory)
-        return check(
-            compose=files.compose,
-            rules=files.rules,
-            prometheus=files.prometheus,
-            alertmanager=files.alertmanager,
-            environment=self.environment,
-        )
+        return check(find_files(self.directory), environment=self.environment)
 
     def only(self) -> Finding:
         """The one finding that there must be."""

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alertscale.check import Finding, Rule, check
+from alertscale.check import Files, Finding, Rule, check
 from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, GOOD, PROMETHEUS, RECORDS
 
 NAMES = sorted(GOOD)
@@ -65,12 +65,13 @@ def findings(texts: dict[str, bytes]) -> tuple[Finding, ...]:
         paths = {name: Path(directory) / Path(name).name for name in NAMES}
         for name, path in paths.items():
             path.write_bytes(texts.get(name, GOOD[name].encode()))
-        return check(
+        files = Files(
             compose=(paths[COMPOSE],),
             rules=(paths[RECORDS], paths[ALERTS]),
             prometheus=paths[PROMETHEUS],
             alertmanager=paths[ALERTMANAGER],
         )
+        return check(files)
 
 
 def assert_whole(found: tuple[Finding, ...]) -> None:

@@ -12,7 +12,7 @@ def test_an_empty_directory_has_no_files_and_no_findings(tmp_path: Path) -> None
     found = find_files(tmp_path)
 
     assert found == Files()
-    assert check(compose=(), rules=(), prometheus=None, alertmanager=None) == ()
+    assert check(Files()) == ()
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"])
@@ -80,7 +80,7 @@ def test_no_service_is_said_to_be_missing_while_a_compose_file_cannot_be_read(ch
 
 @pytest.mark.parametrize("path", [Path("nowhere.yml"), Path("/"), Path("a\0b")])
 def test_a_path_that_cannot_be_read_is_a_finding_whatever_it_is_given_as(path: Path) -> None:
-    found = check(compose=(path,), rules=(path,), prometheus=path, alertmanager=path)
+    found = check(Files(compose=(path,), rules=(path,), prometheus=path, alertmanager=path))
 
     assert [f.rule for f in found] == ["unreadable-file"]
 

@@ -88,4 +88,4 @@ def test_what_a_file_that_is_not_given_would_tell_is_left_out(
 ) -> None:
     files: Files = replace(find_files(checkout.directory), **without)
 
-    assert check(**vars(files)) == ()
+    assert check(files) == ()

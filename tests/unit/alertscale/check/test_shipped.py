@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from alertscale.check import check, find_files
 from alertscale.check.promrules import WATCHDOG
 from alertscale.check.rules.routes import DEFAULT_TTL
-from scaler.policy import signals as alerts
+from scaler.policy import watchdog
 from scaler.settings import read_settings
 
 ROOT = Path(__file__).parents[4]
@@ -26,14 +27,9 @@ def test_the_shipped_files_are_found() -> None:
 
 @pytest.mark.parametrize("overlays", [(), ("docker-compose.cadvisor.yml",)], ids=["plain", "cadvisor"])
 def test_the_shipped_files_have_no_findings(overlays: tuple[str, ...]) -> None:
-    found = check(
-        compose=(*SHIPPED.compose, *(ROOT / name for name in overlays)),
-        rules=SHIPPED.rules,
-        prometheus=SHIPPED.prometheus,
-        alertmanager=SHIPPED.alertmanager,
-    )
+    files = replace(SHIPPED, compose=(*SHIPPED.compose, *(ROOT / name for name in overlays)))
 
-    assert found == ()
+    assert check(files) == ()
 
 
 def test_what_is_wrong_with_a_copy_of_them_is_found(tmp_path: Path) -> None:
@@ -42,14 +38,8 @@ def test_what_is_wrong_with_a_copy_of_them_is_found(tmp_path: Path) -> None:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     rules = tmp_path / "prometheus/alert.rules.yml"
     rules.write_text(rules.read_text().replace("ratio < 0.30", "ratio < 0.40"))
-    files = find_files(tmp_path)
 
-    found = check(
-        compose=files.compose,
-        rules=files.rules,
-        prometheus=files.prometheus,
-        alertmanager=files.alertmanager,
-    )
+    found = check(find_files(tmp_path))
 
     assert [(f.rule, f.file) for f in found] == [("flapping-thresholds", rules)]
 
@@ -59,4 +49,4 @@ def test_the_time_after_which_the_scaler_forgets_an_alert_is_the_scalers_own() -
 
 
 def test_the_alert_that_always_fires_is_the_scalers_own() -> None:
-    assert alerts.WATCHDOG == WATCHDOG
+    assert watchdog.WATCHDOG == WATCHDOG

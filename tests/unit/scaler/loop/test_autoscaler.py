@@ -2,54 +2,31 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scaler.loop.autoscaler import LOOK_AGAIN, PASS_EVERY
-from scaler.model.errors import LabelError, RequestError, TargetError, UnavailableError
+from scaler.loop.rhythm import PASS_EVERY
+from scaler.loop.watch import LOOK_AGAIN
+from scaler.model.errors import RequestError, TargetError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
-from tests.fakes import PATIENCE, until
+from tests.fakes import until
 from tests.unit.scaler.rig import (
     API,
     BLOG,
     HIGH,
     HIGH_ENDS,
     LOW,
-    LOW_ENDS,
     QUICK,
     WEB,
     Rig,
     alert,
     labels,
+    never,
     running,
+    seconds_left,
     watchdog,
 )
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    """A scaler that is wired and not started; whoever starts it uses ``running``."""
-    made = Rig(home=tmp_path)
-    yield made
-    made.executor.shutdown()
-    made.journal.close()
-
-
-def never(condition: object, *, passes: int = 5, rig: Rig) -> None:
-    """See that nothing comes of it in some more passes of the loop."""
-    assert callable(condition)
-    seen = rig.metric("alertscale_tick_seconds_count")
-    until(lambda: rig.metric("alertscale_tick_seconds_count") >= seen + passes)
-    assert not condition()
-
-
-def seconds_left(rig: Rig) -> float:
-    """How long the last decision holds; -1 when time alone does not change it."""
-    decision = rig.service().decision
-    return decision.until - rig.clock.time() if decision and decision.until else -1
 
 
 class TestUp:
@@ -374,7 +351,7 @@ class TestFailures:
             rig.target.add(number=number, version="v2", labels=limits)
         with running(rig):
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
-            rig.autoscaler.retire("web", (old[0], "shop-web-2"))
+            rig.orders.retire("web", (old[0], "shop-web-2"))
             rig.settle(["shop-web-3", "shop-web-4"])
             assert {event.detail["why"] for event in rig.steps(2)} == {"retire"}
 
@@ -385,10 +362,10 @@ class TestFailures:
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
             with pytest.raises(RequestError, match="no other replica of web is ready"):
-                rig.autoscaler.retire("web", (old,))
+                rig.orders.retire("web", (old,))
             with pytest.raises(RequestError, match="no replica of web is called 'shop-web-9'; known: shop"):
-                rig.autoscaler.retire("web", ("shop-web-9",))
-            rig.autoscaler.retire("web", ("shop-web-2",))
+                rig.orders.retire("web", ("shop-web-9",))
+            rig.orders.retire("web", ("shop-web-2",))
             rig.settle(["shop-web-1"])
 
     def test_a_retirement_that_fails_is_not_begun_again_by_itself(self, rig: Rig) -> None:
@@ -397,27 +374,13 @@ class TestFailures:
         with running(rig):
             rig.settle(["shop-web-1", "shop-web-2"])
             rig.target.broken["stop"] = TargetError("the engine refused")
-            rig.autoscaler.retire("web", (old,))
+            rig.orders.retire("web", (old,))
             (event,) = rig.steps(1)
             assert event.reason == "failed"
             never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig)
             del rig.target.broken["stop"]
-            rig.autoscaler.retire("web", (old,))
+            rig.orders.retire("web", (old,))
             rig.settle(["shop-web-2"])
-
-    def test_an_engine_that_is_away_is_waited_for(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(max="2"))
-        rig.target.down = True
-        with running(rig):
-            with pytest.raises(UnavailableError):
-                rig.submit(*HIGH)
-            until(lambda: rig.metric("alertscale_errors_total", reason="engine_unavailable") > 1)
-            assert not rig.autoscaler.health().engine
-            assert rig.metric("alertscale_engine_up") == 0
-            rig.target.down = False
-            until(lambda: rig.autoscaler.health().engine)
-            rig.submit(*HIGH)
-            rig.settle(["shop-web-1", "shop-web-2"])
 
     def test_on_a_full_disk_nothing_is_scaled_and_with_space_again_one_step_is_taken(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
@@ -429,13 +392,13 @@ class TestFailures:
             rig.journal._db.execute("PRAGMA query_only = ON")
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "journal")
-            assert "disk full" in rig.autoscaler.health().journal_error
+            assert "disk full" in rig.reading.health().journal_error
             never(lambda: rig.target.calls, rig=rig)
             rig.journal._db.execute("PRAGMA query_only = OFF")
             rig.settle(["shop-web-1", "shop-web-2"])
 
         assert rig.target.calls == ["create shop-web-2", "start shop-web-2"]
-        assert rig.autoscaler.health().journal_error == ""
+        assert rig.reading.health().journal_error == ""
 
     def test_a_step_that_a_full_disk_cut_short_goes_on_before_another_begins(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
@@ -460,40 +423,6 @@ class TestFailures:
 
         assert rig.target.calls == ["create shop-web-2", "start shop-web-2"]
 
-    def test_an_engine_that_hangs_while_nothing_happens_is_noticed_and_its_return_too(
-        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """It accepts connections, keeps the stream of events open and tells of nothing."""
-        monkeypatch.setattr("scaler.loop.autoscaler.PING_EVERY", 0.01)
-        rig.target.add(labels=labels())
-        with running(rig):
-            rig.settle(["shop-web-1"])
-            rig.target.down = True
-            until(lambda: not rig.autoscaler.health().engine)
-            assert rig.metric("alertscale_engine_up") == 0
-            rig.target.down = False
-            until(lambda: rig.autoscaler.health().engine)
-            told = [e.text for e in rig.autoscaler.events(limit=10) if e.reason == "engine_unavailable"]
-            assert told == ["the engine answers again", told[1]]
-            assert told[1].startswith("no answer from the engine to ")
-
-    def test_events_that_were_lost_are_made_up_for_by_a_new_list(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        with running(rig):
-            rig.settle(["shop-web-1"])
-            rig.target.edit_unheard(next(iter(rig.target.replicas)), name="shop-web-renamed")
-            never(lambda: rig.service().replicas[0].name != "shop-web-1", rig=rig)
-            rig.clock.advance(31)
-            until(lambda: rig.service().replicas[0].name == "shop-web-renamed")
-
-    def test_a_broken_stream_of_events_is_followed_again(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        with running(rig):
-            rig.target.cut()
-            until(lambda: not rig.target.listening)
-            rig.target.add(number=2, labels=labels())
-            rig.settle(["shop-web-1", "shop-web-2"])
-
     def test_a_fault_of_its_own_does_not_end_the_loop(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
         faults = iter([ZeroDivisionError("a bug")])
@@ -505,7 +434,7 @@ class TestFailures:
 
         rig.target.before = once
         with running(rig):
-            until(rig.autoscaler.services, seconds=5)
+            until(rig.reading.services, seconds=5)
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2"])
 
@@ -531,7 +460,7 @@ class TestIndependence:
         rig.target.add(labels=labels(max="many", drain="soon"))
         rig.target.add(API, labels=labels(max="2"))
         with running(rig):
-            (bad,) = rig.autoscaler.submit([alert("up")])
+            (bad,) = rig.orders.submit([alert("up")])
             rig.submit(alert("up", service="api"))
             rig.settle(["shop-api-1", "shop-api-2"], API)
             web = rig.service()
@@ -560,7 +489,7 @@ class TestIndependence:
             until(lambda: rig.reason() == "paused")
             rig.clock.advance(11)
             until(lambda: rig.metric("alertscale_errors_total", reason="engine_refused"))
-            rig.autoscaler.pause("web", Pause.NONE)
+            rig.orders.pause("web", Pause.NONE)
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2"])
 
@@ -581,95 +510,6 @@ class TestIndependence:
         with running(rig):
             rig.submit(*HIGH)
             rig.settle(["blog-web-1", "blog-web-2"], BLOG)
-
-
-class TestByHand:
-    def test_a_count_is_reached_step_by_step_whatever_the_cooldown(self, rig: Rig) -> None:
-        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h", "alertscale.cooldown.down": "1h"})
-        with running(rig):
-            assert rig.autoscaler.scale("web", 3).wanted == 3
-            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-            until(lambda: rig.service().wanted is None)
-            rig.autoscaler.scale("shop/web", 2)
-            rig.settle(["shop-web-1", "shop-web-2"])
-            until(lambda: rig.service().wanted is None)
-            rig.autoscaler.scale("web", 1)
-            rig.settle(["shop-web-1"])
-            manual = [event.text for event in rig.events(EventKind.MANUAL)]
-
-        assert manual == ["asked for 1 replica", "asked for 2 replicas", "asked for 3 replicas"]
-
-    def test_once_reached_alerts_count_again(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(max="3"))
-        with running(rig):
-            rig.autoscaler.scale("web", 2)
-            rig.settle(["shop-web-1", "shop-web-2"])
-            rig.submit(*HIGH)
-            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-
-    @pytest.mark.parametrize("count", [0, -1, 4])
-    def test_a_count_out_of_bounds_is_refused(self, rig: Rig, count: int) -> None:
-        rig.target.add(labels=labels(max="3"))
-        with running(rig):
-            with pytest.raises(
-                RequestError, match=f"replicas: {count} is not within.*min 1.*max 3"
-            ) as caught:
-                rig.autoscaler.scale("web", count)
-            assert rig.service().wanted is None
-        assert caught.value.status == 409
-
-    def test_an_order_beyond_a_max_that_was_lowered_since_is_given_up(self, rig: Rig) -> None:
-        """Or it would pull the service up to max again after each step down, for ever."""
-        rig.journal.set_wanted(WEB, 9)
-        rig.target.add(labels=labels(max="2"))
-        with running(rig):
-            rig.settle(["shop-web-1", "shop-web-2"])
-            until(lambda: rig.service().wanted is None)
-
-    def test_pausing_holds_and_letting_go_goes_on(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(max="2"))
-        with running(rig):
-            assert rig.autoscaler.pause("web", Pause.ALL).pause is Pause.ALL
-            rig.submit(*HIGH)
-            until(lambda: rig.reason() == "paused")
-            never(lambda: rig.target.calls, rig=rig)
-            rig.autoscaler.pause("web", Pause.NONE)
-            rig.settle(["shop-web-1", "shop-web-2"])
-
-    def test_a_pause_outlives_the_process(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        with running(rig):
-            rig.autoscaler.pause("web", Pause.UP)
-        rig.wire()
-        with running(rig):
-            rig.submit(*HIGH)
-            until(lambda: rig.reason() == "paused")
-            assert rig.service().pause is Pause.UP
-
-    def test_names_are_looked_up(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        rig.target.add(BLOG, labels=labels())
-        rig.target.add(("blog", "api"), labels=labels())
-        rig.target.add(("wiki", "api"), labels=labels())
-        rig.target.add(("wiki", "bad"), labels=labels(max="x"))
-        with running(rig):
-            assert rig.autoscaler.pause("web", Pause.NONE).key == WEB
-            assert rig.autoscaler.pause("blog/web", Pause.NONE).key == BLOG
-            for name, said in (("nope", "no service is called 'nope'"), ("api", "several services are")):
-                with pytest.raises(RequestError, match=f"{said}.*known: blog/api, blog/web") as caught:
-                    rig.autoscaler.pause(name, Pause.NONE)
-                assert caught.value.status == 404
-            with pytest.raises(LabelError, match=r"alertscale\.max: 'x'"):
-                rig.autoscaler.scale("bad", 2)
-
-    def test_replicas_made_or_killed_by_others_are_taken_up(self, rig: Rig) -> None:
-        """``docker compose up --scale`` and ``docker kill``."""
-        rig.target.add(labels=labels())
-        with running(rig):
-            others = [rig.target.add(number=n, labels=labels()) for n in (2, 3)]
-            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-            rig.target.kill(others[0])
-            until(lambda: rig.served() == ["shop-web-1", "shop-web-3"])
 
 
 class TestOthers:
@@ -762,99 +602,14 @@ class TestOthers:
     def test_our_own_steps_down_are_not_undone(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="3"))
         with running(rig):
-            rig.autoscaler.scale("web", 3)
+            rig.orders.scale("web", 3)
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-            rig.autoscaler.scale("web", 1)
+            rig.orders.scale("web", 1)
             rig.settle(["shop-web-1"])
             until(lambda: rig.service().wanted is None)
             rig.submit(*HIGH)
             until(lambda: len(rig.events(EventKind.STEP)) >= 5)
             assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}
-
-
-class TestSubmit:
-    def test_before_the_engine_was_listed_nothing_can_be_judged(self, rig: Rig) -> None:
-        with pytest.raises(UnavailableError, match="try again") as caught:
-            rig.submit(*HIGH)
-        assert caught.value.status == 503
-
-    def test_each_alert_gets_its_answer_in_order(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        rig.target.others = frozenset({("shop", "db")})
-        with running(rig):
-            verdicts = rig.autoscaler.submit(
-                [watchdog(), alert("up"), alert("up", service="db"), alert("up", service="nope")]
-            )
-
-        assert [v.ignored for v in verdicts] == [
-            None,
-            None,
-            IgnoredReason.NOT_ENABLED,
-            IgnoredReason.UNKNOWN_SERVICE,
-        ]
-
-    def test_a_notification_of_many_alerts_is_one_commit(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        rig.autoscaler.run_once()
-        statements: list[str] = []
-        rig.journal._db.set_trace_callback(statements.append)
-        rig.submit(*HIGH, *(alert("up", service=f"nobody-{n}") for n in range(100)))
-        rig.journal._db.set_trace_callback(None)
-
-        assert statements.count("COMMIT") == 1
-        assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
-        assert len(rig.events(EventKind.ALERT)) == 101
-
-    def test_repeated_notifications_are_one_event_and_one_step(self, rig: Rig) -> None:
-        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h"})
-        with running(rig):
-            for _ in range(5):
-                rig.submit(*HIGH)
-            rig.settle(["shop-web-1", "shop-web-2"])
-            rig.submit(*HIGH)
-            rig.submit(*HIGH_ENDS)
-            told = [event.text for event in rig.events(EventKind.ALERT)]
-
-        assert told == ["up-cpu resolved: cpu of web", "up-cpu firing: cpu of web"]
-
-    def test_a_notification_is_shown_and_never_acted_on(self, rig: Rig) -> None:
-        rig.target.add(labels=labels())
-        disk = alert("up")
-        notification = type(disk)(
-            firing=True, labels={"alertname": "Disk", "service": "web"}, annotations={"summary": "full"}
-        )
-        with running(rig):
-            rig.submit(watchdog(), notification)
-            (event,) = rig.events(EventKind.ALERT)
-            never(lambda: rig.target.calls, rig=rig)
-
-        assert event.text == "Disk firing: full"
-
-    def test_signals_are_shown_with_their_service(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(pause="all"))
-        with running(rig):
-            rig.submit(*LOW)
-            signals = rig.service().signals
-            rig.submit(*LOW_ENDS)
-            after = rig.service().signals
-
-        assert {(s.direction, s.resource) for s in signals} == {
-            (Direction.DOWN, "cpu"),
-            (Direction.DOWN, "memory"),
-        }
-        assert after == ()
-
-    def test_a_signal_tells_when_it_was_last_heard_of(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(pause="all"))
-        with running(rig):
-            rig.submit(*HIGH)
-            rig.clock.advance(10)
-            before = rig.service().signals[0].last_heard
-            rig.submit(*HIGH)
-            after = rig.service().signals[0].last_heard
-
-        assert 10 <= after - before < 10 + PATIENCE
-        assert rig.clock.time() - after < PATIENCE
 
 
 class TestRestart:
@@ -959,19 +714,6 @@ def test_the_loop_ends_when_it_is_told_to(rig: Rig) -> None:
     assert left == []
 
 
-def test_health_is_measured(rig: Rig) -> None:
-    rig.target.add(labels=labels())
-    with running(rig):
-        rig.submit(watchdog())
-        rig.clock.advance(7)
-        until(lambda: rig.autoscaler.health().passes_age < 1)
-        health = rig.autoscaler.health()
-
-    assert health.engine
-    assert health.watchdog_age == pytest.approx(7, abs=1)
-    assert health.balancer_error == ""
-
-
 def test_there_is_a_pass_every_few_seconds_however_long_the_tick(tmp_path: Path) -> None:
     """Else the page's lamp would go out while all is well."""
     rig = Rig(home=tmp_path, tick=60)
@@ -984,43 +726,3 @@ def test_there_is_a_pass_every_few_seconds_however_long_the_tick(tmp_path: Path)
     finally:
         rig.executor.shutdown()
         rig.journal.close()
-
-
-def test_what_nginx_refuses_is_told_by_health_and_goes_on(rig: Rig) -> None:
-    rig.target.add(labels=labels(max="2"))
-    with running(rig):
-        rig.settle(["shop-web-1"])
-        rig.nginx.refuses = TargetError("nginx is paused")
-        rig.submit(*HIGH)
-        until(lambda: rig.autoscaler.health().balancer_error == "nginx is paused")
-        rig.nginx.refuses = None
-        rig.clock.advance(2)
-        rig.submit(*HIGH)
-        rig.settle(["shop-web-1", "shop-web-2"])
-        assert rig.autoscaler.health().balancer_error == ""
-
-
-def test_history_pages(rig: Rig) -> None:
-    rig.target.add(labels=labels(max="3"))
-    with running(rig):
-        rig.submit(*HIGH)
-        rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-        first = rig.autoscaler.events(limit=3)
-        second = rig.autoscaler.events(limit=3, before=first[-1].id)
-
-    ids = [event.id for event in (*first, *second)]
-    assert ids == sorted(ids, reverse=True)
-    assert len(set(ids)) == 6
-
-
-def test_a_change_that_the_list_shows_late_is_seen_all_the_same(rig: Rig) -> None:
-    """Engine 20.10 tells of the death of a replica before its list shows it."""
-    rig.target.add(labels=labels())
-    second = rig.target.add(number=2, labels=labels())
-    with running(rig):
-        rig.settle(["shop-web-1", "shop-web-2"])
-        key, replica = rig.target.replicas[second]
-        # Past the fake's own ways, which would tell of it: the event came and went before.
-        rig.target.replicas[second] = (key, replace(replica, status="exited"))
-        rig.clock.advance(1)
-        until(lambda: rig.served() == ["shop-web-1"])

@@ -73,7 +73,7 @@ class TestSteps:
     def test_a_count_ordered_by_hand_is_gone_to(self, rig: SwarmRig) -> None:
         rig.swarm.add(labels=labels())
         with running(rig):
-            rig.autoscaler.scale("web", 3)
+            rig.orders.scale("web", 3)
             settle(rig, 3)
             until(lambda: rig.journal.hold(WEB).wanted is None)
 
@@ -293,14 +293,14 @@ class TestRefused:
             assert fault.text == f"service api: {self.GLOBAL}"
             assert rig.service(API).faults == (f"service api: {self.GLOBAL}",)
             with pytest.raises(LabelError, match="service api: it is a global service"):
-                rig.autoscaler.scale("api", 3)
+                rig.orders.scale("api", 3)
 
         assert rig.swarm.calls == ["web 2"]
 
     def test_which_replicas_leave_cannot_be_chosen(self, rig: SwarmRig) -> None:
         rig.swarm.add(count=2, labels=labels())
         with running(rig), pytest.raises(RequestError) as told:
-            rig.autoscaler.retire("web", ("web.1",))
+            rig.orders.retire("web", ("web.1",))
 
         assert str(told.value) == (
             "which replicas of web leave is chosen by Swarm; change its count instead:"
@@ -321,7 +321,7 @@ class TestTakeover:
         rig.swarm.add(API, labels=labels())
         rig.swarm.add(WEB, count=2, labels=labels())
         with running(rig):
-            rig.autoscaler.pause("web", Pause.UP)
+            rig.orders.pause("web", Pause.UP)
             note = write_holds(rig.journal.holds())
         after = another(rig, tmp_path / "after")
         after.journal.replace_holds(read_holds(note))
@@ -357,7 +357,7 @@ class TestTakeover:
             rig.submit(*HIGH)
             until(lambda: rig.swarm.calls)
         rig.wire()
-        _take_over(rig.journal, "", is_ours_again=False)
+        _take_over(rig.journal, rig.recorder, "", is_ours_again=False)
         with running(rig):
             never(lambda: len(rig.swarm.calls) > 1, rig=rig)
             assert rig.journal.unfinished() == ()
@@ -371,9 +371,9 @@ def test_an_engine_that_comes_back_is_followed_again(rig: SwarmRig) -> None:
         until(lambda: rig.reason() in {"steady", "blind"})
         rig.swarm.down = True
         rig.swarm.cut()
-        until(lambda: not rig.autoscaler.health().engine, what="it is noticed")
+        until(lambda: not rig.reading.health().engine, what="it is noticed")
         rig.swarm.down = False
-        until(lambda: rig.autoscaler.health().engine)
+        until(lambda: rig.reading.health().engine)
         rig.submit(watchdog(), *HIGH)
         settle(rig, 2)
 

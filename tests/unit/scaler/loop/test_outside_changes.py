@@ -28,7 +28,7 @@ class Watched:
         self.world = World()
         self.journal = Journal(path=self.path)
         anchors = Anchors(clock=self.clock, monotonic=lambda: self.now)
-        self.outside = Outside(world=self.world, journal=self.journal, clock=self.clock, anchors=anchors)
+        self.outside = Outside(world=self.world, journal=self.journal, anchors=anchors)
 
     def clock(self) -> float:
         return self.wall + self.now
@@ -155,13 +155,13 @@ def test_a_clock_that_is_set_changes_nothing(watched: Watched, by: float) -> Non
     assert watched.former() is None
 
 
-def test_one_that_was_asked_to_stop_counts_no_more_and_settles_for_three_seconds(watched: Watched) -> None:
+def test_one_that_was_asked_to_stop_counts_no_more_and_is_known_as_lost(watched: Watched) -> None:
     service = watched.sees(1, 2)
-    assert watched.outside.settles_at(service) is None
+    assert watched.outside.lost_at(service) is None
     watched.now = 5
     watched.outside.asked_to_stop("id-2", now=watched.now)
     assert [r.number for r in watched.world.view.counted(service)] == [1]
-    assert watched.outside.settles_at(service) == 8
+    assert watched.outside.lost_at(service) == 5
 
 
 def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
@@ -169,7 +169,7 @@ def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
     watched.outside.asked_to_stop("id-2", now=0)
     watched.outside.started("id-2")
     assert len(watched.world.view.counted(service)) == 2
-    assert watched.outside.settles_at(service) is None
+    assert watched.outside.lost_at(service) is None
 
 
 @pytest.mark.parametrize(("later", "counted"), [(59.0, 1), (60.0, 2)])

@@ -323,14 +323,14 @@ class TestSignalBook:
         assert book.expire(now=100) == ()
 
     def test_the_watchdog_is_infinitely_old_before_it_was_heard(self) -> None:
-        assert SignalBook(ttl=15).watchdog_age(now=5) == float("inf")
+        assert SignalBook(ttl=15).watchdog.age(now=5) == float("inf")
 
     @pytest.mark.parametrize(("now", "watched"), [(15.0, True), (15.1, False)])
     def test_without_the_watchdog_demand_says_that_nobody_watches(self, now: float, watched: bool) -> None:
         book = SignalBook(ttl=15)
         book.note(WATCHDOG, now=0)
 
-        assert book.watchdog_age(now=now) == now
+        assert book.watchdog.age(now=now) == now
         assert book.demand(SHOP_WEB, now=now).watched is watched
 
     def test_a_resolved_watchdog_is_no_sign_of_life(self) -> None:
@@ -338,7 +338,7 @@ class TestSignalBook:
         book.note(WATCHDOG, now=0)
         book.note(judge(Alert(firing=False, labels={"alertname": "Watchdog"}), known=KNOWN), now=9)
 
-        assert book.watchdog_age(now=9) == 9
+        assert book.watchdog.age(now=9) == 9
 
     @given(
         st.lists(st.tuples(st.booleans(), st.sampled_from(["cpu", "memory"]), st.integers(1, 9)), max_size=20)

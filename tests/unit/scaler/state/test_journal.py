@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, Hold, Standing
+from scaler.model.records import Event, Hold, Standing, Step
 from scaler.model.services import ServiceKey
-from scaler.state.journal import Journal, read_holds, write_holds
+from scaler.state.journal import _MIGRATIONS, Journal, read_holds, write_holds
 
 WEB, API = ("shop", "web"), ("shop", "api")
 
@@ -354,6 +354,115 @@ class TestHolds:
     def test_a_text_of_something_else_is_an_error(self, text: str) -> None:
         with pytest.raises(JournalError, match="cannot read what the scaler before this one was asked for"):
             read_holds(text)
+
+
+def sql(path: Path, script: str) -> None:
+    """Write to a file as another program."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(script)
+
+
+def version(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def tables(path: Path) -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL ORDER BY name").fetchall()
+
+
+class TestSchema:
+    BEFORE = Path(__file__).with_name("journal_without_version.sql")
+
+    @pytest.fixture
+    def before(self, path: Path) -> Path:
+        """A file that a scaler wrote before there were versions."""
+        sql(path, "PRAGMA journal_mode=WAL;" + self.BEFORE.read_text(encoding="utf-8"))
+        return path
+
+    @pytest.mark.usefixtures("journal")
+    def test_a_new_file_has_the_version_of_today(self, path: Path) -> None:
+        assert version(path) == len(_MIGRATIONS) == 1
+
+    def test_one_from_before_there_were_versions_is_read_as_it_was_written(self, before: Path) -> None:
+        assert version(before) == 0
+        with contextlib.closing(Journal(path=before)) as journal:
+            (left,) = journal.unfinished()
+            assert left == Step(
+                id=4, service=WEB, direction=Direction.UP, number=3, why="alert_up", replica=None,
+                phase=Phase.CREATE, phases={Phase.CREATE: 90.0}, started=90.0,
+            )  # fmt: skip
+            assert (journal.last_change(WEB), journal.failures(WEB)) == (12.5, (1, 81.0))
+            assert (journal.undone_at(API), journal.undone_at(WEB)) == (31.0, None)
+            started, step = journal.events()
+            assert (started.id, started.at, started.service) == (2, 40.25, ("", ""))
+            assert step == Event(
+                id=1, at=12.5, service=WEB, kind=EventKind.STEP, reason="done", text="up: replica 2 done",
+                detail={"why": "alert_up", "phases": {"create": 0.5}, "number": 2},
+            )  # fmt: skip
+            assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
+            assert journal.standing(WEB) == Standing(
+                replicas=frozenset({"beef", "c0ffee"}), at=82.0, former=5, former_at=70.5
+            )
+            assert journal.standing(API) == Standing(at=83.0)
+        assert version(before) == 1
+
+    def test_one_that_was_migrated_is_as_one_that_is_new(self, before: Path, tmp_path: Path) -> None:
+        Journal(path=before).close()
+        Journal(path=tmp_path / "new").close()
+
+        assert tables(before) == tables(tmp_path / "new")
+
+    def test_one_that_was_migrated_is_written_on(self, before: Path) -> None:
+        with contextlib.closing(Journal(path=before)) as journal:
+            journal.finish(4, outcome=Outcome.DONE, now=95)
+            tell(journal, "a")
+            journal.set_pause(WEB, Pause.NONE)
+        with contextlib.closing(Journal(path=before)) as journal:
+            assert (journal.unfinished(), journal.last_change(WEB)) == ((), 95)
+            assert [e.id for e in journal.events()] == [3, 2, 1]
+            assert journal.holds() == {API: Hold(wanted=4)}
+
+    def test_each_migration_is_made_once_and_in_turn(
+        self, before: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        more = ("ALTER TABLE event ADD COLUMN who TEXT;", "UPDATE event SET who = 'nobody';")
+        monkeypatch.setattr("scaler.state.journal._MIGRATIONS", (*_MIGRATIONS, *more))
+        for _ in range(2):
+            Journal(path=before).close()
+
+        assert version(before) == 3
+        with contextlib.closing(sqlite3.connect(before)) as db:
+            assert db.execute("SELECT id, who FROM event").fetchall() == [(1, "nobody"), (2, "nobody")]
+
+    def test_a_migration_that_fails_half_way_leaves_the_file_as_it_was(
+        self, before: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Journal(path=before).close()
+        as_it_was = tables(before)
+        with monkeypatch.context() as patch:
+            fails = "ALTER TABLE event ADD COLUMN who TEXT; DELETE FROM hold; INSERT INTO nowhere VALUES (1);"
+            patch.setattr("scaler.state.journal._MIGRATIONS", (*_MIGRATIONS, fails))
+            with pytest.raises(JournalError, match=f"the journal {before}: no such table: nowhere"):
+                Journal(path=before)
+
+        assert (version(before), tables(before)) == (1, as_it_was)
+        with contextlib.closing(Journal(path=before)) as journal:
+            assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
+
+    def test_one_of_a_later_version_is_refused_with_the_way_out_and_left_as_it_is(self, path: Path) -> None:
+        sql(path, "CREATE TABLE step (id TEXT); PRAGMA user_version = 7;")
+        content = path.read_bytes()
+
+        with pytest.raises(JournalError) as raised:
+            Journal(path=path)
+        assert str(raised.value) == (
+            f"cannot open the journal {path}: its schema has version 7, and this alertscale knows 1 at most;"
+            " upgrade alertscale, or move the file away: history, pauses and open steps go with it"
+        )
+        assert path.read_bytes() == content
+        assert list(path.parent.iterdir()) == [path]
 
 
 USES: dict[str, Callable[[Journal], object]] = {

@@ -17,8 +17,10 @@ from scaler.model.services import Fate
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
+from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
+from scaler.steps.log import StepLog
 from tests.fakes import FakeTarget, until
 
 WEB = ("shop", "web")
@@ -62,16 +64,19 @@ class Shop:
         self.world, self.stopping = World(), threading.Event()
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.path)
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1000.0)
+        step_log = StepLog(
+            journal=self.journal, recorder=recorder, metrics=self.metrics, clock=lambda: 1000.0
+        )
         self.look()
         self.stepper = Stepper(
             target=self if self.kill_at[0] else self.target,  # type: ignore[arg-type]
             balancer=self,
-            journal=self.journal,
+            step_log=step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self._wake,
             stopping=self.stopping,
-            clock=lambda: 1000.0,
         )
 
     def __getattr__(self, name: str) -> Callable[..., object]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from scaler.model.errors import JournalError
 from scaler.model.labels import Limits
@@ -12,7 +13,8 @@ from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
-from scaler.steps.log import StepLog, words
+from scaler.state.recorder import Recorder
+from scaler.steps.log import StepLog
 
 WEB = ("shop", "web")
 UP = Order(
@@ -29,6 +31,7 @@ class Written:
         self.metrics = Metrics(CollectorRegistry())
         self.log = StepLog(
             journal=self.journal,
+            recorder=Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: self.now),
             metrics=self.metrics,
             clock=lambda: self.now,
             monotonic=lambda: self.ticks,
@@ -137,17 +140,46 @@ class TestEnd:
         (event,) = written.journal.events()
         assert event.text == "up: replica 2 failed: not_ready: it sleeps"
 
+    def test_it_has_one_line_in_the_log(self, written: Written) -> None:
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        with capture_logs() as lines:
+            written.log.end(step, Outcome.FAILED, "not_ready: it sleeps", {Phase.CREATE: 0.12345})
+
+        assert lines == [
+            {
+                "event": "step", "log_level": "warning", **step.words, "outcome": Outcome.FAILED,
+                "detail": "not_ready: it sleeps", "phases": {"create": 0.123},
+            }
+        ]  # fmt: skip
+
     def test_one_that_cannot_be_written_is_none_and_is_not_counted(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
         written.journal.close()
 
-        with pytest.raises(JournalError):
+        with capture_logs() as lines, pytest.raises(JournalError):
             written.log.end(step, Outcome.DONE, "")
         assert written.steps(Outcome.DONE) == 0
+        assert lines == []
+
+    def test_one_of_which_the_history_cannot_be_written_has_not_ended_either(self, written: Written) -> None:
+        """The end alone would fit; then nobody would ever hear of it."""
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        written.journal._db.execute(
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        with pytest.raises(JournalError, match="disk is full"):
+            written.log.end(step, Outcome.DONE, "")
+        assert written.unfinished == step
+        assert (written.steps(Outcome.DONE), written.journal.last_change(WEB)) == (0, None)
+
+        written.journal._db.execute("DROP TRIGGER full")
+        written.log.end(step, Outcome.DONE, "")
+        assert [event.text for event in written.journal.events()] == ["up: replica 2 done"]
+        assert (written.steps(Outcome.DONE), written.journal.unfinished()) == (1, ())
 
 
 def test_the_log_names_a_step_by_these_words(written: Written) -> None:
-    assert words(written.log.begin(UP, phase=Phase.CREATE)) == {
+    assert written.log.begin(UP, phase=Phase.CREATE).words == {
         "project": "shop",
         "service": "web",
         "direction": "up",

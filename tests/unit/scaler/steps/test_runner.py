@@ -12,13 +12,14 @@ from scaler.model.errors import JournalError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Phase
 from scaler.model.records import Order, Step
-from scaler.model.services import Kept, Replica, Service
+from scaler.model.services import Kept, Observation, Replica, Service
+from scaler.model.view import View
 from scaler.policy.scaling import Decision
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.steps.runner import Crew
+from scaler.steps.runner import Runner
 from tests.fakes import until
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -45,7 +46,7 @@ class Steps:
 
 
 class Made:
-    """A crew, with what it works on."""
+    """A runner, with what it works on."""
 
     def __init__(self, path: Path) -> None:
         self.steps, self.world, self.ended = Steps(), World(), 0
@@ -53,7 +54,14 @@ class Made:
         self.journal = Journal(path=path)
         recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0)
         stepper: Any = self.steps
-        self.crew = Crew(steps=stepper, world=self.world, recorder=recorder, done=self._done)
+        self.learned: list[str] = []
+        self.runner = Runner(
+            steps=stepper,
+            world=self.world,
+            recorder=recorder,
+            learn=lambda *, model: self.learned.append(model),
+            done=self._done,
+        )
 
     def _done(self) -> None:
         self.ended += 1
@@ -67,7 +75,7 @@ class Made:
             target=target,
             reason=DecisionReason.MANUAL,
         )
-        self.crew.act(Service(key=key, replicas=replicas), counted, decision, LIMITS)
+        self.runner.act(Service(key=key, replicas=replicas), counted, decision, LIMITS)
         expected = abs(target - len(counted))
         until(lambda: len([o for o in self.steps.orders if o.service == key]) == expected)
         return sorted((o.number, o.replica) for o in self.steps.orders if o.service == key)
@@ -113,7 +121,7 @@ def test_down_takes_the_highest_numbers(made: Made) -> None:
 def test_a_retirement_takes_the_replicas_that_were_named(made: Made) -> None:
     replicas = tuple(replica(n) for n in (1, 2, 3, 4))
     decision = Decision(direction=Direction.DOWN, replicas=4, target=2, reason=DecisionReason.RETIRE)
-    made.crew.act(Service(key=WEB, replicas=replicas), replicas, decision, LIMITS, retiring=replicas[:2])
+    made.runner.act(Service(key=WEB, replicas=replicas), replicas, decision, LIMITS, retiring=replicas[:2])
     until(lambda: len(made.steps.orders) == 2)
     made.finish()
 
@@ -133,7 +141,7 @@ def test_where_the_engine_keeps_the_count_a_step_is_one_order_on_what_it_kept(
     kept = Kept(id="s", count=4, version=9, changed_at=1.0, updating=False, labels={})
     service = Service(key=WEB, replicas=(replica(1), replica(2, "created")), kept=kept)
     decision = Decision(direction=direction, replicas=4, target=target, reason=DecisionReason.MANUAL)
-    made.crew.act(service, service.replicas[:1], decision, LIMITS)
+    made.runner.act(service, service.replicas[:1], decision, LIMITS)
     until(lambda: made.steps.orders)
     made.finish()
     (order,) = made.steps.orders
@@ -145,11 +153,11 @@ def test_where_the_engine_keeps_the_count_a_step_is_one_order_on_what_it_kept(
 def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made) -> None:
     made.act(replica(1), target=3)
 
-    assert made.crew.stepping(WEB)
-    assert made.crew.busy
-    assert not made.crew.stepping(API)
+    assert made.runner.stepping(WEB)
+    assert made.runner.busy
+    assert not made.runner.stepping(API)
     made.finish()
-    assert not made.crew.stepping(WEB)
+    assert not made.runner.stepping(WEB)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,7 @@ def test_a_step_that_fails_is_counted_and_ends(made: Made, fault: Exception, rea
     made.act(replica(1), target=2)
     made.finish()
 
-    assert not made.crew.stepping(WEB)
+    assert not made.runner.stepping(WEB)
     assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": reason}) == 1
 
 
@@ -181,7 +189,7 @@ def unfinished(direction: Direction, replica: str | None) -> Step:
 def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made: Made) -> None:
     steps = (unfinished(Direction.DOWN, "a"), unfinished(Direction.UP, "b"), unfinished(Direction.UP, None))
 
-    made.crew.claim(steps)
+    made.runner.claim(steps)
     assert made.world.view.draining == {"a"}
     made.finish()
 
@@ -189,7 +197,7 @@ def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made
 def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
     made.world.update(limits={WEB: LIMITS})
     step = unfinished(Direction.DOWN, "a")
-    made.crew.resume(lambda: (step,))
+    made.runner.resume(lambda: (step,))
     made.finish()
 
     assert made.steps.resumed == [(step, LIMITS)]
@@ -197,38 +205,37 @@ def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
 
 def test_or_with_the_defaults_when_it_has_none(made: Made) -> None:
     step = unfinished(Direction.DOWN, "a")
-    made.crew.resume(lambda: (step,))
+    made.runner.resume(lambda: (step,))
     made.finish()
 
     assert made.steps.resumed == [(step, Limits())]
 
 
 def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:
-    learned: list[str] = []
+    def sees(*replicas: Replica) -> View:
+        services = (Service(key=WEB, replicas=replicas), Service(key=API, replicas=(replica(9),)))
+        # The labels of the second cannot be read: it will not grow.
+        return View(observation=Observation(services=services), limits={WEB: LIMITS})
 
-    def learn(*, model: str) -> None:
-        learned.append(model)
-
-    service = Service(key=WEB, replicas=(replica(1), replica(2)))
-    made.crew.prepare([service], learn)
-    made.crew.prepare([service], learn)
-    until(lambda: learned)
+    made.runner.prepare(sees(replica(1), replica(2)))
+    made.runner.prepare(sees(replica(1), replica(2)))
+    until(lambda: made.learned)
 
     newer = replace(replica(3), version="another")
-    made.crew.prepare([replace(service, replicas=(newer,))], learn)
-    until(lambda: len(learned) == 2)
-    assert learned == [replica(2).id, newer.id]
+    made.runner.prepare(sees(newer))
+    until(lambda: len(made.learned) == 2)
+    assert made.learned == [replica(2).id, newer.id]
 
 
 def test_a_step_that_ends_while_the_journal_is_read_is_not_taken_for_one_left_over(made: Made) -> None:
     """It was under way before the read and ended after it: the list that was read still holds it."""
     service = Service(key=WEB, replicas=(replica(1), replica(2)))
     down = Decision(direction=Direction.DOWN, replicas=2, target=1, reason=DecisionReason.ALERT_DOWN)
-    made.crew.act(service, service.replicas, down, LIMITS)
+    made.runner.act(service, service.replicas, down, LIMITS)
 
     def read() -> tuple[Step, ...]:
         made.finish()
         return (unfinished(Direction.DOWN, "a"),)
 
-    made.crew.resume(read)
+    made.runner.resume(read)
     assert made.steps.resumed == []

@@ -17,7 +17,9 @@ from scaler.model.services import Kept
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
+from scaler.state.recorder import Recorder
 from scaler.state.world import World
+from scaler.steps.log import StepLog
 from scaler.steps.swarm import CountStepper
 from tests.fake_swarm import NO_NODE, WEB, FakeSwarm
 from tests.fakes import until
@@ -49,15 +51,18 @@ class Shop:
         self.world, self.stopping = World(), threading.Event()
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.path)
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1000.0)
+        step_log = StepLog(
+            journal=self.journal, recorder=recorder, metrics=self.metrics, clock=lambda: 1000.0
+        )
         self.look()
         self.stepper = CountStepper(
             target=self.swarm,
-            journal=self.journal,
+            step_log=step_log,
             world=self.world,
             metrics=self.metrics,
             wake=self.look,
             stopping=self.stopping,
-            clock=lambda: 1000.0,
             placed_within=self.placed_within,
             shown_within=self.shown_within,
         )

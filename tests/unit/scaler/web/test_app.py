@@ -169,7 +169,8 @@ class Site:
     def __post_init__(self) -> None:
         """Build the application."""
         self.app = create_app(
-            autoscaler=self.scaler,
+            orders=self.scaler,
+            reading=self.scaler,
             metrics=self.metrics,
             validator=VALIDATOR,
             token=lambda: self.token,

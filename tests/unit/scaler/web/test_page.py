@@ -32,7 +32,8 @@ class Site:
         self.prometheus = FakePrometheus()
         self.findings: list[Finding] = []
         self.client: FlaskClient = create_app(
-            autoscaler=self.autoscaler,
+            orders=self.autoscaler,
+            reading=self.autoscaler,
             metrics=Metrics(CollectorRegistry()),
             validator=VALIDATOR,
             token=lambda: "",

@@ -1,0 +1,237 @@
+"""All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from scaler.loop.alerts import Alerts
+from scaler.loop.outside_changes import Outside
+from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
+from scaler.model.labels import Limits
+from scaler.model.records import Hold
+from scaler.model.services import Replica, Service, ServiceKey
+from scaler.model.view import View
+from scaler.policy import backoff, deploy, replica_choice
+from scaler.policy.scaling import Decision, Demand, State
+from scaler.state.clocks import Anchors
+from scaler.state.journal import Journal
+from scaler.state.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A decision that was taken.
+
+    Attributes:
+        decision: its ``until`` in seconds since the epoch.
+        at: when, seconds since the epoch.
+        inputs: what it was taken on.
+    """
+
+    decision: Decision
+    at: float
+    inputs: Inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A service whose labels can be read, at one moment. Times are seconds, monotonic.
+
+    Attributes:
+        service: as the engine lists it.
+        limits: what its labels say.
+        counted: the replicas that the policy counts.
+        retiring: those of them that a deploy asked to take away.
+        dead: those that are to be cleared away.
+        stepping: a step of it is under way.
+        hold: what a person asked for.
+        former: the count before somebody else set it back lately; None if nobody did.
+        last_change: when the last step was done, or the engine's count changed; None if never.
+        retry_at: no step up before; None for at once.
+        writable: the journal can be written.
+        demand: the alerts that fire for it.
+    """
+
+    service: Service
+    limits: Limits
+    counted: tuple[Replica, ...]
+    retiring: tuple[Replica, ...]
+    dead: tuple[Replica, ...]
+    stepping: bool
+    hold: Hold
+    former: int | None
+    last_change: float | None
+    retry_at: float | None
+    writable: bool
+    demand: Demand
+
+    @property
+    def state(self) -> State:
+        """What the policy decides on."""
+        kept = self.service.kept
+        return State(
+            replicas=len(self.counted) if kept is None else kept.count,
+            retiring=len(self.retiring),
+            versions=deploy.versions(self.service, self.counted),
+            last_change=self.last_change,
+            retry_at=self.retry_at,
+            pause=self.hold.pause,
+            wanted=self.hold.wanted,
+            stepping=self.stepping,
+            former=self.former,
+            writable=self.writable,
+        )
+
+
+@dataclass(kw_only=True)
+class _Kept:
+    """What is remembered of a service from pass to pass, and is nowhere else."""
+
+    decided: Decided | None = None
+    retiring: frozenset[str] = field(default_factory=frozenset)
+
+
+class Knowledge:
+    """Gathers what is known of services; safe for several threads.
+
+    Args:
+        world: what the loop observed.
+        journal: steps, and what people asked for.
+        alerts: what fires.
+        outside: what others did to the replicas.
+        anchors: carry the journal's times to the monotonic clock, and back.
+        stepping: whether a step of a service is under way.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        journal: Journal,
+        alerts: Alerts,
+        outside: Outside,
+        anchors: Anchors,
+        stepping: Callable[[ServiceKey], bool],
+    ) -> None:
+        self._world = world
+        self._journal = journal
+        self._alerts = alerts
+        self._outside = outside
+        self._anchors = anchors
+        self._stepping = stepping
+        self._lock = threading.Lock()
+        self._kept: dict[ServiceKey, _Kept] = {}
+
+    @property
+    def view(self) -> View:
+        """What the loop observed."""
+        return self._world.view
+
+    def of(self, service: Service, limits: Limits, *, view: View, now: float) -> Known:
+        """What is known of a service whose labels can be read.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        counted, stepping = view.counted(service), self._stepping(service.key)
+        retiring = self.retiring(service.key)
+        dead_for = {r.id: self._outside.dead_for(r.id, now=now) for r in service.replicas}
+        return Known(
+            service=service,
+            limits=limits,
+            counted=counted,
+            retiring=tuple(r for r in counted if r.id in retiring),
+            dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
+            stepping=stepping,
+            hold=self._journal.hold(service.key),
+            former=self._outside.former(service.key, now=now),
+            last_change=self._anchors.monotonic(service.key, self._last_change(service)),
+            retry_at=self._retry_at(service),
+            writable=not self._journal.error,
+            demand=self._alerts.demand(service.key, now=now),
+        )
+
+    def forget_all_but(self, services: Iterable[Service]) -> None:
+        """Forget what is kept of services that are gone."""
+        there = {service.key for service in services}
+        with self._lock:
+            self._kept = {key: kept for key, kept in self._kept.items() if key in there}
+
+    def shown(self, service: Service, *, view: View) -> ServiceView:
+        """What people are shown of a service.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        with self._lock:
+            decided = self._of(service.key).decided
+        signals = self._alerts.firing(service.key)
+        return service_view(
+            view,
+            service,
+            decided=(decided.decision, decided.at) if decided else (None, 0.0),
+            hold=self._journal.hold(service.key),
+            signals=tuple(on_the_wall(s, self._anchors.wall) for s in signals),
+            inputs=decided.inputs if decided else None,
+        )
+
+    def decided(self, known: Known, decision: Decision, demand: Demand) -> Decision:
+        """Remember a decision; return it with its ``until`` in seconds since the epoch.
+
+        Args:
+            known: what it was taken on.
+            decision: as the policy took it.
+            demand: the alerts that it was taken on.
+        """
+        wall = self._anchors.wall
+        decision = replace(decision, until=wall(decision.until))
+        inputs = inputs_of(
+            state=known.state, demand=demand, limits=known.limits, signal_ttl=self._alerts.ttl, wall=wall
+        )
+        with self._lock:
+            kept = self._of(known.service.key)
+            kept.decided = Decided(decision=decision, at=self._anchors.wall_now(), inputs=inputs)
+        return decision
+
+    def retiring(self, key: ServiceKey) -> frozenset[str]:
+        """Ids of the replicas that a deploy asked to take away and that have not begun to leave."""
+        with self._lock:
+            return self._of(key).retiring
+
+    def retire(self, service: Service, replicas: frozenset[str]) -> bool:
+        """A deploy asks to take these away, by id; tell whether they may go, since another one is ready."""
+        view = self.view
+        with self._lock:
+            kept = self._of(service.key)
+            retiring = kept.retiring | replicas
+            if not any(view.is_ready(r) for r in service.replicas if r.id not in retiring):
+                return False
+            kept.retiring = retiring
+        return True
+
+    def retired(self, known: Known) -> None:
+        """They begin to leave. Ordered once: a step that fails is not begun again until somebody asks."""
+        with self._lock:
+            self._of(known.service.key).retiring -= {r.id for r in known.retiring}
+
+    def _of(self, key: ServiceKey) -> _Kept:
+        return self._kept.setdefault(key, _Kept())
+
+    def _last_change(self, service: Service) -> float | None:
+        """When the last step was done, seconds since the epoch; where the engine tells, whoever did it."""
+        known = self._journal.last_change(service.key)
+        if service.kept is None:
+            return known
+        return max(service.kept.changed_at, known or 0.0)
+
+    def _retry_at(self, service: Service) -> float | None:
+        key, carry = service.key, self._anchors.monotonic
+        failures, failed_at = self._journal.failures(key)
+        return backoff.retry_at(
+            failures=failures,
+            failed_at=carry((key, "failure"), failed_at),
+            undone_at=carry((key, "undone"), self._journal.undone_at(key)),
+            lost_at=self._outside.lost_at(service),
+        )

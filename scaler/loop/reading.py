@@ -1,0 +1,70 @@
+"""What is read of the scaler by the API and the status page."""
+
+from __future__ import annotations
+
+from scaler.loop.alerts import Alerts
+from scaler.loop.knowledge import Knowledge
+from scaler.loop.rhythm import Rhythm
+from scaler.loop.views import Health, ServiceView
+from scaler.loop.watch import Watch
+from scaler.model.reasons import EventKind
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.state.journal import Journal
+from scaler.traffic.upstreams import Traffic
+
+
+class Reading:
+    """Answers from what is known, without asking the engine; safe for several threads.
+
+    Args:
+        knowledge: of the services.
+        journal: the history.
+        alerts: what fires.
+        watch: whether the engine answers.
+        traffic: whether nginx has what it should.
+        rhythm: whether the loop makes its passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        journal: Journal,
+        alerts: Alerts,
+        watch: Watch,
+        traffic: Traffic,
+        rhythm: Rhythm,
+    ) -> None:
+        self._knowledge = knowledge
+        self._journal = journal
+        self._alerts = alerts
+        self._watch = watch
+        self._traffic = traffic
+        self._rhythm = rhythm
+
+    def services(self) -> tuple[ServiceView, ...]:
+        """Everything that asks to be scaled, as it stands."""
+        view = self._knowledge.view
+        return tuple(self._knowledge.shown(service, view=view) for service in view.observation.services)
+
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,
+        kind: EventKind | None = None,
+    ) -> tuple[Event, ...]:
+        """The history, newest first; of one service or kind only if asked so."""
+        return self._journal.events(limit=limit, before=before, service=service, kind=kind)
+
+    def health(self) -> Health:
+        """Whether the loop runs, the engine answers and alerts arrive."""
+        return Health(
+            passes_age=self._rhythm.passed_ago(),
+            engine=self._watch.engine_up,
+            watchdog_age=self._alerts.watchdog_age(now=self._rhythm.now()),
+            balancer_error=self._traffic.error,
+            journal_error=self._journal.error,
+        )

@@ -1,0 +1,192 @@
+"""Listening to the engine, and what the loop observes: the list of its containers, the replicas' answers."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+from scaler.engines.contract import Target
+from scaler.loop.outside_changes import Outside
+from scaler.loop.rhythm import Rhythm
+from scaler.model.errors import AlertscaleError, JournalError, LabelError, TargetError
+from scaler.model.labels import Limits, read_limits
+from scaler.model.reasons import EventKind, ReplicaState
+from scaler.model.services import STOPPING, Change, Observation, ServiceKey
+from scaler.model.view import View
+from scaler.state.recorder import Recorder
+from scaler.state.world import World
+from scaler.traffic.readiness import Check, Prober, plan_check
+
+RELIST_EVERY: Final = 30.0
+"""Seconds after which the engine is asked anew even when it told of no change: events can be lost."""
+
+PING_EVERY: Final = 4.0
+"""Seconds after which the engine is asked for a sign of life: one that hangs tells of nothing."""
+
+LOOK_AGAIN: Final = 0.5
+"""Seconds after a change after which the engine is asked once more."""
+
+_LISTEN_AGAIN: Final = 1.0
+
+
+class Watch:
+    """Observes: follows the engine's events in threads of its own, lists and asks in the loop's.
+
+    Args:
+        target: the engine.
+        world: where what is seen is kept.
+        prober: asks replicas whether they are ready.
+        outside: what others do to the replicas.
+        recorder: told of what is seen.
+        rhythm: of the loop.
+        networks: those that we are on; None when we reach all of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        world: World,
+        prober: Prober,
+        outside: Outside,
+        recorder: Recorder,
+        rhythm: Rhythm,
+        networks: frozenset[str] | None,
+    ) -> None:
+        self._target = target
+        self._world = world
+        self._prober = prober
+        self._outside = outside
+        self._recorder = recorder
+        self._rhythm = rhythm
+        self._networks = networks
+        self._dirty = threading.Event()
+        self._dirty.set()
+        self._relist_at = -math.inf
+        self.listed = False
+        """Whether the engine has been listed: only then is a service that is unknown none of its."""
+        self.engine_up = False
+        """Whether the engine answered last."""
+
+    def start(self) -> None:
+        """Follow the engine, from now on until the scaler ends."""
+        threading.Thread(target=self._listen, name="events", daemon=True).start()
+        threading.Thread(target=self._feel_pulse, name="pulse", daemon=True).start()
+
+    def list_soon(self) -> None:
+        """The engine's list is out of date: the next pass asks for it."""
+        self._dirty.set()
+
+    def list_if_due(self, now: float) -> bool:
+        """List the engine's containers where something has changed; tell whether that was done.
+
+        Raises:
+            TargetError: the engine did not answer.
+        """
+        if not self._dirty.is_set() and now < self._relist_at:
+            return False
+        # An engine may tell of a change a moment before its list shows it: so look once more soon.
+        self._relist_at = now + (LOOK_AGAIN if self._dirty.is_set() else RELIST_EVERY)
+        self._dirty.clear()
+        try:
+            observation = self._target.observe()
+        except Exception as error:
+            self._dirty.set()
+            if isinstance(error, TargetError):
+                self._set_engine(up=False, why=str(error))
+            raise
+        self._set_engine(up=True)
+        limits, faults = _read_labels(observation)
+        self._recorder.faults(faults)
+        self._world.update(observation=observation, limits=limits, faults=faults)
+        self.listed = True
+        try:
+            self._outside.note(observation, now=now)
+        except JournalError as error:
+            self._recorder.survived("counts", error)
+        return True
+
+    def ask_replicas(self, now: float) -> View:
+        """Take in what replicas answered, ask whoever is due, and return what is known now."""
+        view = self._world.view
+        checks: dict[str, Check] = {}
+        for service in view.observation.services:
+            limits = view.limits.get(service.key)
+            if limits is not None:
+                running = (r for r in service.replicas if r.status == "running")
+                checks |= {r.id: plan_check(r, limits, networks=self._networks) for r in running}
+        readiness = self._prober.update(checks, now=now)
+        self._recorder.readiness(view, readiness)
+        return self._world.update(readiness=readiness)
+
+    def next_due(self, now: float) -> float:
+        """When to list or ask next, seconds, monotonic."""
+        asked = self._prober.next_due()
+        return min(now if self._dirty.is_set() else self._relist_at, math.inf if asked is None else asked)
+
+    def _listen(self) -> None:
+        while not self._rhythm.stopping.is_set():
+            try:
+                # What happened while nobody listened is told by no event.
+                self._dirty.set()
+                for change in self._target.changes():
+                    self._take_in(change)
+            except AlertscaleError as error:
+                self._recorder.survived("event stream", error)
+            self._rhythm.stopping.wait(_LISTEN_AGAIN)
+
+    def _take_in(self, change: Change) -> None:
+        if change.action == "oom":
+            self._recorder.out_of_memory(self._world.view, change.container)
+        if change.action in {"start", "die"}:
+            self._prober.forget(change.container)
+        if change.action == STOPPING:
+            self._asked_to_stop(change.container)
+        elif change.action == "start":
+            self._outside.started(change.container)
+        self._dirty.set()
+        self._rhythm.pass_soon()
+
+    def _asked_to_stop(self, replica: str) -> None:
+        view = self._world.view
+        for service in view.observation.services:
+            for found in service.replicas:
+                if found.id == replica and found.live and not view.leaves(found):
+                    text = f"{found.name} was asked to stop, not by alertscale; it gets no new requests"
+                    self._recorder.tell(EventKind.REPLICA, ReplicaState.DRAINING, text, service=service.key)
+        self._outside.asked_to_stop(replica, now=self._rhythm.now())
+
+    def _feel_pulse(self) -> None:
+        """Notice an engine that hangs, while the loop and its steps wait for an answer or need none."""
+        while not self._rhythm.stopping.wait(PING_EVERY):
+            try:
+                self._target.ping()
+            except AlertscaleError as error:
+                self._set_engine(up=False, why=str(error))
+                # The list that succeeds tells that it is back.
+                self._dirty.set()
+                self._rhythm.pass_soon()
+
+    def _set_engine(self, *, up: bool, why: str = "") -> None:
+        # Before the first list it has not fallen silent: it has not been there yet.
+        self._recorder.engine(up=up, why=why, tell=self.listed and up != self.engine_up)
+        self.engine_up = up
+
+
+def _read_labels(
+    observation: Observation,
+) -> tuple[Mapping[ServiceKey, Limits], Mapping[ServiceKey, tuple[str, ...]]]:
+    limits: dict[ServiceKey, Limits] = {}
+    faults: dict[ServiceKey, tuple[str, ...]] = {}
+    for service in observation.services:
+        if service.refusal:
+            faults[service.key] = (f"service {service.key[1]}: {service.refusal}",)
+            continue
+        try:
+            limits[service.key] = read_limits(service.labels)
+        except LabelError as error:
+            where = service.files or "its Compose file"
+            faults[service.key] = tuple(f"{where}: service {service.key[1]}: {f}" for f in error.faults)
+    return limits, faults

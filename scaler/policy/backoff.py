@@ -1,0 +1,43 @@
+"""When again? How long a service that failed, or lost a replica, waits for its next step up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIRST: Final = 10.0
+"""Seconds of wait after the first failure; each further one doubles it."""
+
+LONGEST: Final = 300.0
+"""Seconds that no wait exceeds."""
+
+SETTLE: Final = 3.0
+"""Seconds after a death or a stop before a lost replica is made up for: whoever stops a service stops all
+of it."""
+
+_MOST_DOUBLINGS: Final = 10
+
+
+def wait_after(failures: int) -> float:
+    """Seconds to wait after so many failures in a row, at least one."""
+    return min(FIRST * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), LONGEST)
+
+
+def retry_at(
+    *, failures: int, failed_at: float | None, undone_at: float | None, lost_at: float | None
+) -> float | None:
+    """When the next step up may be tried. All times are seconds on one clock.
+
+    Args:
+        failures: steps up that failed since the last step that was done.
+        failed_at: when the last of these did; None if none.
+        undone_at: when the last step ended, if that one was undone; what it met is still going on, and the
+            engine's list may be older than it.
+        lost_at: when a replica last died or was asked to stop; None if all live.
+
+    Returns:
+        The latest of what each of these asks for; None for at once.
+    """
+    waits = [at + SETTLE for at in (undone_at, lost_at) if at is not None]
+    if failures and failed_at is not None:
+        waits.append(failed_at + wait_after(failures))
+    return max(waits, default=None)

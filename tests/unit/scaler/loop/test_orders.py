@@ -1,0 +1,195 @@
+"""What people and Alertmanager ask of the loop, and what becomes of it."""
+
+import pytest
+
+from scaler.model.errors import LabelError, RequestError, UnavailableError
+from scaler.model.reasons import Direction, EventKind, IgnoredReason, Pause
+from tests.fakes import PATIENCE, until
+from tests.unit.scaler.rig import (
+    BLOG,
+    HIGH,
+    HIGH_ENDS,
+    LOW,
+    LOW_ENDS,
+    WEB,
+    Rig,
+    alert,
+    labels,
+    never,
+    running,
+    watchdog,
+)
+
+
+class TestByHand:
+    def test_a_count_is_reached_step_by_step_whatever_the_cooldown(self, rig: Rig) -> None:
+        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h", "alertscale.cooldown.down": "1h"})
+        with running(rig):
+            assert rig.orders.scale("web", 3).wanted == 3
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+            until(lambda: rig.service().wanted is None)
+            rig.orders.scale("shop/web", 2)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            until(lambda: rig.service().wanted is None)
+            rig.orders.scale("web", 1)
+            rig.settle(["shop-web-1"])
+            manual = [event.text for event in rig.events(EventKind.MANUAL)]
+
+        assert manual == ["asked for 1 replica", "asked for 2 replicas", "asked for 3 replicas"]
+
+    def test_once_reached_alerts_count_again(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="3"))
+        with running(rig):
+            rig.orders.scale("web", 2)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.submit(*HIGH)
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+
+    @pytest.mark.parametrize("count", [0, -1, 4])
+    def test_a_count_out_of_bounds_is_refused(self, rig: Rig, count: int) -> None:
+        rig.target.add(labels=labels(max="3"))
+        with running(rig):
+            with pytest.raises(
+                RequestError, match=f"replicas: {count} is not within.*min 1.*max 3"
+            ) as caught:
+                rig.orders.scale("web", count)
+            assert rig.service().wanted is None
+        assert caught.value.status == 409
+
+    def test_an_order_beyond_a_max_that_was_lowered_since_is_given_up(self, rig: Rig) -> None:
+        """Or it would pull the service up to max again after each step down, for ever."""
+        rig.journal.set_wanted(WEB, 9)
+        rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            until(lambda: rig.service().wanted is None)
+
+    def test_pausing_holds_and_letting_go_goes_on(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            assert rig.orders.pause("web", Pause.ALL).pause is Pause.ALL
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "paused")
+            never(lambda: rig.target.calls, rig=rig)
+            rig.orders.pause("web", Pause.NONE)
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+    def test_a_pause_outlives_the_process(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.orders.pause("web", Pause.UP)
+        rig.wire()
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "paused")
+            assert rig.service().pause is Pause.UP
+
+    def test_names_are_looked_up(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        rig.target.add(BLOG, labels=labels())
+        rig.target.add(("blog", "api"), labels=labels())
+        rig.target.add(("wiki", "api"), labels=labels())
+        rig.target.add(("wiki", "bad"), labels=labels(max="x"))
+        with running(rig):
+            assert rig.orders.pause("web", Pause.NONE).key == WEB
+            assert rig.orders.pause("blog/web", Pause.NONE).key == BLOG
+            for name, said in (("nope", "no service is called 'nope'"), ("api", "several services are")):
+                with pytest.raises(RequestError, match=f"{said}.*known: blog/api, blog/web") as caught:
+                    rig.orders.pause(name, Pause.NONE)
+                assert caught.value.status == 404
+            with pytest.raises(LabelError, match=r"alertscale\.max: 'x'"):
+                rig.orders.scale("bad", 2)
+
+    def test_replicas_made_or_killed_by_others_are_taken_up(self, rig: Rig) -> None:
+        """``docker compose up --scale`` and ``docker kill``."""
+        rig.target.add(labels=labels())
+        with running(rig):
+            others = [rig.target.add(number=n, labels=labels()) for n in (2, 3)]
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+            rig.target.kill(others[0])
+            until(lambda: rig.served() == ["shop-web-1", "shop-web-3"])
+
+
+class TestSubmit:
+    def test_before_the_engine_was_listed_nothing_can_be_judged(self, rig: Rig) -> None:
+        with pytest.raises(UnavailableError, match="try again") as caught:
+            rig.submit(*HIGH)
+        assert caught.value.status == 503
+
+    def test_each_alert_gets_its_answer_in_order(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        rig.target.others = frozenset({("shop", "db")})
+        with running(rig):
+            verdicts = rig.orders.submit(
+                [watchdog(), alert("up"), alert("up", service="db"), alert("up", service="nope")]
+            )
+
+        assert [v.ignored for v in verdicts] == [
+            None,
+            None,
+            IgnoredReason.NOT_ENABLED,
+            IgnoredReason.UNKNOWN_SERVICE,
+        ]
+
+    def test_a_notification_of_many_alerts_is_one_commit(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        rig.autoscaler.run_once()
+        statements: list[str] = []
+        rig.journal._db.set_trace_callback(statements.append)
+        rig.submit(*HIGH, *(alert("up", service=f"nobody-{n}") for n in range(100)))
+        rig.journal._db.set_trace_callback(None)
+
+        assert statements.count("COMMIT") == 1
+        assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+        assert len(rig.events(EventKind.ALERT)) == 101
+
+    def test_repeated_notifications_are_one_event_and_one_step(self, rig: Rig) -> None:
+        rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h"})
+        with running(rig):
+            for _ in range(5):
+                rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.submit(*HIGH)
+            rig.submit(*HIGH_ENDS)
+            told = [event.text for event in rig.events(EventKind.ALERT)]
+
+        assert told == ["up-cpu resolved: cpu of web", "up-cpu firing: cpu of web"]
+
+    def test_a_notification_is_shown_and_never_acted_on(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        disk = alert("up")
+        notification = type(disk)(
+            firing=True, labels={"alertname": "Disk", "service": "web"}, annotations={"summary": "full"}
+        )
+        with running(rig):
+            rig.submit(watchdog(), notification)
+            (event,) = rig.events(EventKind.ALERT)
+            never(lambda: rig.target.calls, rig=rig)
+
+        assert event.text == "Disk firing: full"
+
+    def test_signals_are_shown_with_their_service(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(pause="all"))
+        with running(rig):
+            rig.submit(*LOW)
+            signals = rig.service().signals
+            rig.submit(*LOW_ENDS)
+            after = rig.service().signals
+
+        assert {(s.direction, s.resource) for s in signals} == {
+            (Direction.DOWN, "cpu"),
+            (Direction.DOWN, "memory"),
+        }
+        assert after == ()
+
+    def test_a_signal_tells_when_it_was_last_heard_of(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(pause="all"))
+        with running(rig):
+            rig.submit(*HIGH)
+            rig.clock.advance(10)
+            before = rig.service().signals[0].last_heard
+            rig.submit(*HIGH)
+            after = rig.service().signals[0].last_heard
+
+        assert 10 <= after - before < 10 + PATIENCE
+        assert rig.clock.time() - after < PATIENCE

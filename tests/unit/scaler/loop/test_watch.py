@@ -1,0 +1,78 @@
+"""The engine is followed, and its silence noticed."""
+
+from dataclasses import replace
+
+import pytest
+
+from scaler.model.errors import UnavailableError
+from tests.fakes import until
+from tests.unit.scaler.rig import (
+    HIGH,
+    Rig,
+    labels,
+    never,
+    running,
+)
+
+
+class TestEngine:
+    def test_an_engine_that_is_away_is_waited_for(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        rig.target.down = True
+        with running(rig):
+            with pytest.raises(UnavailableError):
+                rig.submit(*HIGH)
+            until(lambda: rig.metric("alertscale_errors_total", reason="engine_unavailable") > 1)
+            assert not rig.reading.health().engine
+            assert rig.metric("alertscale_engine_up") == 0
+            rig.target.down = False
+            until(lambda: rig.reading.health().engine)
+            rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+    def test_an_engine_that_hangs_while_nothing_happens_is_noticed_and_its_return_too(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It accepts connections, keeps the stream of events open and tells of nothing."""
+        monkeypatch.setattr("scaler.loop.watch.PING_EVERY", 0.01)
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.target.down = True
+            until(lambda: not rig.reading.health().engine)
+            assert rig.metric("alertscale_engine_up") == 0
+            rig.target.down = False
+            until(lambda: rig.reading.health().engine)
+            told = [e.text for e in rig.reading.events(limit=10) if e.reason == "engine_unavailable"]
+            assert told == ["the engine answers again", told[1]]
+            assert told[1].startswith("no answer from the engine to ")
+
+    def test_events_that_were_lost_are_made_up_for_by_a_new_list(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.target.edit_unheard(next(iter(rig.target.replicas)), name="shop-web-renamed")
+            never(lambda: rig.service().replicas[0].name != "shop-web-1", rig=rig)
+            rig.clock.advance(31)
+            until(lambda: rig.service().replicas[0].name == "shop-web-renamed")
+
+    def test_a_broken_stream_of_events_is_followed_again(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.target.cut()
+            until(lambda: not rig.target.listening)
+            rig.target.add(number=2, labels=labels())
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+
+def test_a_change_that_the_list_shows_late_is_seen_all_the_same(rig: Rig) -> None:
+    """Engine 20.10 tells of the death of a replica before its list shows it."""
+    rig.target.add(labels=labels())
+    second = rig.target.add(number=2, labels=labels())
+    with running(rig):
+        rig.settle(["shop-web-1", "shop-web-2"])
+        key, replica = rig.target.replicas[second]
+        # Past the fake's own ways, which would tell of it: the event came and went before.
+        rig.target.replicas[second] = (key, replace(replica, status="exited"))
+        rig.clock.advance(1)
+        until(lambda: rig.served() == ["shop-web-1"])
