@@ -13,7 +13,7 @@ PYTHON ?= python3
 VENV   := .venv/bin
 RUN    := machine/timed
 # On every core; the tests of a file stay together, since they share what is dear to make.
-SHARED := --numprocesses auto --dist loadfile
+SPREAD := --numprocesses auto --dist loadfile
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
@@ -72,7 +72,7 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SHARED)
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration

@@ -33,6 +33,12 @@ PORTS: Final = {
 _ALERTSCALE: Final = """#!/bin/sh
 PYTHONPATH="{clone}" exec "{python}" -m alertscale "$@"
 """
+_OVERRIDE: Final = "docker-compose.override.yml"
+_BESIDE: Final = """# What other tests label at the same time on this engine is not to be looked after.
+services:
+  scaler:
+    environment: {{ ALERTSCALE_PROJECTS: "{projects}" }}
+"""
 # Not a link to the real one: make clean and make venv of a page would empty that.
 _PYTHON: Final = """#!/bin/sh
 exec "{python}" "$@"
@@ -216,12 +222,19 @@ def git(clone: Path, *words: str) -> str:
 
 
 @contextmanager
-def started(place: Path) -> Iterator[Clone]:
-    """Make a clone in an empty directory, start its stack, and take it down in the end."""
+def started(place: Path, *, projects: Sequence[str]) -> Iterator[Clone]:
+    """Make a clone in an empty directory, start its stack, and take it down in the end.
+
+    Args:
+        place: the directory.
+        projects: those that its scaler looks after.
+    """
     directory, home, programs = (place / name for name in ("alertscale", "home", "programs"))
     for folder in (directory, home, programs):
         folder.mkdir()
     copy_repository(directory)
+    # By the name that Compose reads by itself, so that it holds for a page's commands.
+    (directory / _OVERRIDE).write_text(_BESIDE.format(projects=",".join(projects)), encoding="utf-8")
     git(directory, "init", "--quiet", "--initial-branch=main")
     git(directory, "add", "--all")
     git(directory, "commit", "--quiet", "--message=The repository as it is")
@@ -229,7 +242,7 @@ def started(place: Path) -> Iterator[Clone]:
         directory=directory,
         ports={name: free_port() for name in PORTS},
         project=PROJECT,
-        files=("docker-compose.yml",),
+        files=("docker-compose.yml", _OVERRIDE),
     )
     (home / ".curlrc").write_text(_connects(stack), encoding="ascii")
     try:

@@ -1,4 +1,8 @@
-"""Every command in the documentation does what the page says: run page by page, on a stack of its own."""
+"""Every command in the documentation does what the page says: run page by page, on a stack of its own.
+
+The pages of LONG are run by `make drills`; of those `make test` sees that the shell, the Makefile and the
+command line know what they say (tests/unit/docs/test_pages.py).
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,38 @@ PAGES = [
     if not file.is_relative_to(RUSSIAN)
     and (page := read((REPOSITORY / file).read_text(encoding="utf-8"), file=file)).runs
 ]
+LONG = {
+    "docs/cli.md": "installs the command line by pip",
+    "docs/operations.md": "installs it too, and makes containers anew",
+    "docs/own-signal.md": "waits for alerts of its own, twice",
+    "docs/recover.md": "starts and stops most of the stack",
+    "docs/scale-by-hand.md": "waits for four counts by hand",
+    "docs/scaling.md": "waits for a count by hand",
+    "docs/thresholds.md": "waits until an edit, then a load, have told",
+    "docs/upgrade.md": "builds the stack anew, forth and back",
+}
+"""Pages that take longest, and why."""
+PROJECTS = (PROJECT, *sorted({block.directory for page in PAGES for block in page.blocks if block.directory}))
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    with started(tmp_path_factory.mktemp("documentation")) as running:
+    place = tmp_path_factory.mktemp("documentation")
+    with started(place, projects=(*PROJECTS, "shop-of-a-test")) as running:
         yield running
 
 
-@pytest.mark.parametrize("file", [str(page.file) for page in PAGES])
+def test_the_long_pages_are_there() -> None:
+    assert LONG.keys() <= {str(page.file) for page in PAGES}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(name, marks=[pytest.mark.drill] if name in LONG else [])
+        for name in (str(page.file) for page in PAGES)
+    ],
+)
 def test_the_commands_of_a_page_do_what_it_says(clone: Clone, file: str, tmp_path: Path) -> None:
     (page,) = (page for page in PAGES if str(page.file) == file)
     with clone.page(page, tmp_path) as places:
@@ -40,6 +67,7 @@ def test_the_commands_of_a_page_do_what_it_says(clone: Clone, file: str, tmp_pat
     assert not failed, failed
 
 
+@pytest.mark.drill
 def test_a_page_finds_the_stack_as_the_one_before_it_did(clone: Clone, tmp_path: Path) -> None:
     """Files, replicas, pauses, silences, containers and projects of the reader's own are as they were."""
     stack = clone.stack

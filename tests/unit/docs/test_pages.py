@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from alertscale.__main__ import main
 from tools.blocks import Block, Page, pages, read
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +34,7 @@ MADE = re.compile(r"locust/reports/|nginx/conf\.d/|deploy/deploy\.pub")
 # What changes the machine beyond the stack of the test, or is a suite of its own.
 BEYOND = re.compile(
     r"\bdocker \w+ prune\b|\bdocker swarm\b|\bsudo\b|\bsystemctl\b|\bssh\b|\bgit push\b"
-    r"|\bmake (?:clean|venv|browser|deploying|test|lint|unit|integration|e2e|bench|soak|swarm|test-)"
+    r"|\bmake (?:clean|venv|browser|deploying|test|lint|unit|integration|e2e|bench|drills|soak|swarm|test-)"
 )
 
 
@@ -62,6 +65,45 @@ def test_what_commands_call_exists(page: Page, block: Block) -> None:
     if not block.directory:
         for path in SCRIPT.findall(block.commands):
             assert MADE.match(path) or (ROOT / path).exists(), f"{name(page, block)}: there is no {path}"
+
+
+def of_the_command_line(commands: str) -> Iterator[list[str]]:
+    """What follows `alertscale` where it is a program: at the start of a command, or given to a container."""
+    text = commands.replace("\\\n", " ").replace("\n", "\n;")
+    before, own = ";", list[str]()
+    for word in [*shlex.shlex(text, posix=True, punctuation_chars=True), ";"]:
+        starts = not before.strip("();<>|&")
+        if not word.strip("();<>|&"):
+            yield own
+            own = []
+        elif own or (word.endswith("alertscale") and (starts or before in {"scaler", "-m"})):
+            own.append(word)
+        before = word
+
+
+def test_words_of_the_command_line_are_found() -> None:
+    found = of_the_command_line(
+        "cd alertscale && until docker compose exec -T scaler alertscale explain shop/web | grep x; do\n"
+        "~/.alertscale/bin/alertscale status   # what it does\nalertscale scale \\\n  flask-app 3\n"
+    )
+    assert [words[1:] for words in found if words] == [
+        ["explain", "shop/web"],
+        ["status"],
+        ["scale", "flask-app", "3"],
+    ]
+
+
+@pytest.mark.parametrize(("page", "block"), COMMANDS, ids=[name(*one) for one in COMMANDS])
+def test_the_command_line_knows_the_words_that_it_is_given(page: Page, block: Block) -> None:
+    for _program, *words in filter(None, of_the_command_line(block.commands)):
+        try:
+            main.commands[words[0]].make_context(words[0], words[1:])
+        except (LookupError, click.UsageError) as error:
+            # A directory is another one where the page is run.
+            if not (
+                isinstance(error, click.BadParameter) and error.param and error.param.name == "directory"
+            ):
+                pytest.fail(f"{name(page, block)}: alertscale {' '.join(words)}: {error}")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ THEIRS = re.compile(
     r"|NGINX_(ENVSUBST|ENTRYPOINT)_\w+"  # the nginx image's
     r"|PATH_INFO|REQUEST_METHOD|DBUS_\w+"  # a web request's
     r"|BASE|SERIES"  # of building the stand-ins
-    r"|FOLDERS|RUN|SCRIPTS|VENV"  # within the Makefile
+    r"|FOLDERS|RUN|SCRIPTS|SPREAD|VENV"  # within the Makefile
     r"|DEPLOY_HOLDS_LOCK|DEPLOY_DETAILS"  # between the parts of server.sh
 )
 PREFIXES = (
