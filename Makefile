@@ -55,7 +55,7 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# What takes much of the CPU and needs no engine is nice: the stack beside it is under load, and measured.
+# What takes much of the CPU and has all the time is nice: the stack beside it is under load, and measured.
 test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
 	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
@@ -73,7 +73,7 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" nice $(VENV)/pytest tests/unit $(SPREAD)
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
