@@ -519,6 +519,7 @@ class TestRefused:
             ("on-host", "network_mode: host"),
             ("beside", "network_mode: container:"),
         ],
+        ids=["port", "name", "address", "host network", "another's network"],
     )
     def test_what_only_one_container_can_have_is_refused_by_name_before_anything_is_created(
         self, unique: Project, service: str, named: str
