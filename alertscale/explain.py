@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alertscale import sentences
-from alertscale.model import Health, Inputs, Limits, Service
-from alertscale.wording import Times, clean, duration, iso, listed
+from alertscale.model import Health, Inputs, Limits, Service, rfc3339
+from alertscale.wording import Times, clean, duration, listed
 
 _STALE: Final = 10.0
 """Seconds after which a decision is too old for a loop that decides each second, as one does by default."""
@@ -66,7 +66,8 @@ class Explanation:
                     "target": way.target,
                     "sentence": way.sentence,
                     "conditions": [
-                        {"met": c.met, "text": c.text, "when": iso(c.when)} for c in way.conditions
+                        {"met": c.met, "text": c.text, "when": None if c.when is None else rfc3339(c.when)}
+                        for c in way.conditions
                     ],
                 }
                 for way in self.ways

@@ -1,23 +1,20 @@
-"""docs/api.md, from scaler/web/openapi.json."""
+"""docs/api.md, from the document that the scaler serves."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from tools.markdown import anchor, table
-
-REPOSITORY: Final = Path(__file__).parents[1]
-SOURCE: Final = REPOSITORY / "scaler/web/openapi.json"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 # What a fence calls a media type where it is not its last word.
 _LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
-<!-- Made from scaler/web/openapi.json by `make pages`; a test compares. Change it there. -->
+<!-- Made from scaler/web/schema.py and scaler/web/openapi.py by `make pages`; a test compares.
+Change it there. -->
 
 {description}
 
@@ -36,18 +33,18 @@ curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
 Json = Mapping[str, Any]
 
 
-def page(document: Json) -> str:
+def page(described: Json) -> str:
     """Return the page as Markdown.
 
     Args:
-        document: OpenAPI 3.1.
+        described: OpenAPI 3.1.
     """
-    return "\n".join(_page(document)).rstrip("\n") + "\n"
+    return "\n".join(_page(described)).rstrip("\n") + "\n"
 
 
-def _page(document: Json) -> Iterator[str]:
-    yield _INTRODUCTION.format(description=document["info"]["description"], version=document["openapi"])
-    calls = list(_calls(document))
+def _page(described: Json) -> Iterator[str]:
+    yield _INTRODUCTION.format(description=described["info"]["description"], version=described["openapi"])
+    calls = list(_calls(described))
     yield table(
         ("call", "what", "token"),
         [
@@ -55,23 +52,23 @@ def _page(document: Json) -> Iterator[str]:
             for verb, path, call in calls
         ],
     )
-    for tag in document["tags"]:
+    for tag in described["tags"]:
         yield f"## {tag['name'].capitalize()}\n\n{tag['description']}\n"
         for verb, path, call in calls:
             if tag["name"] in call["tags"]:
                 yield from _call(verb, path, call)
     yield "## Failures\n\nThe same wherever a call can fail so. `error` is a sentence for a person.\n"
-    for name, answer in document["components"]["responses"].items():
+    for name, answer in described["components"]["responses"].items():
         yield f"### {name}\n\n{answer['description']}\n"
         yield from _examples(answer)
     yield "## Values\n"
-    for name, schema in document["components"]["schemas"].items():
+    for name, schema in described["components"]["schemas"].items():
         yield f"### {name}\n"
         yield from _schema(schema)
 
 
-def _calls(document: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, item in document["paths"].items():
+def _calls(described: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in described["paths"].items():
         for method in _METHODS:
             if method in item:
                 yield method.upper(), path, item[method]

@@ -7,7 +7,6 @@ Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknow
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 
 from bench.errors import BenchError
 from bench.results import COMMITTED, load
+from scaler.web.openapi import document
 from tools import api_page, figures
 from tools.lookup import commands, labels, metrics, programs, rules, variables, words
 from tools.lookup.filling import BlockError, Makers, filled
@@ -23,7 +23,7 @@ REPOSITORY: Final = Path(__file__).parents[1]
 
 
 def _api() -> str:
-    return api_page.page(json.loads(api_page.SOURCE.read_text(encoding="utf-8")))
+    return api_page.page(document())
 
 
 def _with(name: str, makers: Makers) -> Callable[[], str]:

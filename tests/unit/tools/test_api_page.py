@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tools.api_page import SOURCE, kind, page
+from scaler.web.openapi import document
+from tools.api_page import kind, page
 from tools.markdown import anchor
 
-DOCUMENT: dict[str, Any] = json.loads(SOURCE.read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = document()
 TEXT = page(DOCUMENT)
 
 
