@@ -211,25 +211,14 @@ def _over_failure(retry_at: float | None, times: Times) -> Condition:
 def _way(
     direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
 ) -> Way:
-    return Way(
-        direction=direction,
-        target=target,
-        conditions=conditions,
-        sentence=_sentence(direction, target, conditions, limits, times),
-    )
-
-
-def _sentence(
-    direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
-) -> str:
-    if target is None and direction == "up":
-        return f"It does not go up: alertscale.max is {limits.maximum}; raise the label to go further."
-    if target is None:
-        return f"It does not go down: alertscale.min is {limits.minimum}."
     unmet = [clause(c, times) for c in conditions if not c.met]
-    if not unmet:
-        return f"It goes {direction} to {target} at its next decision."
-    return f"It goes {direction} to {target} once {listed(unmet)}."
+    then = f"once {listed(unmet)}" if unmet else "at its next decision"
+    sentence = f"It goes {direction} to {target} {then}."
+    if target is None and direction == "up":
+        sentence = f"It does not go up: alertscale.max is {limits.maximum}; raise the label to go further."
+    elif target is None:
+        sentence = f"It does not go down: alertscale.min is {limits.minimum}."
+    return Way(direction=direction, target=target, conditions=conditions, sentence=sentence)
 
 
 def clause(condition: Condition, times: Times) -> str:

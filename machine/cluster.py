@@ -129,18 +129,23 @@ def missing() -> tuple[Missing, ...]:
     return tuple(found)
 
 
-def start(cluster: Cluster) -> None:
-    """Start the nodes and make a swarm of them; they have no images yet.
+def start(cluster: Cluster, *, images: Sequence[str]) -> None:
+    """Start the nodes, each with images of this machine's engine, and make a swarm of them.
 
     Raises:
         NotReadyError: This machine cannot have a cluster.
-        EngineError: It does not start. What there is of it is left, for a look; `remove` takes it away.
+        EngineError: It does not start, or this machine does not have one of the images. What there is of it
+            is left, for a look; `remove` takes it away.
     """
     if found := missing():
         raise NotReadyError(found)
     _make_bridge(cluster)
-    each(cluster, node.start)
     first, *others = cluster.nodes
+    node.start(first)
+    _load(first, images)
+    for other in others:
+        node.copy_images(first, other)
+    each(others, node.start)
     must("docker", "--host", first.host, "swarm", "init", "--advertise-addr", first.address)
     token = must("docker", "--host", first.host, "swarm", "join-token", "--quiet", "manager")
     for other in others:
@@ -168,28 +173,19 @@ def _rule(cluster: Cluster) -> tuple[str, ...]:
     return ("FORWARD", "-i", cluster.bridge, "-o", cluster.bridge, "-j", "ACCEPT")
 
 
-def each(cluster: Cluster, do: Callable[[Node], None]) -> None:
-    """Do something with all nodes at the same time; raises the first failure when all are done."""
-    with ThreadPoolExecutor(max_workers=len(cluster.nodes)) as pool:
-        tasks = [pool.submit(do, one) for one in cluster.nodes]
+def each(nodes: Sequence[Node], do: Callable[[Node], None]) -> None:
+    """Do something with several nodes at the same time; raises the first failure when all are done."""
+    with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+        tasks = [pool.submit(do, one) for one in nodes]
     for task in tasks:
         task.result()
 
 
-def load_images(cluster: Cluster, images: Sequence[str]) -> None:
-    """Copy images from this machine's engine to every node.
-
-    Raises:
-        EngineError: This machine does not have one of them, or a node does not take them.
-    """
-    with tempfile.TemporaryDirectory(dir=cluster.folder, prefix="images-") as scratch:
+def _load(one: Node, images: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=one.folder, prefix="images-") as scratch:
         archive = str(Path(scratch) / "images.tar")
         must("docker", "save", "--output", archive, *images, timeout=LOAD_SECONDS)
-
-        def load(one: Node) -> None:
-            must("docker", "--host", one.host, "load", "--quiet", "--input", archive, timeout=LOAD_SECONDS)
-
-        each(cluster, load)
+        must("docker", "--host", one.host, "load", "--quiet", "--input", archive, timeout=LOAD_SECONDS)
 
 
 def manager(cluster: Cluster) -> Node:
@@ -240,7 +236,7 @@ def remove(cluster: Cluster) -> None:
     Raises:
         EngineError: Something is left.
     """
-    each(cluster, node.remove)
+    each(cluster.nodes, node.remove)
     capture("ip", "link", "delete", cluster.bridge)
     while capture("iptables", "--wait", "-D", *_rule(cluster)).ok:
         pass

@@ -75,10 +75,8 @@ def up(place: Workplace) -> int:
     if cluster.traces(here):
         with announced("Removing what an earlier swarm-up left"):
             cluster.remove(here)
-    with announced("Starting three engines and making a swarm of them"):
-        cluster.start(here)
-    with announced("Loading the images into all of them"):
-        cluster.load_images(here, wanted)
+    with announced("Starting three engines with the images and making a swarm of them"):
+        cluster.start(here, images=wanted)
     with announced("Deploying the stack"):
         deploy(here, checkout=place.checkout)
     wait_up(here)

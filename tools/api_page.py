@@ -1,24 +1,19 @@
-"""Makes docs/api.md from the document that the scaler serves: ``python -m tools.api_page``."""
+"""docs/api.md, from the document that the scaler serves."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from scaler.web.openapi import document
 from tools.markdown import anchor, table
-
-REPOSITORY: Final = Path(__file__).parents[1]
-PAGE: Final = REPOSITORY / "docs" / "api.md"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 # What a fence calls a media type where it is not its last word.
 _LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
-<!-- Made from scaler/web/schema.py and scaler/web/openapi.py by `python -m tools.api_page`; a test compares.
+<!-- Made from scaler/web/schema.py and scaler/web/openapi.py by `make pages`; a test compares.
 Change it there. -->
 
 {description}
@@ -50,7 +45,7 @@ def page(described: Json) -> str:
 def _page(described: Json) -> Iterator[str]:
     yield _INTRODUCTION.format(description=described["info"]["description"], version=described["openapi"])
     calls = list(_calls(described))
-    yield from _table(
+    yield table(
         ("call", "what", "token"),
         [
             (_link(f"{verb} {path}", call_heading(verb, path)), call["summary"], _needs(call))
@@ -99,7 +94,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
     if "security" in call:
         yield "Needs the token.\n"
     if "parameters" in call:
-        yield from _table(
+        yield table(
             ("parameter", "in", "type", "meaning", "example"),
             [
                 (f"`{p['name']}`", p["in"], kind(p["schema"]), p["description"], _sample(p))
@@ -111,7 +106,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
         for media in call["requestBody"]["content"].values():
             yield from _schema(media["schema"])
         yield from _examples(call["requestBody"])
-    yield from _table(
+    yield table(
         ("answer", "what", "body"),
         [(status, *_answer(answer)) for status, answer in sorted(call["responses"].items())],
     )
@@ -158,7 +153,7 @@ def _schema(schema: Json, *, only_fields: bool = False) -> Iterator[str]:
             yield f"{kind(schema)}.\n"
     rows = list(_rows(schema, ""))
     if rows:
-        yield from _table(("field", "type", "meaning"), rows)
+        yield table(("field", "type", "meaning"), rows)
 
 
 def _rows(schema: Json, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -196,16 +191,3 @@ def _bounded(schema: Json) -> str:
 
 def _name(reference: Json) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield table(head, rows)
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(document()), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

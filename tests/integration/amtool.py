@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,17 +22,23 @@ class Amtool:
     """A container that amtool can be run in.
 
     Attributes:
-        container: its id.
+        shell: one in it, for all calls: the engine takes longer to start a program than amtool does.
         folder: a folder of this machine that is /data there.
     """
 
-    container: str
+    shell: subprocess.Popen[str]
     folder: Path
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run amtool, whatever its exit code is."""
-        command = ["docker", "exec", self.container, "amtool", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        command = ("amtool", *arguments)
+        self.shell.stdin.write(f"{shlex.join(command)} < /dev/null > /data/out 2> /data/err; echo $?\n")
+        self.shell.stdin.flush()
+        code = int(self.shell.stdout.readline())
+        out, err = ((self.folder / name).read_text() for name in ("out", "err"))
+        return subprocess.CompletedProcess(command, code, stdout=out, stderr=err)
 
     def render(self, template: str, *, html: bool = False, **data: object) -> str:
         """Render a template of alertmanager/templates/ with what Alertmanager would give it."""
@@ -56,13 +63,11 @@ class Amtool:
 
 @contextlib.contextmanager
 def running(folder: Path, *, config: Path = ROOT / "alertmanager") -> Iterator[Amtool]:
-    """Start the container, with the directory `config` as /etc/alertmanager, and remove it in the end."""
-    mounts = ["-v", f"{config}:/etc/alertmanager:ro", "-v", f"{folder}:/data:ro"]
+    """Start the container, with the directory `config` as /etc/alertmanager; it ends with the block."""
+    mounts = ["-v", f"{config}:/etc/alertmanager:ro", "-v", f"{folder}:/data"]
     user = f"{os.getuid()}:{os.getgid()}"
-    command = ["docker", "run", "--detach", "--network=none", "--user", user, *mounts]
-    command += ["--entrypoint=sleep", IMAGE, "600"]
-    container = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    try:
-        yield Amtool(container=container, folder=folder)
-    finally:
-        subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True, check=True)
+    command = ["docker", "run", "--rm", "--interactive", "--network=none", "--user", user, *mounts]
+    with subprocess.Popen(
+        [*command, "--entrypoint=sh", IMAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        yield Amtool(shell=shell, folder=folder)

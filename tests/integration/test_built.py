@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from machine.shell import capture
 
 pytestmark = pytest.mark.engine
 
-NAME = "alertscale-test-built"
+NAME = f"alertscale-test-built-{uuid.uuid4().hex[:8]}"
 
 
 def docker(*arguments: str) -> str:
@@ -20,7 +21,7 @@ def docker(*arguments: str) -> str:
 
 
 def build(folder: Path, *, number: int) -> str:
-    lines = ("ARG N", "FROM python:3.14.7-slim", "ENV SHARED=1", "ARG N", "ENV N=$N")
+    lines = ("ARG N", "FROM python:3.14.7-slim", f"ENV SHARED={NAME}", "ARG N", "ENV N=$N")
     (folder / "Dockerfile").write_text("\n".join(lines))
     docker("build", "--quiet", "--build-arg", f"N={number}", "--tag", f"{NAME}-{number}", str(folder))
     return f"{NAME}-{number}"

@@ -1,4 +1,4 @@
-"""The engine itself fails under the whole stack: it hangs, is restarted, is killed in the middle of a step.
+"""The engine itself fails under the stack: it hangs, is restarted, is killed in the middle of a step.
 
 It is an engine of this file's own, so that the machine's goes on; the tests share it and go from one fault
 to the next in the order they are written in.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,11 +27,12 @@ pytestmark = [
     pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT),
 ]
 
+SERVICES = ("flask-app", "nginx", "scaler")
+"""Those that a step needs; people order them here."""
 OVERLAY = """\
 services:
-  scaler: &engine
+  scaler:
     volumes: ["{socket}:/var/run/docker.sock"]
-  exporter: *engine
   flask-app:
     labels: {{alertscale.max: "8"}}
   nginx:
@@ -48,7 +50,7 @@ class Machine:
 
     Attributes:
         engine: its engine.
-        stack: the whole stack on it; steps down are paused.
+        stack: the stack on it, without monitoring; steps down are paused.
         everywhere: nginx's port on every address, past the proxy that Docker runs for loopback.
     """
 
@@ -61,18 +63,20 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
-    builder = Stack(directory=directory, ports={})
-    builder.compose("build")
-    images = sorted(set(builder.compose("config", "--images").split()))
+    builder = Stack(directory=directory, ports={}, project=f"alertscale-faults-{uuid.uuid4().hex[:8]}")
+    builder.compose("build", "flask-app", "scaler")
+    images = builder.compose("config", "--images", *SERVICES).split()
     with own_engine() as engine, pytest.MonkeyPatch.context() as patch:
-        engine.load(images)
+        try:
+            engine.load(images)
+        finally:
+            builder.remove_images()
         patch.setenv("DOCKER_HOST", engine.host)
         everywhere = free_port()
         (directory / "own.yml").write_text(OVERLAY.format(socket=engine.socket, everywhere=everywhere))
-        names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
-        ports = {name: free_port() for name in names}
+        ports = {name: free_port() for name in ("NGINX_PORT", "SCALER_PORT")}
         stack = replace(builder, ports=ports, files=(*builder.files, "own.yml"), session=requests.Session())
-        stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")
+        stack.compose("up", "--detach", "--wait", "--wait-timeout", "120", *SERVICES)
         stack.await_replicas(1, within=30)
         stack.pause("down")
         stack.token()

@@ -35,8 +35,7 @@ def running() -> Iterator[Swarm]:
     here = cluster.layout(folder, name="alertscale-test", bridge="alertscale-t", network="10.98.2.0/24")
     try:
         own = swarm.build(REPOSITORY, logs=folder / "logs", tag=TAG)
-        cluster.start(here)
-        cluster.load_images(here, [*own, *swarm.bases(images.pinned(_config()))])
+        cluster.start(here, images=[*own, *swarm.bases(images.pinned(_config()))])
         overlay = str(Path(__file__).parent / "fast.yml")
         swarm.deploy(
             here,

@@ -13,7 +13,7 @@ from testkit.stack import wait_until
 from tests.contract.target import CountsContract, CountsStage
 from tests.swarm.cluster import STACK, Swarm
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SHOP = "shop"
 IMAGE = "nginx:1.30.6"
 

@@ -1,4 +1,4 @@
-"""No request is lost over 20 steps, though Swarm chooses who leaves and nginx is never reloaded."""
+"""No request is lost over many steps, though Swarm chooses who leaves and nginx is never reloaded."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from tests.swarm.cluster import NGINX_PORT, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 SEED = 20261125
-STEPS = 20
 IPVS = Path("/proc/net/ip_vs")
 
 
-def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("steps", [8, pytest.param(20, marks=pytest.mark.drill)])
+def test_no_request_is_lost_over_steps_up_and_down(
+    calm: Swarm, steps: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     calm.docker("service", "scale", "--detach", "alertscale_alertmanager=0")
-    wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), STEPS))
+    wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), steps))
     downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
     entry = calm.cluster.nodes[1]
     try:
@@ -29,12 +31,12 @@ def test_no_request_is_lost_over_twenty_steps(calm: Swarm, capsys: pytest.Captur
         calm.docker("service", "scale", "--detach", "alertscale_alertmanager=1")
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
-            f"\n  {drill.sent} requests over {STEPS} steps, {downs} of them down: lost {drill.lost or 0},"
+            f"\n  {drill.sent} requests over {steps} steps, {downs} of them down: lost {drill.lost or 0},"
             f" by the second of the drill: {dict(sorted(drill.lost_in.items()))}"
         )
-    assert downs >= 5
+    assert downs >= steps / 4
     assert drill.lost == {}, "\n".join(calm.nginx_failed(entry))
-    assert drill.answers["200"] == drill.sent > 2000
+    assert drill.answers["200"] == drill.sent > 100 * steps
 
 
 @pytest.mark.skipif(not IPVS.exists(), reason="this kernel has no IPVS, which a virtual address (VIP) needs")

@@ -1,4 +1,4 @@
-"""200 replicas of a small service: what a look at them costs grows no faster than they do."""
+"""Many replicas of a small service: what a look at them costs grows no faster than they do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.swarm.cluster import FLASK_APP, PROMETHEUS_PORT, SCALER_PORT, STACK, 
 from tests.swarm.reckoned import KILOBYTES, SAMPLES
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
-SIZES = (50, 200)
 WATCHED = 6.0
 SMALL = f"{STACK}_small"
 NAMES = (
@@ -95,7 +94,10 @@ def grow(stack: Swarm, size: int) -> None:
     wait_until(lambda: len(stack.service("small")["replicas"]) == size, within=60, what=f"{size} are seen")
 
 
-def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("sizes", [(8, 32), pytest.param((50, 200), marks=pytest.mark.drill)], ids=str)
+def test_a_look_at_many_replicas_costs_no_more_than_in_proportion(
+    calm: Swarm, sizes: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
     labels = {"enable": "true", "max": "250", "port": "8081", "pause": "all"}
     words = [part for k, v in labels.items() for part in ("--label", f"alertscale.{k}={v}")]
     calm.docker(
@@ -105,7 +107,7 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
     )
     seen: dict[int, Cost] = {}
     try:
-        for size in SIZES:
+        for size in sizes:
             grow(calm, size)
             seen[size] = watch(calm)
         look, taken = listing(calm, SMALL), samples(calm)
@@ -122,13 +124,13 @@ def test_two_hundred_replicas(calm: Swarm, capsys: pytest.CaptureFixture[str]) -
                 end="",
             )
         print(  # noqa: T201 - likewise
-            f"\n  a look at {SIZES[-1]} tasks takes {look.seconds * 1000:.0f} ms; a task of flask-app is"
+            f"\n  a look at {sizes[-1]} tasks takes {look.seconds * 1000:.0f} ms; a task of flask-app is"
             f" {whole.kilobytes:.1f} KB of the answer; Prometheus takes {taken:.1f} samples of each container"
         )
-    few, many = seen[SIZES[0]], seen[SIZES[-1]]
+    few, many = (seen[size] for size in sizes)
     assert many.calls < 1.5 * few.calls + 1
     # No worse than linear, and done before the next look is due; a busy machine makes both longer.
-    assert many.cpu < 2 * (SIZES[-1] / SIZES[0]) * max(few.cpu, 0.01)
+    assert many.cpu < 2 * (sizes[1] / sizes[0]) * max(few.cpu, 0.01)
     assert many.tick < LOOK_EVERY
     assert look.seconds < LOOK_EVERY
     assert whole.kilobytes < KILOBYTES

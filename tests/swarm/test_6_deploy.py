@@ -6,12 +6,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from machine import built, cluster, swarm
+from machine import node, swarm
 from testkit.drill import Drill
 from testkit.stack import copy_repository, wait_until
 from tests.e2e import server
@@ -24,18 +23,15 @@ BROKEN = f"{TAG}-broken"
 
 
 @pytest.fixture(scope="module")
-def versions(running: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def versions(running: Swarm) -> None:
     """Two more versions on every node: one like the first, and one whose flask-app ends at once."""
-    for tag in (NEXT, BROKEN):
-        for old, new in zip(swarm.tags(TAG), swarm.tags(tag), strict=True):
-            subprocess.run(["docker", "tag", old, new], check=True)
-    folder = tmp_path_factory.mktemp("broken")
-    (folder / "Dockerfile").write_text(f'FROM {swarm.tags(TAG)[0]}\nCMD ["false"]\n')
-    broken = ["docker", "build", "--quiet", "--tag", swarm.tags(BROKEN)[0], str(folder)]
-    subprocess.run(broken, check=True, capture_output=True)
-    cluster.load_images(running.cluster, [*swarm.tags(NEXT), *swarm.tags(BROKEN)])
-    yield
-    built.remove([*swarm.tags(NEXT), *swarm.tags(BROKEN)])
+    for one in running.cluster.nodes:
+        for tag in (NEXT, BROKEN):
+            for old, new in zip(swarm.tags(TAG), swarm.tags(tag), strict=True):
+                running.docker("tag", old, new, on=one)
+        dockerfile = f'FROM {swarm.tags(TAG)[0]}\nCMD ["false"]\n'
+        built = node.docker(one, "build", "--tag", swarm.tags(BROKEN)[0], "-", stdin=dockerfile)
+        assert built.ok, built.stderr
 
 
 @pytest.fixture(scope="module")

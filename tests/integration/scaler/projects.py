@@ -67,6 +67,11 @@ class Project:
     def inspect(self, replica: str) -> dict[str, Any]:
         return dict(self.client.inspect_container(replica))
 
+    def containers(self) -> list[str]:
+        """Return the ids of all containers with the project's label, also of those that are no replicas."""
+        by_label = {"label": f"com.docker.compose.project={self.name}"}
+        return [str(c["Id"]) for c in self.client.containers(all=True, filters=by_label)]
+
     def left(self) -> dict[str, list[str]]:
         """Everything on the engine that carries the project's label or name."""
         by_label = {"label": f"com.docker.compose.project={self.name}"}
@@ -100,7 +105,7 @@ def project(home: Path, definition: dict[str, Any], *options: str) -> Iterator[P
         yield made
     finally:
         made.down("--volumes", "--remove-orphans", "--timeout", "0")
-        for container in client.containers(all=True, filters={"label": f"com.docker.compose.project={name}"}):
-            client.remove_container(container["Id"], force=True, v=True)
+        for container in made.containers():
+            client.remove_container(container, force=True, v=True)
         client.close()
         events.close()

@@ -13,17 +13,16 @@ from schemathesis.specs.openapi.checks import ignored_auth
 
 from tests.recording import TOKEN, Recording, recording_app
 
-EXAMPLES = 80
 SECONDS = 40.0
 
 
 def drive(
-    operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, recording: Recording
+    operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, recording: Recording, *, examples: int
 ) -> list[int]:
-    """Call one operation many times; every answer is held against the document. Return the statuses."""
+    """Call one operation so many times; every answer is held against the document. Return the statuses."""
     statuses = []
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def call(case: Case[Any]) -> None:
         recording.changes.clear()
@@ -39,8 +38,9 @@ def drive(
     return statuses
 
 
+@pytest.mark.parametrize("examples", [20, pytest.param(80, marks=pytest.mark.drill)])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode) -> None:
+def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode, examples: int) -> None:
     recording = Recording()
     schema = schemathesis.openapi.from_wsgi("/openapi.json", recording_app(recording))
     begun = time.monotonic()
@@ -50,7 +50,7 @@ def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode) -> No
         operation = result.ok()
         takes_input = bool(operation.body) or bool(operation.query)
         if mode is GenerationMode.POSITIVE or takes_input:
-            seen[operation.label] = set(drive(operation, mode, recording))
+            seen[operation.label] = set(drive(operation, mode, recording, examples=examples))
     assert time.monotonic() - begun < SECONDS
     if mode is GenerationMode.POSITIVE:
         # schemathesis leaves out the document's own address.

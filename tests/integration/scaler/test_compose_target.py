@@ -35,10 +35,21 @@ SHOP = {
 }
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Project]:
-    with project(tmp_path, SHOP) as made:
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with project(tmp_path_factory.mktemp("shop"), SHOP) as made:
         yield made
+
+
+@pytest.fixture
+def shop(opened: Project) -> Iterator[Project]:
+    """A project with one replica, which whatever a test does outlives it."""
+    first = model(opened)
+    yield opened
+    for container in opened.containers():
+        if container != first:
+            opened.client.remove_container(container, force=True, v=True)
+    assert opened.containers() == [first]
 
 
 def model(made: Project, service: str = "web") -> str:
@@ -92,14 +103,15 @@ class TestComposesOwn:
 
         assert len({r.version for r in shop.target.observe().services[0].replicas}) == 1
 
-    def test_down_leaves_nothing(self, shop: Project) -> None:
-        replica = add(shop)
-        volumes = [m["Name"] for m in shop.inspect(replica)["Mounts"]]
-        kept = shop.down("--volumes", "--timeout", "1")
+    def test_down_leaves_nothing(self, tmp_path: Path) -> None:
+        with project(tmp_path, SHOP) as ending:
+            replica = add(ending)
+            volumes = [m["Name"] for m in ending.inspect(replica)["Mounts"]]
+            kept = ending.down("--volumes", "--timeout", "1")
 
-        assert shop.left() == {"containers": [], "networks": kept, "volumes": []}
-        names = {v["Name"] for v in shop.client.volumes()["Volumes"] or []}
-        assert names.isdisjoint(volumes)
+            assert ending.left() == {"containers": [], "networks": kept, "volumes": []}
+            names = {v["Name"] for v in ending.client.volumes()["Volumes"] or []}
+            assert names.isdisjoint(volumes)
 
 
 class TestLikeItsModel:

@@ -242,8 +242,15 @@ class TestChart:
         shows(page, ".replica.ready .number", "4")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 380])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (380, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.drill),
+        pytest.param(380, "light", marks=pytest.mark.drill),
+    ],
+)
 def test_axe_finds_nothing_serious(site: Served, chromium: Browser, scheme: str, width: int) -> None:
     site.autoscaler.until, site.autoscaler.starting = time.time() + 60, 1
     site.autoscaler.state = replace(site.autoscaler.state, watchdog_age=60.0, journal_error="disk full")

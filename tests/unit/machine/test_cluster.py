@@ -58,7 +58,7 @@ def test_whoever_is_not_root_or_lacks_a_program_is_told_all_of_it(
         "on Debian: apt-get install docker.io iproute2",
     ]
     with pytest.raises(NotReadyError, match="needs root"):
-        start(layout(tmp_path))
+        start(layout(tmp_path), images=[])
 
 
 def test_root_without_namespaces_is_told_what_the_kernel_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,5 +85,5 @@ def test_a_failure_on_one_node_is_raised_when_all_are_done(tmp_path: Path) -> No
             raise EngineError("node-1: no. Way out: none.")
 
     with pytest.raises(EngineError, match="node-1"):
-        cluster.each(layout(tmp_path), do)
+        cluster.each(layout(tmp_path).nodes, do)
     assert sorted(done) == ["node-1", "node-2", "node-3"]

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from machine.cluster import layout
-from machine.node import CONTAINERD, command, processes, with_descendants
+from machine.node import CONTAINERD, command, copy_images, processes, with_descendants
 
 HERE = layout(Path("/srv/demo"), name="demo", bridge="demo-sw", network="10.9.8.0/24")
 NODE = HERE.nodes[1]
@@ -33,6 +33,23 @@ def test_containerd_is_the_nodes_own() -> None:
     text = CONTAINERD.format(node=NODE)
     assert 'root = "/srv/demo/node-2/containerd"' in text
     assert 'address = "/run/demo-node-2/containerd.sock"' in text
+
+
+def test_images_are_copied_with_the_files_of_layers_on_the_disk_once(tmp_path: Path) -> None:
+    source, to = layout(tmp_path, name="never-made").nodes[:2]
+    layer = source.folder / "data/overlay2/a1/diff"
+    layer.mkdir(parents=True)
+    (layer / "program").write_text("of a layer")
+    (layer / "link").symlink_to("program")
+    names = source.folder / "data/image/overlay2/repositories.json"
+    names.parent.mkdir(parents=True)
+    names.write_text("{}")
+    copy_images(source, to)
+    copied = to.folder / "data/overlay2/a1/diff"
+    assert (copied / "program").samefile(layer / "program")
+    assert (copied / "link").is_symlink()
+    assert (to.folder / "data/image/overlay2/repositories.json").read_text() == "{}"
+    assert not (to.folder / "data/image/overlay2/repositories.json").samefile(names)
 
 
 def test_a_program_that_only_reads_the_files_of_a_node_is_none_of_its_processes(tmp_path: Path) -> None:
