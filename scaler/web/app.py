@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -112,12 +113,15 @@ def _figures(
     return Figures(history=history, pipeline=pipeline)
 
 
-def _add_document(app: Flask) -> None:
-    document = json.dumps(openapi.document())
+@cache
+def _document() -> str:
+    return json.dumps(openapi.document())
 
+
+def _add_document(app: Flask) -> None:
     @app.get("/openapi.json")
     def described() -> Response:
-        return Response(document, content_type="application/json")
+        return Response(_document(), content_type="application/json")
 
 
 def _add_health(app: Flask, reading: Reading, metrics: Metrics) -> None:
