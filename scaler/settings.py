@@ -1,5 +1,7 @@
 """From the environment to frozen settings; every fault is listed at once.
 
+The defaults of a service's labels, such as cooldowns and drain, are in ``model/labels.py``.
+
 Beside our own variables, Docker's library reads:
 
     DOCKER_HOST    address of the Docker Engine (unix:///var/run/docker.sock)

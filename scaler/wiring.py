@@ -39,7 +39,8 @@ from scaler.steps.contract import StepContext, Steps
 from scaler.steps.log import StepLog
 from scaler.steps.runner import Runner
 from scaler.steps.swarm import CountStepper
-from scaler.traffic.nginx import Balancer, DockerNginx
+from scaler.traffic.contract import Balancer
+from scaler.traffic.nginx import DockerNginx, Nginx
 from scaler.traffic.readiness import OwnThread, Prober
 from scaler.traffic.upstreams import Traffic
 
@@ -260,7 +261,7 @@ def _edges(
     settings: Settings, place: Place, context: StepContext, *, may_change: Callable[[], bool]
 ) -> Edges:
     client, other = (_counted(engine(), context.metrics) for _ in range(2))
-    balancer = Balancer(
+    balancer = Nginx(
         directory=settings.upstreams,
         control=DockerNginx(client=client),
         pause=time.sleep,

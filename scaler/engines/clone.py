@@ -1,8 +1,9 @@
 """From one container's ``inspect`` to the definition of its next sibling. Values only, no I/O.
 
 Compose counts, lists, scales and removes containers by their labels, so a sibling that carries all of
-them with the next number is Compose's own. What belongs to the one container alone (addresses, ids,
-anonymous volumes, its name among the aliases) is left out or made anew.
+them with the next number is Compose's own. All of ``Config`` and ``HostConfig`` is copied; only what
+belongs to the one container alone (addresses, ids, anonymous volumes, its name among the aliases) is left
+out or made anew.
 """
 
 from __future__ import annotations

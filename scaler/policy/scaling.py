@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.policy.deploy import is_under_way
+from scaler.policy.watchdog import may_remove
 
 if TYPE_CHECKING:
     from scaler.model.labels import Limits
@@ -214,12 +215,11 @@ def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | 
 
 
 def _down(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
-    if not demand.down:
-        # Silence is only good news while the Watchdog proves that we would hear bad news.
-        return None if demand.watched else _hold(state, DecisionReason.BLIND)
     resources = tuple(sorted(demand.down))
-    if not demand.watched:
+    if not may_remove(watched=demand.watched):
         return _hold(state, DecisionReason.BLIND, resources=resources)
+    if not demand.down:
+        return None
     missing = tuple(sorted(set(limits.resources) - demand.down))
     if missing:
         return _hold(state, DecisionReason.NOT_ALL_LOW, resources=missing)

@@ -1,4 +1,7 @@
-"""Is the source of alerts alive? Prometheus' always-firing alert, and when it was last heard of."""
+"""Is the source of alerts alive? And what if not: nothing is removed.
+
+Its sign of life is Prometheus' always-firing alert.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +36,12 @@ class Watchdog:
     def lives(self, *, now: float) -> bool:
         """Whether it was heard of lately: only then does silence mean that nothing is wrong."""
         return self.age(now=now) <= self._ttl
+
+
+def may_remove(*, watched: bool) -> bool:
+    """Whether a replica may be removed while alerts arrive, or do not.
+
+    Silence is only good news while the Watchdog proves that we would hear bad news; and a ``down`` alert
+    whose source is dead is a memory, not a measurement.
+    """
+    return watched

@@ -134,7 +134,7 @@ class Journal:
         self._recorded = 0
         self._path = path
         self.error = ""
-        """Why it could not be used; empty again from :meth:`recover` on."""
+        """Why it could not be used; empty again from :meth:`usable_again` on."""
         self._db = _open(path)
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ class Journal:
         if before // _PRUNE_EVERY != self._recorded // _PRUNE_EVERY:
             self._prune(db)
 
-    def recover(self, event: Event) -> None:
+    def usable_again(self, event: Event) -> None:
         """Append to the history of a journal that failed; when that works, it counts as usable again.
 
         Nothing else ends a failure: a step that it left open goes on first, before a new one begins.

@@ -147,7 +147,7 @@ class Recorder:
             text=f"the journal could not be written and can be again{lost}",
         )
         try:
-            self._journal.recover(event)
+            self._journal.usable_again(event)
         except AlertscaleError as error:
             self._metrics.errors.labels(error.reason).inc()
             return False

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import structlog
 
@@ -16,24 +14,18 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
+from scaler.policy import recovery
 from scaler.steps.contract import StepContext
+from scaler.steps.drain import Drains, drain
 from scaler.steps.log import Phases
 
 log = structlog.get_logger()
 
-_LOOK_EVERY = 0.2
 _RETIRE_TIMEOUT = 30.0
 _MIB = 1024 * 1024
 _ASK_ENGINE_EVERY = 1.0
 _ENGINE_SETTLES = 2.0
 """Seconds in which an engine that answers again has done what it was asked before and did not answer."""
-
-
-class Drain(Protocol):
-    """What a step down needs of the balancer."""
-
-    def old_workers(self, instance: str | None) -> frozenset[int]:
-        """The workers that may still carry requests to replicas that left."""
 
 
 class Stepper:
@@ -49,7 +41,7 @@ class Stepper:
         self,
         *,
         target: Containers,
-        balancer: Drain,
+        balancer: Drains,
         context: StepContext,
     ) -> None:
         self._target = target
@@ -68,8 +60,8 @@ class Stepper:
     def resume(self, step: Step, limits: Limits) -> None:
         """Finish a step that an earlier process began; undo it when its replica was never made."""
         found = self._target.find(service=step.service, number=step.number)
-        if found is None or (step.replica is not None and found != step.replica):
-            outcome = Outcome.DONE if step.direction is Direction.DOWN else Outcome.UNDONE
+        outcome = recovery.outcome(step, found=found)
+        if outcome is not None:
             self._world.unmark_draining(step.replica or "")
             self._end(step, outcome, "its replica is not there any more")
             return
@@ -149,7 +141,9 @@ class Stepper:
         self._wake()
         if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
-        self._drain(limits.drain)
+        instance = self._world.view.observation.balancer
+        requests = self._balancer.draining(instance.id if instance and instance.running else None)
+        drain(requests, longest=limits.drain, stopping=self._stopping)
         phases.enter(Phase.STOP)
         self._target.stop(replica)
         phases.enter(Phase.REMOVE)
@@ -158,16 +152,6 @@ class Stepper:
         # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         self._world.unmark_draining(replica)
-
-    def _drain(self, longest: float) -> None:
-        instance = self._world.view.observation.balancer
-        running = instance.id if instance and instance.running else None
-        waiting = self._balancer.old_workers(running)
-        deadline = time.monotonic() + longest
-        while waiting and time.monotonic() < deadline:
-            if self._stopping.wait(_LOOK_EVERY):
-                raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
-            waiting &= self._balancer.old_workers(running)
 
     def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
         held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)

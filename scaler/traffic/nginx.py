@@ -13,7 +13,6 @@ upstream is drained when the workers of that time are gone
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shutil
 import threading
@@ -29,46 +28,13 @@ from docker import APIClient
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
+from scaler.traffic.contract import Upstream
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_HOST: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*:\d{1,5}")
 _GENERATION: Final = re.compile(r"generation-(\d+)")
 _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
 _LEAVING: Final = "is shutting down"
 _SHOWN: Final = 600
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upstream:
-    """The replicas that get the traffic of one service.
-
-    Attributes:
-        name: what ``proxy_pass`` calls it.
-        servers: IP address and port of each ready replica, at least one.
-        fallback: ``host:port`` that nginx resolves by itself at its start.
-
-    Raises:
-        ValueError: one of them has a form that has no place in a configuration file.
-    """
-
-    name: str
-    servers: tuple[tuple[str, int], ...]
-    fallback: str
-
-    def __post_init__(self) -> None:
-        """Hold each field against its form."""
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r} is no name for an upstream")
-        if not _HOST.fullmatch(self.fallback):
-            raise ValueError(f"{self.fallback!r} is not host:port")
-        if not self.servers:
-            raise ValueError(f"upstream {self.name} would be empty")
-        for address, _port in self.servers:
-            # After a percent sign ip_address takes anything, line breaks included.
-            if "%" in address:
-                raise ValueError(f"{address!r} is no address that nginx could connect to")
-            ipaddress.ip_address(address)
 
 
 def render(upstream: Upstream) -> str:
@@ -198,7 +164,25 @@ class DockerNginx:
         return code, said.decode(errors="replace").strip()[-_SHOWN:]
 
 
-class Balancer:
+class OldWorkers:
+    """Those that may still carry requests to replicas that left an upstream: of an earlier configuration.
+
+    Args:
+        leaving: tells which there are now.
+    """
+
+    def __init__(self, leaving: Callable[[], frozenset[int]]) -> None:
+        self._leaving = leaving
+        self._waiting: frozenset[int] | None = None
+
+    def over(self) -> bool:
+        """Whether all that were there at the first look have ended; later ones carry no such request."""
+        now = self._leaving()
+        self._waiting = now if self._waiting is None else self._waiting & now
+        return not self._waiting
+
+
+class Nginx:
     """Keeps nginx's upstreams equal to what it is told; safe for several threads.
 
     Args:
@@ -228,21 +212,10 @@ class Balancer:
         self._loaded: dict[str, str] = {}
 
     def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
-        """Make nginx use these upstreams, and those of other services as they are.
+        """See :class:`scaler.traffic.contract.Balancer`.
 
-        Args:
-            upstreams: of the services that have a ready replica; the file of a service that has none
-                now stays as it is, since an empty upstream is an error in nginx.
-            instance: the running nginx; None when there is none, and files are written for its start.
-
-        Returns:
-            What was done; None when nothing had to be; ``starting`` when nginx is not up yet and the
-            caller should ask again in a moment.
-
-        Raises:
-            BalancerError: nginx refused or did not take the change, or its files cannot be written; it
-                goes on as before.
-            TargetError: the engine did not answer.
+        The file of a service that has no ready replica now stays as it is, since an empty upstream is an
+        error in nginx. Without an instance files are written for its start.
         """
         try:
             return self._sync(upstreams, instance)
@@ -266,9 +239,9 @@ class Balancer:
                 return None
             return self._swap(wanted, instance or "", found)
 
-    def old_workers(self, instance: str | None) -> frozenset[int]:
-        """The workers that may still carry requests to replicas that left the upstream."""
-        return self._control.processes(instance).leaving if instance else frozenset()
+    def draining(self, instance: str | None) -> OldWorkers:
+        """See :class:`scaler.steps.drain.Drains`."""
+        return OldWorkers(lambda: self._control.processes(instance).leaving if instance else frozenset())
 
     def _write_only(self, wanted: Mapping[str, str]) -> ReloadOutcome | None:
         if wanted == self._read():

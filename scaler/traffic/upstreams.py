@@ -12,7 +12,7 @@ from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.nginx import Balancer, Upstream
+from scaler.traffic.contract import Balancer, Upstream
 from scaler.traffic.readiness import address_on, serving_port
 
 _RETRY: float = 2.0

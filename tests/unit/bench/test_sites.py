@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.sites import Site, port, render
-from scaler.traffic.nginx import Upstream
+from scaler.traffic.contract import Upstream
 from scaler.traffic.nginx import render as scaler_renders
 
 

@@ -25,7 +25,7 @@ from scaler.steps.compose import Stepper
 from scaler.steps.contract import StepContext, Steps
 from scaler.steps.log import StepLog
 from scaler.steps.swarm import CountStepper
-from scaler.traffic.nginx import Balancer
+from scaler.traffic.nginx import Nginx
 from scaler.traffic.readiness import Prober
 from scaler.wiring import Edges, Memory, assemble
 from tests.fake_swarm import FakeSwarm
@@ -90,7 +90,7 @@ class Rig:
             wake=self.wake.set,
             stopping=self.stopping,
         )
-        balancer = Balancer(
+        balancer = Nginx(
             directory=self.home / "upstreams",
             control=self.nginx,
             pause=lambda _seconds: None,
@@ -124,7 +124,7 @@ class Rig:
         """What the scaler works on."""
         return self.target
 
-    def stepper(self, balancer: Balancer) -> Steps:
+    def stepper(self, balancer: Nginx) -> Steps:
         """Make what takes the steps."""
         return Stepper(
             target=self.target,
@@ -221,7 +221,7 @@ class SwarmRig(Rig):
         """What the scaler works on."""
         return self.swarm
 
-    def stepper(self, balancer: Balancer) -> Steps:  # noqa: ARG002 - nginx follows Swarm's DNS
+    def stepper(self, balancer: Nginx) -> Steps:  # noqa: ARG002 - nginx follows Swarm's DNS
         """Make what takes the steps."""
         return CountStepper(
             target=self.swarm,

@@ -2,7 +2,7 @@
 
 import math
 
-from scaler.policy.watchdog import Watchdog
+from scaler.policy.watchdog import Watchdog, may_remove
 
 
 def test_one_that_was_never_heard_of_is_infinitely_old() -> None:
@@ -19,3 +19,8 @@ def test_it_lives_for_as_long_as_what_it_proves_is_fresh() -> None:
     assert not watchdog.lives(now=115.1)
     watchdog.heard(now=116)
     assert watchdog.lives(now=117)
+
+
+def test_while_it_is_silent_nothing_is_removed() -> None:
+    assert may_remove(watched=True)
+    assert not may_remove(watched=False)

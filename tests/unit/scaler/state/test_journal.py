@@ -510,13 +510,13 @@ class TestFaults:
         with pytest.raises(JournalError):
             begin(journal)
         with pytest.raises(JournalError):
-            journal.recover(EVENT)
+            journal.usable_again(EVENT)
         assert "readonly" in journal.error
         journal._db.execute("PRAGMA query_only = OFF")
         tell(journal, "a")
         assert "readonly" in journal.error
 
-        journal.recover(EVENT)
+        journal.usable_again(EVENT)
         assert journal.error == ""
         assert journal.events()[0].text == "again"
 
@@ -534,7 +534,7 @@ class TestFaults:
             journal.record(event("a"), event("x" * 1024 * 1024))
         assert journal.events() == ()
 
-        journal.recover(EVENT)
+        journal.usable_again(EVENT)
         assert [e.text for e in journal.events()] == ["again"]
 
     def test_a_file_that_is_no_journal_is_named(self, path: Path) -> None:

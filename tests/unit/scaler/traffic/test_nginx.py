@@ -7,7 +7,8 @@ import pytest
 
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
-from scaler.traffic.nginx import Balancer, Upstream, render
+from scaler.traffic.contract import Upstream
+from scaler.traffic.nginx import Nginx, OldWorkers, render
 from tests.fakes import NGINX, Clock, FakeNginx
 
 
@@ -26,8 +27,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def balancer(nginx: FakeNginx, clock: Clock) -> Balancer:
-    return Balancer(directory=nginx.directory, control=nginx, pause=clock.advance, monotonic=clock.monotonic)
+def balancer(nginx: FakeNginx, clock: Clock) -> Nginx:
+    return Nginx(directory=nginx.directory, control=nginx, pause=clock.advance, monotonic=clock.monotonic)
 
 
 def current(directory: Path) -> dict[str, str]:
@@ -104,19 +105,19 @@ def test_the_order_of_replicas_makes_no_difference() -> None:
 
 
 class TestSync:
-    def test_the_first_upstreams_are_loaded(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_the_first_upstreams_are_loaded(self, balancer: Nginx, nginx: FakeNginx) -> None:
         outcome = balancer.sync((web("10.0.0.2"),), instance=NGINX)
 
         assert outcome is ReloadOutcome.RELOADED
         assert nginx.servers("web") == ["10.0.0.2:5000"]
 
-    def test_nothing_is_done_without_a_change(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_nothing_is_done_without_a_change(self, balancer: Nginx, nginx: FakeNginx) -> None:
         balancer.sync((web("10.0.0.2", "10.0.0.3"),), instance=NGINX)
 
         assert balancer.sync((web("10.0.0.3", "10.0.0.2"),), instance=NGINX) is None
         assert (nginx.reloads, len(nginx.tested)) == (1, 1)
 
-    def test_a_change_is_tested_before_it_is_current(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_a_change_is_tested_before_it_is_current(self, balancer: Nginx, nginx: FakeNginx) -> None:
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
         seen: list[bool] = []
         nginx.before = lambda method: (
@@ -128,7 +129,7 @@ class TestSync:
         assert "10.0.0.3" in nginx.tested[-1]["web.conf"]
         assert nginx.servers("web") == ["10.0.0.2:5000", "10.0.0.3:5000"]
 
-    def test_a_refused_configuration_changes_nothing(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_a_refused_configuration_changes_nothing(self, balancer: Nginx, nginx: FakeNginx) -> None:
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
         before, made = current(nginx.directory), generations(nginx.directory)
         nginx.refuses = BalancerError("nginx: [emerg]", reason=ErrorReason.CONFIG_TEST_FAILED)
@@ -139,7 +140,7 @@ class TestSync:
         assert not (nginx.directory / "next").is_symlink()
         assert nginx.reloads == 1
 
-    def test_a_refused_configuration_is_tried_again(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_a_refused_configuration_is_tried_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         nginx.refuses = BalancerError("nginx: [emerg]", reason=ErrorReason.CONFIG_TEST_FAILED)
         with pytest.raises(BalancerError):
             balancer.sync((web("10.0.0.2"),), instance=NGINX)
@@ -148,7 +149,7 @@ class TestSync:
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
 
     def test_an_engine_that_does_not_answer_the_test_leaves_nothing_behind(
-        self, balancer: Balancer, nginx: FakeNginx
+        self, balancer: Nginx, nginx: FakeNginx
     ) -> None:
         """A paused nginx lists its processes but cannot be tested, for as long as it is paused."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
@@ -162,7 +163,7 @@ class TestSync:
         assert not (nginx.directory / "next").is_symlink()
 
     def test_a_reload_that_is_not_taken_restores_the_previous_files(
-        self, balancer: Balancer, nginx: FakeNginx, clock: Clock
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
     ) -> None:
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
         before, made = current(nginx.directory), generations(nginx.directory)
@@ -177,7 +178,7 @@ class TestSync:
         assert len(generations(nginx.directory)) <= len(made) + 1
         assert clock.ahead >= 30
 
-    def test_a_reload_that_was_not_taken_is_tried_again(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_a_reload_that_was_not_taken_is_tried_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         nginx.deaf = True
         with pytest.raises(BalancerError):
             balancer.sync((web("10.0.0.2"),), instance=NGINX)
@@ -186,7 +187,7 @@ class TestSync:
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert nginx.servers("web") == ["10.0.0.2:5000"]
 
-    def test_another_master_is_given_the_same_files_again(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_another_master_is_given_the_same_files_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         """At its start nginx writes files of its own, so what is on disk proves nothing."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
         nginx.restart(master=300)
@@ -195,31 +196,29 @@ class TestSync:
         assert nginx.servers("web") == ["10.0.0.2:5000"]
 
     def test_a_scaler_that_starts_anew_reloads_once(
-        self, balancer: Balancer, nginx: FakeNginx, clock: Clock
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
     ) -> None:
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
-        again = Balancer(
+        again = Nginx(
             directory=nginx.directory, control=nginx, pause=clock.advance, monotonic=clock.monotonic
         )
 
         assert again.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert again.sync((web("10.0.0.2"),), instance=NGINX) is None
 
-    def test_while_nginx_starts_nothing_is_written(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_while_nginx_starts_nothing_is_written(self, balancer: Nginx, nginx: FakeNginx) -> None:
         nginx.master = None
 
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.STARTING
         assert generations(nginx.directory) == []
 
-    def test_without_nginx_files_are_written_for_its_start(
-        self, balancer: Balancer, nginx: FakeNginx
-    ) -> None:
+    def test_without_nginx_files_are_written_for_its_start(self, balancer: Nginx, nginx: FakeNginx) -> None:
         assert balancer.sync((web("10.0.0.2"),), instance=None) is ReloadOutcome.WRITTEN
         assert balancer.sync((web("10.0.0.2"),), instance=None) is None
         assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
         assert (nginx.reloads, nginx.asked, nginx.tested) == (0, 0, [])
 
-    def test_files_of_services_that_are_not_named_stay(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_files_of_services_that_are_not_named_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
         """Such a service has no ready replica now; without its file nginx would not start."""
         balancer.sync((web("10.0.0.2"), web("10.0.1.2", name="api")), instance=NGINX)
         balancer.sync((web("10.0.0.3"),), instance=NGINX)
@@ -228,7 +227,7 @@ class TestSync:
         assert nginx.servers("api") == ["10.0.1.2:5000"]
         assert balancer.sync((), instance=NGINX) is None
 
-    def test_files_that_nginx_wrote_at_its_start_stay(self, balancer: Balancer, nginx: FakeNginx) -> None:
+    def test_files_that_nginx_wrote_at_its_start_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
         (nginx.directory / "generation-1").mkdir()
         (nginx.directory / "generation-1" / "api.conf").write_text("upstream api { server api:80; }\n")
         (nginx.directory / "current").symlink_to("generation-1")
@@ -237,7 +236,7 @@ class TestSync:
         assert nginx.loaded.keys() == {"api.conf", "web.conf"}
 
     def test_old_generations_are_removed_but_for_the_last_two(
-        self, balancer: Balancer, nginx: FakeNginx
+        self, balancer: Nginx, nginx: FakeNginx
     ) -> None:
         for number in range(2, 8):
             balancer.sync((web(f"10.0.0.{number}"),), instance=NGINX)
@@ -248,7 +247,7 @@ class TestSync:
 
     def test_a_directory_that_cannot_be_written_is_named(self, nginx: FakeNginx, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
-        balancer = Balancer(directory=gone, control=nginx, pause=lambda _: None, monotonic=Clock().monotonic)
+        balancer = Nginx(directory=gone, control=nginx, pause=lambda _: None, monotonic=Clock().monotonic)
 
         for instance in (NGINX, None):
             with pytest.raises(BalancerError, match=f"{gone}") as caught:
@@ -256,7 +255,7 @@ class TestSync:
             assert caught.value.reason is ErrorReason.RELOAD_FAILED
 
     def test_half_a_generation_is_not_left_on_a_full_disk(
-        self, balancer: Balancer, nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch
+        self, balancer: Nginx, nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is tried again every two seconds; each try would leave another one there."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
@@ -277,15 +276,21 @@ class TestSync:
 
 class TestOldWorkers:
     def test_workers_of_an_earlier_configuration_carry_requests_until_they_end(
-        self, balancer: Balancer, nginx: FakeNginx
+        self, balancer: Nginx, nginx: FakeNginx
     ) -> None:
         nginx.keeps_old = True
-        before = nginx.processes(NGINX).workers
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
 
-        assert balancer.old_workers(NGINX) == before
+        requests = balancer.draining(NGINX)
+        assert not requests.over()
         nginx.retire()
-        assert balancer.old_workers(NGINX) == frozenset()
+        assert requests.over()
 
-    def test_without_nginx_there_are_none(self, balancer: Balancer) -> None:
-        assert balancer.old_workers(None) == frozenset()
+    def test_those_that_become_old_later_are_not_waited_for(self) -> None:
+        seen = iter([frozenset({1, 2}), frozenset({2, 3}), frozenset({3})])
+        requests = OldWorkers(lambda: next(seen))
+
+        assert [requests.over() for _ in range(3)] == [False, False, True]
+
+    def test_without_nginx_there_are_none(self, balancer: Nginx) -> None:
+        assert balancer.draining(None).over()

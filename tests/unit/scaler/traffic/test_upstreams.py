@@ -19,7 +19,7 @@ from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.nginx import Balancer
+from scaler.traffic.nginx import Nginx
 from scaler.traffic.upstreams import Traffic
 from tests.fakes import NETWORK, NGINX, Clock, FakeNginx
 
@@ -48,7 +48,7 @@ class Loop:
         self.metrics = Metrics(CollectorRegistry())
         self.world, clock = World(), Clock()
         self.traffic = Traffic(
-            balancer=Balancer(
+            balancer=Nginx(
                 directory=home / "upstreams",
                 control=self.nginx,
                 pause=clock.advance,
