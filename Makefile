@@ -20,7 +20,7 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak pages test-swarm swarm-up swarm-down
+.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,12 @@ bench-quick: ready venv ## Run the short form of every benchmark (about 8 min), 
 
 soak: ready venv ## One hour up and down all the time; fails when something grows
 	@$(VENV)/python -m bench run soak --minutes 60
+
+drills: ready venv browser deploying ## Run what is long by nature (over an hour)
+	@$(RUN) "drills: any input" $(VENV)/pytest tests/unit -m hypothesis --hypothesis-profile=drills $(SPREAD)
+	@$(RUN) "drills: engine and stack" $(VENV)/pytest tests/integration tests/e2e -m drill
+	@if $(PYTHON) -m machine swarm-possible; then $(RUN) "drills: Swarm" $(VENV)/pytest tests/swarm -m drill; fi
+	@$(RUN) "drills: lost requests, kills, soak" $(VENV)/python -m bench run lost-requests kills soak --out build/drills
 
 pages: venv ## Write all that is generated in docs/ anew: from the code, from measured figures, docs/benchmarks/
 	@$(VENV)/python -m tools.pages

@@ -40,12 +40,12 @@ class Client:
 
     Args:
         access: where the scaler is, and its token.
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
     """
 
-    def __init__(self, access: Access, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, access: Access, *, wall: Callable[[], float] = time.time) -> None:
         self._access = access
-        self._clock = clock
+        self._wall = wall
         self._ahead = 0.0
         self._session = requests.Session()
         # No proxy of the environment (Docker hands the user's to containers): the scaler is on loopback, or
@@ -59,7 +59,7 @@ class Client:
 
     def now(self) -> float:
         """The time on the scaler's clock as its last answer showed it, seconds since the epoch."""
-        return self._clock() + self._ahead
+        return self._wall() + self._ahead
 
     def services(self) -> tuple[Service, ...]:
         """Read every service."""
@@ -146,7 +146,7 @@ class Client:
             theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
         except (KeyError, ValueError):
             return  # a header that HTTP does not demand
-        difference = theirs - self._clock()
+        difference = theirs - self._wall()
         self._ahead = difference if abs(difference) > _SAME_CLOCK else 0.0
 
     def _fields(self, answer: requests.Response, path: str) -> Fields:

@@ -62,7 +62,7 @@ class Times:
         """The date and the time of day."""
         return self._local(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
-    def clock(self, seconds: float) -> str:
+    def time_of_day(self, seconds: float) -> str:
         """The time of day, with the zone."""
         return self._local(seconds).strftime("%H:%M:%S %Z")
 
@@ -73,7 +73,7 @@ class Times:
     def until(self, seconds: float) -> str:
         """How long yet, and the time of day: ``in 4 s (04:16:51 UTC)``; ``now`` when it has passed."""
         left = seconds - self.now
-        return f"in {duration(left)} ({self.clock(seconds)})" if left > 0 else "now"
+        return f"in {duration(left)} ({self.time_of_day(seconds)})" if left > 0 else "now"
 
     def _local(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, tz=UTC).astimezone(self.zone)

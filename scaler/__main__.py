@@ -133,7 +133,7 @@ class _Running:
             me=f"{self._place.node}-{secrets.token_hex(4)}",
             address=f"{self._place.address}:{self._settings.port}",
             node=self._place.manager,
-            clock=time.monotonic,
+            monotonic=time.monotonic,
         )
         why = "beginning anew, as one that stands by"
         return Keeper(

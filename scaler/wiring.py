@@ -183,7 +183,7 @@ def wire(
         directory=settings.upstreams,
         control=DockerNginx(client=client),
         pause=time.sleep,
-        clock=time.monotonic,
+        monotonic=time.monotonic,
     )
     about_steps: dict[str, Any] = {
         "step_log": StepLog(journal=memory.journal, recorder=memory.recorder, metrics=memory.metrics),
@@ -198,7 +198,7 @@ def wire(
             watch=other,
             own_stack=place.project,
             stacks=settings.projects,
-            clock=time.monotonic,
+            monotonic=time.monotonic,
             pause=stopping.wait,
             may_change=may_change,
         )
@@ -294,8 +294,8 @@ def _remember(settings: Settings) -> Memory:
         world=World(),
         journal=journal,
         metrics=metrics,
-        recorder=Recorder(journal=journal, metrics=metrics, clock=time.time),
-        anchors=Anchors(clock=time.time, monotonic=time.monotonic),
+        recorder=Recorder(journal=journal, metrics=metrics, wall=time.time),
+        anchors=Anchors(wall=time.time, monotonic=time.monotonic),
     )
 
 

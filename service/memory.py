@@ -34,17 +34,17 @@ class MemoryStore:
     """
 
     def __init__(
-        self, *, limit_mb: int, clock: Callable[[], float] = time.monotonic, start: bool = True
+        self, *, limit_mb: int, monotonic: Callable[[], float] = time.monotonic, start: bool = True
     ) -> None:
         """Make an empty store.
 
         Args:
             limit_mb: Most memory held in total, MiB.
-            clock: Seconds that never go back.
+            monotonic: Seconds that never go back.
             start: Run the thread that ends the holdings; without it, call `release_expired`.
         """
         self.limit_mb = limit_mb
-        self._clock = clock
+        self._monotonic = monotonic
         self._changed = threading.Condition()
         self._holdings: list[tuple[float, int, mmap.mmap]] = []
         self._serial = itertools.count()
@@ -70,7 +70,7 @@ class MemoryStore:
             block = mmap.mmap(-1, size)
             # A page is resident once it is written to.
             block[::_PAGE] = b"\x01" * (size // _PAGE)
-            entry = (self._clock() + seconds, next(self._serial), block)
+            entry = (self._monotonic() + seconds, next(self._serial), block)
             heapq.heappush(self._holdings, entry)
             self._changed.notify()
             return held + size
@@ -78,7 +78,7 @@ class MemoryStore:
     def release_expired(self) -> float | None:
         """End the holdings whose time is over; return the seconds until the next ends, if any."""
         with self._changed:
-            now = self._clock()
+            now = self._monotonic()
             while self._holdings and self._holdings[0][0] <= now:
                 _, _, block = heapq.heappop(self._holdings)
                 block.close()

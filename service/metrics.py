@@ -62,7 +62,7 @@ def measured(
     application: WSGIApplication,
     *,
     metrics: Metrics,
-    clock: Callable[[], float] = time.perf_counter,
+    monotonic: Callable[[], float] = time.perf_counter,
 ) -> WSGIApplication:
     """Wrap a WSGI application so that each request is measured until its body is finished.
 
@@ -71,7 +71,7 @@ def measured(
     """
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        begin = clock()
+        begin = monotonic()
         counted = environ.get("PATH_INFO", "") not in PROBES
         status = "500"
         if counted:
@@ -90,7 +90,7 @@ def measured(
                 route=environ.get(ROUTE_KEY, "unmatched"),
                 method=method if method in _METHODS else "other",
                 status=status,
-            ).observe(clock() - begin)
+            ).observe(monotonic() - begin)
 
         try:
             body = application(environ, note_status)  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             OSError: The port cannot be had.
         """
         self.stopping = False
-        self._clock: Callable[[], float] = time.monotonic
+        self._monotonic: Callable[[], float] = time.monotonic
         self._asked_last = float("-inf")
         self._port = port
         self._sockets: dict[int, Any] = {}
@@ -138,7 +138,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         path = getattr(channel.requests[0], "path", "")
         workers = self._probe_workers if path in PROBES else self._workers
         if workers is self._workers:
-            self._asked_last = self._clock()
+            self._asked_last = self._monotonic()
         workers.add_task(channel)
 
     def run(
@@ -147,7 +147,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         stop: StopRequest,
         linger_seconds: float,
         grace_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> int:
         """Serve until asked to stop, then finish.
 
@@ -156,23 +156,23 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             linger_seconds: How long nobody must have asked for anything before new connections are
                 refused; `LONGEST_LINGER_SECONDS` at most.
             grace_seconds: The longest that all of this may take.
-            clock: Seconds that never go back.
+            monotonic: Seconds that never go back.
 
         Returns:
             How many requests, at least, the end of the grace cut off; 0 when all were answered.
         """
-        self._clock = clock
+        self._monotonic = monotonic
         stop.wake = self.pull_trigger
         while not stop.requested:
             self._turn(_IDLE_POLL_SECONDS)
         self.stopping = True
-        asked = clock()
+        asked = monotonic()
         deadline = asked + grace_seconds
         last = min(asked + LONGEST_LINGER_SECONDS, deadline)
-        while clock() < min(max(asked, self._asked_last) + linger_seconds, last):
+        while monotonic() < min(max(asked, self._asked_last) + linger_seconds, last):
             self._turn(_DRAIN_POLL_SECONDS)
         self._stop_listening()
-        while (self.active_channels or self._unfinished()) and clock() < deadline:
+        while (self.active_channels or self._unfinished()) and monotonic() < deadline:
             self._turn(_DRAIN_POLL_SECONDS)
             self._close_idle_channels()
         unfinished = self._unfinished()

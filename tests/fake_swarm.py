@@ -36,7 +36,7 @@ class FakeSwarm:
 
     Attributes:
         others: other services.
-        clock: seconds since the epoch, for the times of changes.
+        wall: seconds since the epoch, for the times of changes.
         down: no answer at all.
         loses_answers: a count is changed, but whoever asked never hears of it.
         hesitates: the tasks follow a count only at :meth:`follow`, as Swarm's do a moment later.
@@ -49,7 +49,7 @@ class FakeSwarm:
     """
 
     others: frozenset[ServiceKey] = frozenset()
-    clock: Callable[[], float] = time.time
+    wall: Callable[[], float] = time.time
     down: bool = False
     loses_answers: bool = False
     hesitates: bool = False
@@ -85,7 +85,7 @@ class FakeSwarm:
             id=f"service-{next(self._number)}",
             count=count,
             version=next(self._number),
-            changed_at=self.clock(),
+            changed_at=self.wall(),
             updating=False,
             labels={"alertscale.enable": "true"} | (labels or {}),
         )
@@ -234,7 +234,7 @@ class FakeSwarm:
     def _define(self, key: ServiceKey, **changes: object) -> None:
         with self._lock:
             service = self.services[key]
-            version, at = next(self._number), self.clock()
+            version, at = next(self._number), self.wall()
             service.kept = replace(service.kept, version=version, changed_at=at, **changes)  # type: ignore[arg-type]
             if not self.hesitates:
                 self._follow(service)

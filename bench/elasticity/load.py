@@ -105,10 +105,10 @@ async def play(
 
 async def _until(moment: float, stop: threading.Event) -> float:
     """Wait for a moment, in slices so that a stop is noticed; return the seconds that it is past."""
-    clock = asyncio.get_running_loop().time
-    while (left := moment - clock()) > 0 and not stop.is_set():
+    monotonic = asyncio.get_running_loop().time
+    while (left := moment - monotonic()) > 0 and not stop.is_set():
         await asyncio.sleep(min(left, _SLICE))
-    return clock() - moment
+    return monotonic() - moment
 
 
 async def _visit(door: Door, method: str, *, at: float, due: float, tally: Tally, patience: float) -> None:

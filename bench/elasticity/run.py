@@ -133,7 +133,7 @@ def repeat(
     every: float,
     first: float,
     wait: Callable[[float], bool],
-    clock: Callable[[], float] = time.monotonic,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Do something at a fixed beat until told to stop.
 
@@ -142,12 +142,12 @@ def repeat(
         every: seconds from beat to beat.
         first: seconds until the first one.
         wait: for so many seconds; true if told to stop meanwhile.
-        clock: in seconds.
+        monotonic: in seconds.
     """
-    due = clock() + first
-    while not wait(max(0.0, due - clock())):
+    due = monotonic() + first
+    while not wait(max(0.0, due - monotonic())):
         do()
-        late = clock() - due
+        late = monotonic() - due
         due += every * (1 + late // every)
 
 

@@ -53,7 +53,7 @@ class Supply:
     Args:
         listed: the containers that run.
         ready: whether the replica at an address is ready.
-        clock: in seconds.
+        monotonic: in seconds.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Supply:
         *,
         listed: Callable[[], Sequence[Running]],
         ready: Callable[[str], bool],
-        clock: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listed = listed
         self._ready = ready
-        self._clock = clock
+        self._monotonic = monotonic
         self._since: dict[str, float] = {}
         self._seen: tuple[tuple[Running, Replica], ...] = ()
 
@@ -75,7 +75,7 @@ class Supply:
         since = {one.identity: self._since[one.identity] for one in running if one.identity in self._since}
         for one in running:
             if one.identity not in since and self._ready(one.address):
-                since[one.identity] = self._clock()
+                since[one.identity] = self._monotonic()
         self._since = since
         self._seen = tuple(
             (one, Replica(name=one.name, ready_since=since.get(one.identity))) for one in running

@@ -41,7 +41,7 @@ def main() -> int:
                 settings.host.rstrip("/") + settings.ready_path,
                 seconds=settings.wait_seconds,
                 look=why_not_ready,
-                clock=time.monotonic,
+                monotonic=time.monotonic,
                 sleep=time.sleep,
                 say=_say,
             )

@@ -35,7 +35,7 @@ def await_ready(
     *,
     seconds: float,
     look: Callable[[str], str],
-    clock: Callable[[], float],
+    monotonic: Callable[[], float],
     sleep: Callable[[float], None],
     say: Callable[[str], object],
 ) -> None:
@@ -45,17 +45,17 @@ def await_ready(
         url: What is to answer 200.
         seconds: The longest time to wait.
         look: Returns why the URL cannot be used yet, empty when it can.
-        clock: Seconds.
+        monotonic: Seconds.
         sleep: Waits so many seconds.
         say: Takes a line.
 
     Raises:
         NotReadyError: The time is over.
     """
-    began = clock()
+    began = monotonic()
     attempt = 0
     while reason := look(url):
-        waited = clock() - began
+        waited = monotonic() - began
         if waited >= seconds:
             raise NotReadyError(
                 f"{url} was not ready within LOCUST_WAIT_SECONDS={seconds:g}: {reason}. "

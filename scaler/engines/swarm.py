@@ -71,7 +71,7 @@ class SwarmTarget:
         watch: another client, for the thread that looks for changes.
         own_stack: our own stack.
         stacks: those to look after; empty for all, except those that bring a scaler of their own.
-        clock: seconds, monotonic.
+        monotonic: seconds, monotonic.
         pause: waits that many seconds, or less when the scaler ends.
         may_change: whether it is us who act, asked before each change.
     """
@@ -83,7 +83,7 @@ class SwarmTarget:
         watch: APIClient,
         own_stack: str,
         stacks: frozenset[str] = frozenset(),
-        clock: Callable[[], float],
+        monotonic: Callable[[], float],
         pause: Callable[[float], object],
         may_change: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -91,7 +91,7 @@ class SwarmTarget:
         self._watch = watch
         self._own_stack = own_stack
         self._stacks = stacks
-        self._clock = clock
+        self._monotonic = monotonic
         self._pause = pause
         self._may_change = may_change
         self._lock = threading.Lock()
@@ -109,7 +109,7 @@ class SwarmTarget:
         """See :class:`scaler.engines.contract.Target`."""
         with self._lock:
             known, self._known = self._known, None
-        if known is None or self._clock() - known.at > _FRESH_FOR:
+        if known is None or self._monotonic() - known.at > _FRESH_FOR:
             known = self._list(self._client)
         return read_listing(known.services, known.tasks, own_stack=self._own_stack, stacks=self._stacks)
 
@@ -163,7 +163,7 @@ class SwarmTarget:
         return str(last.get("Err") or last.get("Message") or last["State"])
 
     def _list(self, client: APIClient) -> _Listing:
-        at = self._clock()
+        at = self._monotonic()
         with engine_errors("list services"):
             services = client.services()  # type: ignore[no-untyped-call]
         is_ours = whose(services, own_stack=self._own_stack, stacks=self._stacks)

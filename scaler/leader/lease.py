@@ -96,7 +96,7 @@ class Lease:
         me: a name that no other scaler has, and no earlier process of ours.
         address: ``host:port`` at which we serve.
         node: the node that we are on, as the store names it.
-        clock: seconds, monotonic.
+        monotonic: seconds, monotonic.
         ttl: see ``TTL``.
     """
 
@@ -106,7 +106,7 @@ class Lease:
         store: LeaseStore,
         me: str,
         address: str,
-        clock: Callable[[], float],
+        monotonic: Callable[[], float],
         node: str = "",
         ttl: float = TTL,
     ) -> None:
@@ -114,7 +114,7 @@ class Lease:
         self._me = me
         self._address = address
         self._node = node
-        self._clock = clock
+        self._monotonic = monotonic
         self._ttl = ttl
         self._seen: Record | None = None
         self._seen_at = math.inf
@@ -131,7 +131,9 @@ class Lease:
         """The holder that was seen last; None when nobody acts, as far as is known."""
         seen = self._seen
         return (
-            seen if seen is not None and seen.holder and self._clock() - self._seen_at < self._ttl else None
+            seen
+            if seen is not None and seen.holder and self._monotonic() - self._seen_at < self._ttl
+            else None
         )
 
     @property
@@ -147,12 +149,12 @@ class Lease:
     @property
     def acting(self) -> bool:
         """Whether we hold it, and nobody else can."""
-        return self._clock() - self._written_at < self._ttl * _CEASE
+        return self._monotonic() - self._written_at < self._ttl * _CEASE
 
     @property
     def wanted(self) -> bool:
         """Whether one that could act from a better place has lately asked us, the holder, for it."""
-        return self._clock() - self._wanted_at < self._ttl
+        return self._monotonic() - self._wanted_at < self._ttl
 
     def try_to_take(self) -> bool:
         """Look at the lease once, and take it if it is free; ask for it if its holder is in a bad place.
@@ -164,7 +166,7 @@ class Lease:
             TargetError: it cannot be reached.
         """
         found = self._store.read()
-        now = self._clock()
+        now = self._monotonic()
         self._watch(found, now)
         if found is not None and found.holder and now - self._seen_at < self._ttl:
             self._free_at = None
@@ -220,7 +222,7 @@ class Lease:
         found = self._store.read()
         if found is not None and found.holder == self._me:
             if found.wanted:
-                self._wanted_at = self._clock()
+                self._wanted_at = self._monotonic()
             if self._write(replace(self._mine(found), note=note)):
                 return True
         self._written_at = -math.inf
@@ -242,14 +244,14 @@ class Lease:
 
     def step_back(self) -> None:
         """Leave it to others for a while: we had it, and could not act."""
-        self._take_at = self._clock() + STEP_BACK
-        self._ask_at = self._clock() + ASK_AGAIN
+        self._take_at = self._monotonic() + STEP_BACK
+        self._ask_at = self._monotonic() + ASK_AGAIN
 
     def _mine(self, record: Record) -> Record:
         return replace(record, holder=self._me, address=self._address, node=self._node, wanted="")
 
     def _write(self, record: Record) -> bool:
-        begun = self._clock()
+        begun = self._monotonic()
         try:
             self._seen = self._store.write(replace(record, turn=record.turn + 1))
         except TargetError as error:

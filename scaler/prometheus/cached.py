@@ -35,16 +35,16 @@ class Shared(Generic[T]):
         executor: where questions are asked; it bounds how many at once.
         fresh: seconds for which an answer is not asked for again.
         patience: seconds that :meth:`get` waits at most.
-        clock: seconds, monotonic.
+        monotonic: seconds, monotonic.
     """
 
     def __init__(
-        self, *, executor: Executor, fresh: float, patience: float, clock: Callable[[], float]
+        self, *, executor: Executor, fresh: float, patience: float, monotonic: Callable[[], float]
     ) -> None:
         self._executor = executor
         self._fresh = fresh
         self._patience = patience
-        self._clock = clock
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
@@ -92,7 +92,7 @@ class Shared(Generic[T]):
             self._entries.move_to_end(key)
             while len(self._entries) > _MOST_KEPT:
                 self._entries.popitem(last=False)
-            if entry.pending is not None or self._clock() - entry.at < self._fresh:
+            if entry.pending is not None or self._monotonic() - entry.at < self._fresh:
                 return entry, entry.pending
             pending: Future[T] = Future()
             entry.pending = pending
@@ -108,7 +108,7 @@ class Shared(Generic[T]):
         except Exception as raised:  # noqa: BLE001 - whoever waits is told, rather than waiting in vain
             error = AlertscaleError(f"a fault of the scaler's own: {raised!r}")
         with self._lock:
-            entry.error, entry.at, entry.pending = error, self._clock(), None
+            entry.error, entry.at, entry.pending = error, self._monotonic(), None
             if error is None:
                 entry.answer = answer
         if error is None:

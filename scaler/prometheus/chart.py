@@ -86,7 +86,7 @@ class History:
         source: Prometheus.
         past: the scaler's own history.
         executor: where Prometheus is asked.
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
         monotonic: seconds, never set back.
     """
 
@@ -96,14 +96,14 @@ class History:
         source: Source,
         past: Past,
         executor: Executor,
-        clock: Callable[[], float],
+        wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._source = source
         self._past = past
-        self._clock = clock
+        self._wall = wall
         self._lines: Shared[Lines] = Shared(
-            executor=executor, fresh=_FRESH, patience=_PATIENCE, clock=monotonic
+            executor=executor, fresh=_FRESH, patience=_PATIENCE, monotonic=monotonic
         )
 
     def chart(self, service: ServiceKey, span: str) -> Chart:
@@ -126,7 +126,7 @@ class History:
     def _ask(self, service: ServiceKey, span: str) -> Lines:
         back, step = RANGES[span]
         # On a grid: the points of the last answer do not move in the next one.
-        end = math.floor(self._clock() / step) * step
+        end = math.floor(self._wall() / step) * step
         data = self._source.read(
             "/api/v1/query_range",
             {
@@ -146,7 +146,7 @@ class History:
         )
 
     def _marks(self, service: ServiceKey, span: str) -> tuple[Event, ...]:
-        since = self._clock() - RANGES[span][0]
+        since = self._wall() - RANGES[span][0]
         alerts, steps = (
             self._past.events(limit=_MOST_MARKS, service=service, kind=kind)
             for kind in (EventKind.ALERT, EventKind.STEP)

@@ -84,7 +84,7 @@ class Pipeline:
         health: the scaler's own figures.
         executor: where Prometheus is asked.
         signal_ttl: seconds without the Watchdog after which alerts count as not arriving.
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
         monotonic: seconds, never set back.
     """
 
@@ -95,15 +95,15 @@ class Pipeline:
         health: Callable[[], Health],
         executor: Executor,
         signal_ttl: float,
-        clock: Callable[[], float],
+        wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._source = source
         self._health = health
         self._ttl = signal_ttl
-        self._clock = clock
+        self._wall = wall
         self._seen: Shared[Seen] = Shared(
-            executor=executor, fresh=_FRESH, patience=_PATIENCE, clock=monotonic
+            executor=executor, fresh=_FRESH, patience=_PATIENCE, monotonic=monotonic
         )
         self._lock = threading.Lock()
         self._proofs: dict[str, float] = {}
@@ -119,7 +119,7 @@ class Pipeline:
             seen = (self._seen.get if wait else self._seen.peek)("seen", self._ask)
         except AlertscaleError as raised:
             error = str(raised)
-        now, health = self._clock(), self._health()
+        now, health = self._wall(), self._health()
         return (
             self._scraped("exporter", "Exporter", seen, now),
             self._prometheus(seen, error, now),
@@ -135,7 +135,7 @@ class Pipeline:
             proofs = {s["metric"]["station"]: float(s["value"][1]) for s in data["result"]}
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UnavailableError(f"Prometheus answers with what its API does not say: {error!r}") from error
-        return Seen(at=self._clock(), proofs=proofs)
+        return Seen(at=self._wall(), proofs=proofs)
 
     def _last(self, name: str, proof: float | None) -> float | None:
         """Remember the last proof, which a dead Prometheus no longer tells."""

@@ -14,12 +14,12 @@ class Anchors:
     """Wall-clock times, each carried over to the monotonic clock once.
 
     Args:
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
         monotonic: seconds, never set back.
     """
 
-    def __init__(self, *, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, *, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._wall = wall
         self._monotonic = monotonic
         self._known: dict[Hashable, tuple[float, float]] = {}
 
@@ -39,14 +39,14 @@ class Anchors:
             return None
         known = self._known.get(name)
         if known is None or known[0] != wall:
-            age = max(0.0, self._clock() - wall)
+            age = max(0.0, self._wall() - wall)
             known = self._known[name] = (wall, self._monotonic() - age)
         return known[1]
 
     def wall_now(self) -> float:
         """Seconds since the epoch."""
-        return self._clock()
+        return self._wall()
 
     def wall(self, monotonic: float | None) -> float | None:
         """Show a monotonic time on the wall clock as it stands now."""
-        return None if monotonic is None else self._clock() + monotonic - self._monotonic()
+        return None if monotonic is None else self._wall() + monotonic - self._monotonic()

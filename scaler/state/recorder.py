@@ -54,13 +54,13 @@ class Recorder:
     Args:
         journal: the history.
         metrics: counters and gauges.
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
     """
 
-    def __init__(self, *, journal: Journal, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, *, journal: Journal, metrics: Metrics, wall: Callable[[], float]) -> None:
         self._journal = journal
         self._metrics = metrics
-        self._clock = clock
+        self._wall = wall
         self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
         self._decisions: dict[ServiceKey, Decision] = {}
         self._told: dict[int, int] = {}
@@ -79,7 +79,7 @@ class Recorder:
     ) -> None:
         """Record one event."""
         event = Event(
-            at=self._clock(), kind=kind, reason=reason, text=text, service=service, detail=detail or {}
+            at=self._wall(), kind=kind, reason=reason, text=text, service=service, detail=detail or {}
         )
         self._tell_all((event,))
 
@@ -111,7 +111,7 @@ class Recorder:
         Raises:
             JournalError: it cannot be written: the step has not ended, and is taken up again.
         """
-        now = self._clock()
+        now = self._wall()
         phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
         event = Event(
             at=now,
@@ -141,7 +141,7 @@ class Recorder:
         self._heal_at = now + _HEAL_EVERY
         lost = f"; {self._lost} entries of the history are lost" if self._lost else ""
         event = Event(
-            at=self._clock(),
+            at=self._wall(),
             kind=EventKind.FAULT,
             reason=ErrorReason.JOURNAL,
             text=f"the journal could not be written and can be again{lost}",
@@ -186,7 +186,7 @@ class Recorder:
         Args:
             judged: what becomes of each, and whether that changed what fires.
         """
-        at = self._clock()
+        at = self._wall()
         told = []
         for verdict, changed in judged:
             self._metrics.alerts.labels(verdict.result).inc()

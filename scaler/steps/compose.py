@@ -19,7 +19,7 @@ from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
-from scaler.steps.log import PhaseClock, StepLog
+from scaler.steps.log import Phases, StepLog
 
 log = structlog.get_logger()
 
@@ -93,27 +93,27 @@ class Stepper:
         self._target.remove(replica)
 
     def _run(self, step: Step, limits: Limits, *, model: str) -> None:
-        clock = self._log.clock(step)
+        phases = self._log.phases(step)
         try:
             if step.direction is Direction.UP:
-                self._up(clock, step, limits, model)
+                self._up(phases, step, limits, model)
             else:
-                self._down(clock, step, limits)
+                self._down(phases, step, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **step.words, phase=clock.phase)
+                log.info("step left for the next start", **step.words, phase=phases.phase)
                 return
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 # Whether it has done what it was asked last, or will yet, only the engine can tell.
                 self._metrics.errors.labels(error.reason).inc()
-                log.warning("step waits for the engine", **step.words, phase=clock.phase, error=str(error))
+                log.warning("step waits for the engine", **step.words, phase=phases.phase, error=str(error))
                 if self._await_engine(step):
-                    self.resume(replace(step, replica=clock.replica), limits)
+                    self.resume(replace(step, replica=phases.replica), limits)
                 return
-            self._failed(step, clock, error)
+            self._failed(step, phases, error)
             return
-        clock.end()
-        self._end(step, Outcome.DONE, "", clock.seconds)
+        phases.end()
+        self._end(step, Outcome.DONE, "", phases.seconds)
 
     def _await_engine(self, step: Step) -> bool:
         """Wait until the engine answers and has settled; False when the scaler stops before."""
@@ -126,14 +126,14 @@ class Stepper:
                 return not self._stopping.wait(_ENGINE_SETTLES)
         return False
 
-    def _up(self, clock: PhaseClock, step: Step, limits: Limits, model: str) -> None:
+    def _up(self, phases: Phases, step: Step, limits: Limits, model: str) -> None:
         replica = step.replica
         if replica is None:
-            clock.enter(Phase.CREATE)
+            phases.enter(Phase.CREATE)
             replica = self._target.create(model=model, number=step.number)
-        clock.enter(Phase.START, replica=replica)
+        phases.enter(Phase.START, replica=replica)
         self._target.start(replica)
-        clock.enter(Phase.READY)
+        phases.enter(Phase.READY)
         self._wake()
         self._await_traffic(replica, limits)
 
@@ -155,17 +155,17 @@ class Stepper:
             raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
         raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
 
-    def _down(self, clock: PhaseClock, step: Step, limits: Limits) -> None:
+    def _down(self, phases: Phases, step: Step, limits: Limits) -> None:
         replica = step.replica or ""
-        clock.enter(Phase.DRAIN)
+        phases.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
         if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
         self._drain(limits.drain)
-        clock.enter(Phase.STOP)
+        phases.enter(Phase.STOP)
         self._target.stop(replica)
-        clock.enter(Phase.REMOVE)
+        phases.enter(Phase.REMOVE)
         self._target.remove(replica)
         self._wake()
         # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
@@ -188,11 +188,11 @@ class Stepper:
             raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
         return held
 
-    def _failed(self, step: Step, clock: PhaseClock, error: AlertscaleError) -> None:
-        clock.end()
+    def _failed(self, step: Step, phases: Phases, error: AlertscaleError) -> None:
+        phases.end()
         if error.reason is ErrorReason.MODEL_GONE:
             # Others took it away after the decision: nothing is wrong with the service, nothing was made.
-            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", clock.seconds)
+            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases.seconds)
             return
         self._metrics.errors.labels(error.reason).inc()
         if step.direction is Direction.DOWN:
@@ -201,11 +201,11 @@ class Stepper:
             # Nothing may be changed that cannot be journalled, and its replica may well serve.
             log.error("step left until the journal can be written", **step.words, error=str(error))
             return
-        made = clock.replica if step.direction is Direction.UP else None
+        made = phases.replica if step.direction is Direction.UP else None
         if made is not None and not self._take_away(step, made):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
-        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock.seconds)
+        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases.seconds)
 
     def _take_away(self, step: Step, replica: str) -> bool:
         """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""

@@ -38,7 +38,7 @@ class StepLog:
         journal: where each phase is written first.
         recorder: told of their ends.
         metrics: durations.
-        clock: seconds since the epoch.
+        wall: seconds since the epoch.
         monotonic: seconds, never set back.
     """
 
@@ -48,13 +48,13 @@ class StepLog:
         journal: Journal,
         recorder: Recorder,
         metrics: Metrics,
-        clock: Callable[[], float] = time.time,
+        wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
         self._recorder = recorder
         self._metrics = metrics
-        self._clock = clock
+        self._wall = wall
         self._monotonic = monotonic
 
     def begin(self, order: Order, *, phase: Phase, replica: str | None = None) -> Step:
@@ -69,17 +69,17 @@ class StepLog:
             number=order.number,
             why=order.why,
             phase=phase,
-            now=self._clock(),
+            now=self._wall(),
             replica=replica,
         )
 
-    def clock(self, step: Step) -> PhaseClock:
-        """Make the clock of a step's phases."""
-        return PhaseClock(
+    def phases(self, step: Step) -> Phases:
+        """Make what journals and times a step's phases."""
+        return Phases(
             step=step,
             journal=self._journal,
             metrics=self._metrics,
-            clock=self._clock,
+            wall=self._wall,
             monotonic=self._monotonic,
         )
 
@@ -90,8 +90,8 @@ class StepLog:
         self._recorder.step_ended(step, outcome, detail=detail, seconds=seconds)
 
 
-class PhaseClock:
-    """Journals each phase before it begins, and times it; made by :meth:`StepLog.clock`.
+class Phases:
+    """Journals each phase before it begins, and times it; made by :meth:`StepLog.phases`.
 
     Attributes:
         phase: the one under way; None before the first.
@@ -105,13 +105,13 @@ class PhaseClock:
         step: Step,
         journal: Journal,
         metrics: Metrics,
-        clock: Callable[[], float],
+        wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._step = step
         self._journal = journal
         self._metrics = metrics
-        self._clock = clock
+        self._wall = wall
         self._monotonic = monotonic
         self._begun = monotonic()
         self.phase: Phase | None = None
@@ -125,7 +125,7 @@ class PhaseClock:
             JournalError: it cannot be written, and so must not be done.
         """
         self.replica = replica or self.replica
-        self._journal.enter(self._step.id, phase=phase, now=self._clock(), replica=replica)
+        self._journal.enter(self._step.id, phase=phase, now=self._wall(), replica=replica)
         self.end()
         self.phase = phase
 

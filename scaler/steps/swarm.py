@@ -24,7 +24,7 @@ from scaler.model.services import Kept, Service
 from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
-from scaler.steps.log import PhaseClock, StepLog
+from scaler.steps.log import Phases, StepLog
 
 log = structlog.get_logger()
 
@@ -82,19 +82,19 @@ class CountStepper:
         if kept is None:
             raise StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
         step = self._log.begin(order, phase=_asking(order.direction))
-        clock = self._log.clock(step)
-        self._guarded(step, clock, order.limits, kept.count, partial(self._change, clock, order, kept))
+        phases = self._log.phases(step)
+        self._guarded(step, phases, order.limits, kept.count, partial(self._change, phases, order, kept))
 
     def resume(self, step: Step, limits: Limits) -> None:
         """See :class:`scaler.steps.log.Steps`: what the engine has been asked for comes true without us."""
-        clock = self._log.clock(step)
-        self._guarded(step, clock, limits, step.number - 1, lambda: None)
+        phases = self._log.phases(step)
+        self._guarded(step, phases, limits, step.number - 1, lambda: None)
 
     def clear_away(self, replica: str) -> None:
         """See :class:`scaler.steps.log.Steps`: the engine does that itself."""
 
-    def _change(self, clock: PhaseClock, order: Order, kept: Kept) -> None:
-        clock.enter(_asking(order.direction))
+    def _change(self, phases: Phases, order: Order, kept: Kept) -> None:
+        phases.enter(_asking(order.direction))
         self._target.set_count(kept, order.count)
         self._wake()
         # What is seen until then is the service as it was.
@@ -108,18 +108,18 @@ class CountStepper:
             )
 
     def _guarded(
-        self, step: Step, clock: PhaseClock, limits: Limits, before: int, change: Callable[[], None]
+        self, step: Step, phases: Phases, limits: Limits, before: int, change: Callable[[], None]
     ) -> None:
         try:
             self._retried(step, change)
-            self._see(step, clock, limits)
+            self._see(step, phases, limits)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **step.words, phase=clock.phase)
+                log.info("step left for the next start", **step.words, phase=phases.phase)
                 return
-            clock.end()
+            phases.end()
             if error.reason is ErrorReason.OVERTAKEN:
-                self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", clock)
+                self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
                 return
             self._metrics.errors.labels(error.reason).inc()
             if error.reason is ErrorReason.JOURNAL:
@@ -128,10 +128,10 @@ class CountStepper:
                 return
             if step.direction is Direction.UP:
                 self._take_back(step, before)
-            self._end(step, Outcome.FAILED, f"{error.reason}: {error}", clock)
+            self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
             return
-        clock.end()
-        self._end(step, Outcome.DONE, "", clock)
+        phases.end()
+        self._end(step, Outcome.DONE, "", phases)
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""
@@ -163,10 +163,10 @@ class CountStepper:
             return
         raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
 
-    def _see(self, step: Step, clock: PhaseClock, limits: Limits) -> None:
+    def _see(self, step: Step, phases: Phases, limits: Limits) -> None:
         """Wait until the count that was asked for has come true."""
         up = step.direction is Direction.UP
-        clock.enter(Phase.READY if up else Phase.DRAIN)
+        phases.enter(Phase.READY if up else Phase.DRAIN)
         if up:
             self._see_up(step, limits)
         else:
@@ -229,8 +229,8 @@ class CountStepper:
             if held or left <= 0:
                 return held
 
-    def _end(self, step: Step, outcome: Outcome, detail: str, clock: PhaseClock) -> None:
-        self._log.end(step, outcome, detail, clock.seconds)
+    def _end(self, step: Step, outcome: Outcome, detail: str, phases: Phases) -> None:
+        self._log.end(step, outcome, detail, phases.seconds)
         self._wake()
 
 

@@ -205,7 +205,7 @@ class Balancer:
         directory: shared with nginx.
         control: of the running nginx.
         pause: waits that many seconds; between two looks at nginx.
-        clock: seconds, monotonic.
+        monotonic: seconds, monotonic.
         timeout: seconds after which a reload that shows no new workers has failed.
     """
 
@@ -215,13 +215,13 @@ class Balancer:
         directory: Path,
         control: NginxControl,
         pause: Callable[[float], object],
-        clock: Callable[[], float],
+        monotonic: Callable[[], float],
         timeout: float = 10.0,
     ) -> None:
         self._directory = directory
         self._control = control
         self._pause = pause
-        self._clock = clock
+        self._monotonic = monotonic
         self._timeout = timeout
         self._lock = threading.Lock()
         self._loaded_by: int | None = None
@@ -298,9 +298,9 @@ class Balancer:
         return ReloadOutcome.RELOADED
 
     def _await_reload(self, instance: str, before: Processes) -> None:
-        deadline = self._clock() + self._timeout
+        deadline = self._monotonic() + self._timeout
         old = before.workers | before.leaving
-        while self._clock() < deadline:
+        while self._monotonic() < deadline:
             now = self._control.processes(instance)
             # The master starts new workers first and retires the old ones a moment later.
             if now.workers - old and not now.workers & old:

@@ -102,15 +102,13 @@ def add_page(
     """
     source = prometheus or Prometheus("", password_file=Path())
     executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ThreadPool-prometheus")
-    history = History(
-        source=source, past=autoscaler, executor=executor, clock=clock, monotonic=time.monotonic
-    )
+    history = History(source=source, past=autoscaler, executor=executor, wall=clock, monotonic=time.monotonic)
     pipeline = Pipeline(
         source=source,
         health=autoscaler.health,
         executor=executor,
         signal_ttl=signal_ttl,
-        clock=clock,
+        wall=clock,
         monotonic=time.monotonic,
     )
     app.jinja_env.filters |= {"moment": _moment, "clock": _clock_time, "sentence": sentence, "web": _web}

@@ -1,4 +1,7 @@
-"""The whole stack from a fresh copy of the repository, under a project name and ports of its own."""
+"""The whole stack from a fresh copy of the repository, under a project name and ports of its own.
+
+As shipped but for what docker-compose.fast.yml, docker-compose.often.yml and quick.py make quicker.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from testkit.stack import PROJECT, Stack, copy_repository, free_port
+from tests.e2e import quick
 from tests.engines.alive import pytest_exception_interact
 
 __all__ = ["one_replica", "pytest_exception_interact", "stack"]
+
+OFTEN = "tests/e2e/docker-compose.often.yml"
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +24,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
+    quick.make_quick(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(
         directory=directory,
         ports={name: free_port() for name in names},
+        files=(*Stack.files, OFTEN),
         # Other tests label services on this engine at the same time.
         projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough"),
     )

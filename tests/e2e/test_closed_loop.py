@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
+from tests.e2e import quick
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+HELD = timedelta(seconds=30)
+"""How long the shipped rules want usage to be low before a replica is removed."""
 
 
 class Counts:
@@ -41,10 +46,17 @@ class Counts:
             self.seen.append(running)
 
 
+@pytest.fixture
+def as_shipped(one_replica: Stack) -> Iterator[Stack]:
+    """One replica, and the rules as they are shipped: usage must be low for half a minute."""
+    with quick.shipped_rules(one_replica):
+        yield one_replica
+
+
 def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(
-    one_replica: Stack, capsys: pytest.CaptureFixture[str]
+    as_shipped: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = one_replica
+    stack = as_shipped
     with Counts(stack) as counts:
         with Load(port=stack.ports["NGINX_PORT"]) as load:
             wait_until(lambda: len(load.first_answer) >= 2, within=30, what="an answer from replica 2")
@@ -56,12 +68,15 @@ def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(
         took = sorted(load.first_answer.values())[1]
         with capsys.disabled():
             print(f"\n  load step to the first answer of replica 2 through nginx: {took:.2f} s")  # noqa: T201 - the figure is part of what this test shows
+        ended = datetime.now(tz=UTC)
         stack.await_replicas(1, within=180)
     assert counts.seen == [1, 2, 3, 4, 3, 2, 1]
     assert load.failures == {}
     assert load.answers["200"] > 100
-    reasons = [e["reason"] for e in stack.events() if e["kind"] == "decision"]
-    assert {"alert_up", "at_max", "alert_down"} <= set(reasons)
+    decisions = [e for e in stack.events() if e["kind"] == "decision"]
+    assert {"alert_up", "at_max", "alert_down"} <= {e["reason"] for e in decisions}
+    downs = [datetime.fromisoformat(e["at"]) for e in decisions if e["reason"] == "alert_down"]
+    assert min(at for at in downs if at > ended) - ended > HELD
 
 
 def test_requests_in_flight_on_a_leaving_replica_are_answered(one_replica: Stack) -> None:

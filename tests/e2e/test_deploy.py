@@ -21,6 +21,7 @@ import requests
 from machine import deploying
 from testkit.load import Load
 from testkit.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
+from tests.e2e import quick
 from tests.e2e import server as servers
 from tests.e2e.server import Server
 
@@ -95,6 +96,7 @@ def commit(clone: Path, message: str) -> str:
 def history(clone: Path) -> dict[str, str]:
     """Make a repository with four commits."""
     copy_repository(clone)
+    quick.make_quick(clone)
     git(clone, "init", "--quiet", "--initial-branch", "main")
     edit(clone, "service/app.py", "<h1>flask-app</h1>", "<h1>flask-app, release 1</h1>")
     commits = {"v1": commit(clone, "Release 1")}
@@ -127,7 +129,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     ports = {name: free_port() for name in names}
     with servers.serving(scratch, settings) as server:
         server.directory.mkdir()
-        fast = "docker-compose.yml:tests/e2e/docker-compose.fast.yml"
+        fast = "docker-compose.yml:tests/e2e/docker-compose.fast.yml:tests/e2e/docker-compose.often.yml"
         lines = [f"{name}={port}" for name, port in ports.items()]
         lines += ["NGINX_BIND=127.0.0.1", "LOCUST_REPLICAS=0", f"COMPOSE_PROJECT_NAME={PROJECT}"]
         lines += [f"COMPOSE_FILE={fast}", f"ALERTSCALE_PROJECTS={PROJECT}"]
@@ -442,4 +444,6 @@ def test_nothing_is_deployed_when_a_test_fails_or_from_another_branch(pipeline: 
     git(site.clone, "checkout", "--quiet", "main")
     assert re.search(r"^build ", listed, re.MULTILINE)
     assert not re.search(r"^(deploy|rollback) ", listed, re.MULTILINE)
+    scheduled = run_pipeline(site, "--list", "--variable", "CI_PIPELINE_SOURCE=schedule")
+    assert re.findall(r"^(\w+) +\w+ +(?:on_success|manual) ", scheduled, re.MULTILINE) == ["drills"]
     assert on_the_server(site) == before

@@ -47,12 +47,14 @@ class Rough:
 
     Attributes:
         stack: alertscale's own.
+        times: how often each new replica fails before its cause is taken away.
         ports: the first of its two host ports.
         holder: holds the second of them.
         begun: the id of the last event of before it.
     """
 
     stack: Stack
+    times: int
     ports: int
     holder: socket.socket
     begun: int = 0
@@ -113,11 +115,19 @@ def pair_of_ports() -> Iterator[tuple[int, socket.socket]]:
     pytest.fail("no two free ports side by side")
 
 
-@pytest.fixture(scope="module")
-def spoilt(stack: Stack) -> Iterator[Rough]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(1, id="once"),
+        # The second wait, twice as long, is in tests/unit/scaler/test_autoscaler.py, too.
+        pytest.param(2, id="twice", marks=pytest.mark.drill),
+    ],
+)
+def spoilt(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Rough]:
     """One ready replica of each service, two asked for, and for five of them a cause to fail."""
     with pair_of_ports() as (first, holder):
-        rough = Rough(stack=stack, ports=first, holder=holder, begun=stack.events()[-1]["id"])
+        begun = stack.events()[-1]["id"]
+        rough = Rough(stack=stack, times=request.param, ports=first, holder=holder, begun=begun)
         docker("tag", "python:3.14.7-slim", IMAGE)
         try:
             rough.compose("up", "--detach")
@@ -137,11 +147,11 @@ def spoilt(stack: Stack) -> Iterator[Rough]:
 
 @pytest.fixture(scope="module")
 def failed(spoilt: Rough) -> Rough:
-    """Each of the five has failed twice and has one replica; then the causes are taken away."""
+    """Each of the five has failed so often and has one replica; then the causes are taken away."""
     wait_until(
-        lambda: all(len(spoilt.failures(service)) >= 2 for service in REASONS),
-        within=60,
-        what="two failed steps of each service",
+        lambda: all(len(spoilt.failures(service)) >= spoilt.times for service in REASONS),
+        within=30 * spoilt.times,
+        what="failed steps of each service",
     )
     for service in REASONS:
         wait_until(
@@ -199,20 +209,6 @@ def test_somebody_is_alerted(failed: Rough, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", REASONS)
-def test_each_try_waits_twice_as_long_as_the_one_before(failed: Rough, service: str) -> None:
-    tries = [e for e in failed.events(service, "decision") if e["detail"]["target"] == 2]
-    failures = failed.failures(service)
-    waits = [
-        moment(again["at"]) - moment(failure["at"])
-        for failure, again in zip(failures, tries[1:], strict=False)
-    ]
-    for nth, waited in enumerate(waits):
-        assert 10 * 2**nth - 0.5 < waited < 10 * 2**nth + 5
-    assert len(waits) >= 1
-    assert "backoff" in [e["reason"] for e in failed.events(service, "decision")]
-
-
-@pytest.mark.parametrize("service", REASONS)
 def test_when_the_cause_is_gone_the_service_gets_what_it_was_asked_for(failed: Rough, service: str) -> None:
     """Nothing of the failed ones was left, and none of them was ever in nginx: see the fixture."""
     stack, upstream = failed.stack, f"{ROUGH}.{service}"
@@ -222,6 +218,18 @@ def test_when_the_cause_is_gone_the_service_gets_what_it_was_asked_for(failed: R
         within=5,
         what="both replicas in nginx",
     )
+
+
+@pytest.mark.parametrize("service", REASONS)
+def test_each_try_waits_twice_as_long_as_the_one_before(failed: Rough, service: str) -> None:
+    """The first of them ten seconds."""
+    tries = [e for e in failed.events(service, "decision") if e["reason"] == "manual"]
+    failures = failed.failures(service)
+    assert len(failures) >= failed.times
+    for nth, (failure, again) in enumerate(zip(failures, tries[1:], strict=True)):
+        waited = moment(again["at"]) - moment(failure["at"])
+        assert 10 * 2**nth - 0.5 < waited < 10 * 2**nth + 5
+    assert "backoff" in [e["reason"] for e in failed.events(service, "decision")]
 
 
 def moment(text: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ import requests
 from testkit.drill import by_hand
 from testkit.kills import assert_consistent, kill_scaler, start_again
 from testkit.load import Load
-from testkit.stack import Stack
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -47,8 +48,30 @@ def crashing(stack: Stack) -> Iterator[Stack]:
 
 
 def arm(stack: Stack, point: str) -> None:
-    path = "/var/lib/alertscale/data/crash-point"
-    stack.compose("exec", "-T", "scaler", "sh", "-c", f"printf '%s' '{point}' > {path}")
+    """Have the scaler die there; the id of its last start stands for the number that the file wants."""
+    (stack.directory / "tests/e2e/crash/point").write_text(f"{last_start(stack)} {point}", encoding="ascii")
+
+
+def last_start(stack: Stack) -> int:
+    """The id of the event of the scaler's last start; 0 while it does not answer."""
+    try:
+        newest = stack.scaler("/api/v1/events?limit=50")["events"]
+    except OSError:
+        return 0
+    return max((int(e["id"]) for e in newest if e["kind"] == "started"), default=0)
+
+
+def await_start(stack: Stack, *, after: int, killed: str) -> None:
+    wait_until(lambda: last_start(stack) > after, within=30, what=f"the scaler after its death {killed}")
+
+
+def kill_process(stack: Stack) -> None:
+    """SIGKILL to the scaler alone, the grandchild of the container's first process."""
+    pid = str(stack.containers("scaler")[0]["State"]["Pid"])
+    for _ in range(2):
+        found = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True)
+        (pid,) = found.stdout.split()
+    subprocess.run(["kill", "-KILL", pid], check=True)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -59,11 +82,12 @@ def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing
         # One up, one down, in turn: each begins at the count at which the one before has ended.
         for up, down in zip(UP, DOWN, strict=True):
             for point, end in ((up, 2), (down, 1)):
+                before = last_start(stack)
                 arm(stack, f"{moment} {point}")
                 # The answer may be cut off by the death; the order is kept before it is acted on.
                 with contextlib.suppress(requests.RequestException):
                     stack.change("/api/v1/services/flask-app/scale", {"replicas": end})
-                start_again(stack, killed=f"{moment} {point}")
+                await_start(stack, after=before, killed=f"{moment} {point}")
                 assert_consistent(stack, end)
     assert load.failures == {}
     assert load.answers["200"] > 500
@@ -75,11 +99,16 @@ def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
     chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
     wanted = 1
     with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
-        for _ in range(KILLS):
+        for nth in range(KILLS):
             wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
+            before = last_start(stack)
             stack.change("/api/v1/services/flask-app/scale", {"replicas": wanted})
             time.sleep(chance.uniform(0, 2.5))
-            kill_scaler(stack)
-            start_again(stack, killed="at a random moment")
+            if nth % 3 == 0:
+                kill_scaler(stack)
+                start_again(stack, killed="at a random moment, with its container")
+            else:
+                kill_process(stack)
+                await_start(stack, after=before, killed="at a random moment")
             assert_consistent(stack, wanted)
     assert load.failures == {}

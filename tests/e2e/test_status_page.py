@@ -163,7 +163,7 @@ def test_a_killed_prometheus_and_a_silent_watchdog_are_shown(page: Page, one_rep
     try:
         page.wait_for_selector(".station.down:has-text('Prometheus')", timeout=30_000)
         page.locator(".said", has_text="No figures from Prometheus").wait_for(timeout=30_000)
-        # Alertmanager goes on for up to 20 s with what it knows; the scaler believes it for 15 s more.
+        # Alertmanager goes on for a while with what it knows; the scaler believes it for 15 s more.
         page.locator(".banner", has_text="The scaler is blind").wait_for(timeout=60_000)
         wait_until(
             lambda: page.locator(".station.down b").all_text_contents() == ["Prometheus", "Alertmanager"],

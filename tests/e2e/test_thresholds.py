@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from testkit.stack import Stack, wait_until
+from tests.e2e.quick import RULES, loaded, replace
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 
@@ -16,24 +16,15 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
 @pytest.fixture
 def rules(stack: Stack) -> Iterator[Path]:
     """The rule file, put back afterwards."""
-    path = stack.directory / "prometheus" / "alert.rules.yml"
+    path = stack.directory / RULES
     original = path.read_text()
     yield path
     replace(path, original)
-    wait_until(lambda: "0.7" in expression(stack, "HighCPU"), within=15, what="the shipped rules again")
-
-
-def replace(path: Path, text: str) -> None:
-    """Write as editors do: a new file in the place of the old one."""
-    aside = path.with_suffix(".edited")
-    aside.write_text(text)
-    aside.replace(path)
+    wait_until(lambda: "0.7" in expression(stack, "HighCPU"), within=15, what="the rules again")
 
 
 def expression(stack: Stack, alert: str) -> str:
-    answer: Any = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/rules"), timeout=10).json()
-    rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
-    return next(str(rule["query"]) for rule in rules if rule["name"] == alert)
+    return str(loaded(stack)[alert]["query"])
 
 
 def test_an_edited_threshold_takes_effect_within_ten_seconds_with_nothing_restarted(

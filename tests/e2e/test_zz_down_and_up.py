@@ -33,21 +33,6 @@ def listed(kind: str, project: str) -> list[str]:
     return shown.stdout.split()
 
 
-def test_down_leaves_nothing_but_data_and_up_finds_it_again(one_replica: Stack) -> None:
-    stack = one_replica
-    stack.scale(2)
-    stack.pause("up")
-    last = stack.events()[-1]["id"]
-    kept = stack.down("--timeout", "5")
-    assert listed("container", stack.project) == []
-    assert listed("network", stack.project) == kept
-    assert listed("volume", stack.project) != []
-
-    stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")
-    assert last in [e["id"] for e in stack.events()]
-    assert stack.service()["pause"] == "up"
-
-
 def engine(stack: Stack, *words: str) -> str:
     """What `make backup` and `make restore` run, on this project."""
     names = {"COMPOSE_PROJECT_NAME": stack.project, "COMPOSE_FILE": ":".join(stack.files)}
@@ -127,8 +112,17 @@ def assert_kept(stack: Stack, *, silenced: str, last: int) -> None:
     assert last in [e["id"] for e in stack.events()]
 
 
-def test_ctrl_c_stops_everything_at_once_and_cleanly(stack: Stack) -> None:
-    stack.down("--timeout", "5")
+def test_down_leaves_nothing_but_data_up_finds_it_again_and_ctrl_c_ends_it_cleanly(stack: Stack) -> None:
+    stack.scale(2)
+    stack.pause("up")
+    silenced, last, at = silence(stack), stack.events()[-1]["id"], time.time()
+    before = samples(stack, at=at)
+    assert before
+    kept = stack.down("--timeout", "5")
+    assert listed("container", stack.project) == []
+    assert listed("network", stack.project) == kept
+    assert listed("volume", stack.project) != []
+
     foreground = subprocess.Popen(
         stack.command("up"),
         cwd=stack.directory,
@@ -137,9 +131,11 @@ def test_ctrl_c_stops_everything_at_once_and_cleanly(stack: Stack) -> None:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    assert foreground.stdout is not None
     try:
         wait_until(lambda: healthy(stack), within=120, what="the stack in the foreground", every=0.5)
+        assert_kept(stack, silenced=silenced, last=last)
+        assert samples(stack, at=at) == before
+        assert stack.service()["pause"] == "up"
         foreground.send_signal(signal.SIGINT)
         foreground.communicate(timeout=60)
     finally:

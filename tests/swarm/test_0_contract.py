@@ -44,7 +44,11 @@ class TestSwarmTarget(CountsContract):
         clients = [APIClient(base_url=one.host, timeout=15) for one in shop.cluster.nodes[:2]]
         made = CountsStage(
             target=SwarmTarget(
-                client=clients[0], watch=clients[1], own_stack=SHOP, clock=time.monotonic, pause=time.sleep
+                client=clients[0],
+                watch=clients[1],
+                own_stack=SHOP,
+                monotonic=time.monotonic,
+                pause=time.sleep,
             ),
             service=(SHOP, "web"),
             other=(SHOP, "db"),

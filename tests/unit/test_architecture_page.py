@@ -1,8 +1,9 @@
-"""The times that docs/architecture.md says an alert may take are those of the configuration."""
+"""The times and the rooms that docs/architecture.md tells of are those of the configuration and the code."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,15 @@ def test_the_scaler_decides_and_forgets_as_often_as_the_page_says() -> None:
 
     assert f"each `ALERTSCALE_TICK` ({settings.tick:g}s)" in PAGE
     assert re.search(rf"for {settings.signal_ttl:g} s\s+\(`ALERTSCALE_SIGNAL_TTL`\)", PAGE)
+
+
+def test_the_rooms_are_those_that_imports_are_held_to_from_the_top_down() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["type"] == "layers")
+    held = [{module.removeprefix("scaler.") for module in layer.split(" | ")} for layer in layers]
+    table = PAGE[PAGE.index("| room | what is in it |") :].split("\n\n")[0]
+    told = [set(re.findall(r"`(\w+)/?`", row.split("|")[1])) for row in table.splitlines()[2:]]
+
+    assert told == [held[0] | held[1], *held[2:]]
+    there = {path.name for path in (ROOT / "scaler").iterdir() if (path / "__init__.py").is_file()}
+    assert there <= set.union(*told)

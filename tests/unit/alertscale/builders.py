@@ -10,7 +10,9 @@ from alertscale.model import Event, Health, Service, event_of, health_of, servic
 from alertscale.reading import Fields
 from alertscale.wording import Times, iso
 
-OPENAPI: dict[str, Any] = json.loads(resources.files("scaler").joinpath("openapi.json").read_text("utf-8"))
+OPENAPI: dict[str, Any] = json.loads(
+    resources.files("scaler.web").joinpath("openapi.json").read_text("utf-8")
+)
 NOW = 1_795_407_411.25
 """2026-11-23T04:16:51.250Z, when the document's example was decided."""
 

@@ -123,6 +123,6 @@ def test_times_are_counted_on_the_scalers_clock_where_it_differs(ahead: float, s
     date = "Mon, 23 Nov 2026 04:16:51 GMT"
     here = NOW - ahead
     with answering(200, '{"services": []}', Date=date) as url:
-        asked = Client(Access(url=url, given="", file=None), clock=lambda: here)
+        asked = Client(Access(url=url, given="", file=None), wall=lambda: here)
         assert asked.services() == ()
     assert asked.now() == here + shown

@@ -17,7 +17,7 @@ class Clock:
             "http://site/ready",
             seconds=seconds,
             look=lambda _: left.pop(0) if len(left) > 1 else left[0],
-            clock=lambda: self.now,
+            monotonic=lambda: self.now,
             sleep=self.sleep,
             say=self.said.append,
         )

@@ -81,15 +81,13 @@ class Rig:
         self.journal = Journal(path=self.home / "journal.sqlite")
         self.world, self.wake = World(), threading.Event()
         wall, monotonic = self.clock.time, self.clock.monotonic
-        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=wall)
-        self.step_log = StepLog(
-            journal=self.journal, recorder=self.recorder, metrics=self.metrics, clock=wall
-        )
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=wall)
+        self.step_log = StepLog(journal=self.journal, recorder=self.recorder, metrics=self.metrics, wall=wall)
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
             pause=lambda _seconds: None,
-            clock=monotonic,
+            monotonic=monotonic,
             timeout=0.05,
         )
         self.executor = ThreadPoolExecutor(max_workers=2)
@@ -105,7 +103,7 @@ class Rig:
                 journal=self.journal,
                 metrics=self.metrics,
                 recorder=self.recorder,
-                anchors=Anchors(clock=wall, monotonic=monotonic),
+                anchors=Anchors(wall=wall, monotonic=monotonic),
             ),
             alerts=Alerts(ttl=15.0, source_lives=lambda: True),
             rhythm=Rhythm(tick=self.tick, stopping=self.stopping, wake=self.wake, monotonic=monotonic),
@@ -212,7 +210,7 @@ class SwarmRig(Rig):
 
     def __post_init__(self) -> None:
         """Let the Swarm's times be those of the clock."""
-        self.swarm.clock = self.clock.time
+        self.swarm.wall = self.clock.time
         super().__post_init__()
 
     @property

@@ -23,7 +23,7 @@ def resident_bytes() -> int:
 
 def test_held_memory_is_resident_and_given_back_to_the_kernel_when_its_time_is_over() -> None:
     clock = Clock()
-    store = MemoryStore(limit_mb=100, clock=clock, start=False)
+    store = MemoryStore(limit_mb=100, monotonic=clock, start=False)
     before = resident_bytes()
     assert store.hold(mb=80, seconds=10) == 80 * MIB
     assert resident_bytes() - before >= 79 * MIB
@@ -38,7 +38,7 @@ def test_held_memory_is_resident_and_given_back_to_the_kernel_when_its_time_is_o
 
 def test_holdings_end_in_the_order_of_their_times() -> None:
     clock = Clock()
-    store = MemoryStore(limit_mb=100, clock=clock, start=False)
+    store = MemoryStore(limit_mb=100, monotonic=clock, start=False)
     store.hold(mb=1, seconds=30)
     store.hold(mb=2, seconds=10)
     assert store.release_expired() == 10
@@ -51,7 +51,7 @@ def test_holdings_end_in_the_order_of_their_times() -> None:
 
 
 def test_the_total_is_bounded_and_a_refused_holding_holds_nothing() -> None:
-    store = MemoryStore(limit_mb=10, clock=Clock(), start=False)
+    store = MemoryStore(limit_mb=10, monotonic=Clock(), start=False)
     store.hold(mb=6, seconds=10)
     with pytest.raises(MemoryFullError, match="5 MiB asked, 6 of 10 MiB held"):
         store.hold(mb=5, seconds=10)

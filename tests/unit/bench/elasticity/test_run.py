@@ -32,7 +32,7 @@ def beats(*, until: float, first: float, takes: float = 0.0) -> list[float]:
         done.append(clock.now - 1000)
         clock.now += takes
 
-    repeat(do, every=15, first=first, wait=clock.wait, clock=lambda: clock.now)
+    repeat(do, every=15, first=first, wait=clock.wait, monotonic=lambda: clock.now)
     return done
 
 

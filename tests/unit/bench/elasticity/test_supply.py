@@ -33,7 +33,7 @@ class Engine:
 
 
 def looking(engine: Engine) -> Supply:
-    return Supply(listed=engine.listed, ready=engine.answers, clock=lambda: engine.now)
+    return Supply(listed=engine.listed, ready=engine.answers, monotonic=lambda: engine.now)
 
 
 def test_a_replica_counts_once_it_has_answered_and_is_not_asked_again() -> None:

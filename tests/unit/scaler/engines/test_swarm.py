@@ -444,7 +444,7 @@ class Made:
             client=cast("Any", self.manager),
             watch=cast("Any", self.watch),
             own_stack="shop",
-            clock=self.time,
+            monotonic=self.time,
             pause=self.pauses.append,
             may_change=lambda: self.acts,
         )

@@ -41,7 +41,7 @@ class Scaler:
         """Wire it."""
         self.stopping = threading.Event()
         self.lease = Lease(
-            store=self.store, me=self.name, address=f"{self.name}:8000", node=self.name, clock=self.time
+            store=self.store, me=self.name, address=f"{self.name}:8000", node=self.name, monotonic=self.time
         )
         self.keeper = Keeper(
             lease=self.lease,
@@ -107,7 +107,7 @@ def mine(store: Store) -> Iterator[Scaler]:
 @pytest.fixture
 def other(store: Store) -> Lease:
     """The lease as another scaler has it."""
-    made = Lease(store=store, me="other", address="other:8000", clock=Time())
+    made = Lease(store=store, me="other", address="other:8000", monotonic=Time())
     made.try_to_take()
     made.renew("what a person asked for")
     return made
@@ -157,7 +157,7 @@ class TestStandingBy:
     def test_it_knows_that_an_earlier_process_on_its_node_was_the_last_to_act(
         self, mine: Scaler, store: Store
     ) -> None:
-        before = Lease(store=store, me="earlier", address="", node="me", clock=Time())
+        before = Lease(store=store, me="earlier", address="", node="me", monotonic=Time())
         before.try_to_take()
         before.lay_down("")
         mine.start()
@@ -212,7 +212,7 @@ class TestHolding:
     def test_it_tells_once_that_another_has_it(self, mine: Scaler) -> None:
         mine.start()
         until(lambda: len(mine.did) == 2)
-        thief = Lease(store=mine.store, me="thief", address="", clock=Time(0))
+        thief = Lease(store=mine.store, me="thief", address="", monotonic=Time(0))
 
         def taken() -> bool:
             # As after a pause of this process in which the lease ran out.
@@ -335,7 +335,7 @@ class TestLeaving:
     @pytest.fixture
     def elsewhere(self, store: Store) -> Lease:
         """A scaler that stands by on another node."""
-        return Lease(store=store, me="other", address="other:8000", node="other", clock=Time())
+        return Lease(store=store, me="other", address="other:8000", node="other", monotonic=Time())
 
     def test_asked_for_it_the_holder_lays_it_down_and_leaves(self, mine: Scaler, elsewhere: Lease) -> None:
         mine.store.lead = "me"
@@ -385,7 +385,7 @@ def test_one_that_cannot_act_lays_the_lease_down_for_others_and_tries_again_late
     scaler.start()
     until(lambda: turn(store) == 2, what="it is laid down")
     assert holder(store) == ""
-    other = Lease(store=store, me="other", address="other:8000", clock=Time())
+    other = Lease(store=store, me="other", address="other:8000", monotonic=Time())
     assert other.try_to_take()
     until(lambda: scaler.known() == "other:8000")
     assert scaler.did == ["act on ''"]

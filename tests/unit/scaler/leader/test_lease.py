@@ -84,7 +84,7 @@ class Two:
             me=name,
             address=f"10.0.0.{ord(name)}:8000",
             node=f"node-{name}",
-            clock=self.time,
+            monotonic=self.time,
         )
 
     def pass_by(self, seconds: float) -> bool:
@@ -286,7 +286,7 @@ class TestWhoHeldItBefore:
         assert (two.a.is_ours_again, two.b.is_ours_again, again.is_ours_again) == (False, False, False)
 
     def test_who_does_not_know_its_node_knows_of_none(self, two: Two) -> None:
-        first, second = (Lease(store=two.store, me=name, address="", clock=two.time) for name in "cd")
+        first, second = (Lease(store=two.store, me=name, address="", monotonic=two.time) for name in "cd")
         first.try_to_take()
         first.lay_down("")
 
@@ -334,7 +334,7 @@ class TestTheLeaderOfThoseThatKeepIt:
         assert two.b.try_to_take()
 
     def test_nor_one_that_does_not_know_its_node(self, two: Two) -> None:
-        alone = Lease(store=two.store, me="c", address="", clock=two.time)
+        alone = Lease(store=two.store, me="c", address="", monotonic=two.time)
 
         assert alone.try_to_take()
         assert two.store.asked == 0
@@ -555,7 +555,7 @@ class Play:
             me=f"scaler-{next(self.names)}",
             address="",
             node=f"node-{who}",
-            clock=lambda: 1000.0 * who + self.now * self.rates[who],
+            monotonic=lambda: 1000.0 * who + self.now * self.rates[who],
         )
 
     def make(self, move: Move) -> None:
@@ -846,7 +846,7 @@ class TestSwarmLease:
 
     def test_two_scalers_share_it(self, config: Config) -> None:
         time = Time()
-        a, b = (Lease(store=store_of(config), me=name, address=name, clock=time) for name in "ab")
+        a, b = (Lease(store=store_of(config), me=name, address=name, monotonic=time) for name in "ab")
 
         assert (a.try_to_take(), b.try_to_take()) == (True, False)
         time.now += RENEW_EVERY

@@ -27,7 +27,7 @@ class Watched:
         """Start anew, as a new process would."""
         self.world = World()
         self.journal = Journal(path=self.path)
-        anchors = Anchors(clock=self.clock, monotonic=lambda: self.now)
+        anchors = Anchors(wall=self.clock, monotonic=lambda: self.now)
         self.outside = Outside(world=self.world, journal=self.journal, anchors=anchors)
 
     def clock(self) -> float:

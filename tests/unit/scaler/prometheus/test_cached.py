@@ -18,7 +18,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def shared(clock: Clock) -> Shared[int]:
-    return Shared(executor=AtOnce(), fresh=4.0, patience=1.0, clock=clock.monotonic)
+    return Shared(executor=AtOnce(), fresh=4.0, patience=1.0, monotonic=clock.monotonic)
 
 
 class Asked:
@@ -112,7 +112,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_patience_ends(hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock) -> None:
-    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=0.01, clock=clock.monotonic)
+    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=0.01, monotonic=clock.monotonic)
     with pytest.raises(UnavailableError, match="has not answered within"):
         shared.get("a", hanging)
     assert shared.peek("a", hanging) is None
@@ -123,7 +123,7 @@ def test_whoever_comes_while_three_wait_is_sent_away_at_once(
     hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock
 ) -> None:
     """Else a Prometheus that hangs would take every thread of the server, the webhook's included."""
-    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=5.0, clock=clock.monotonic)
+    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=5.0, monotonic=clock.monotonic)
     with ThreadPoolExecutor(max_workers=3) as viewers:
         answers = [viewers.submit(shared.get, "a", hanging) for _ in range(3)]
         until(lambda: shared._waiting._value == 0, what="three wait")

@@ -57,7 +57,7 @@ def build(prometheus: Prometheus, *events: Event) -> History:
         source=prometheus,
         past=Past(*events),
         executor=AtOnce(),
-        clock=lambda: END + 2.5,
+        wall=lambda: END + 2.5,
         monotonic=time.monotonic,
     )
 
@@ -143,7 +143,7 @@ def test_the_history_of_the_journal_keeps_to_what_the_chart_asks(tmp_path: Any) 
     journal = Journal(path=tmp_path / "journal.sqlite")
     journal.record(event(EventKind.STEP, 0, ago=10))
     history = History(
-        source=Prometheus(), past=journal, executor=AtOnce(), clock=lambda: END, monotonic=time.monotonic
+        source=Prometheus(), past=journal, executor=AtOnce(), wall=lambda: END, monotonic=time.monotonic
     )
     assert [e.kind for e in history.chart(WEB, "15m").marks] == [EventKind.STEP]
     journal.close()

@@ -46,7 +46,7 @@ class Site:
             health=lambda: self.health,
             executor=AtOnce(),
             signal_ttl=15.0,
-            clock=lambda: ASKED_AT + self.clock.ahead,
+            wall=lambda: ASKED_AT + self.clock.ahead,
             monotonic=self.clock.monotonic,
         )
 

@@ -10,7 +10,7 @@ class Clocks:
 
     def __init__(self) -> None:
         self.wall, self.steady = 1_000_000.0, 500.0
-        self.anchors = Anchors(clock=lambda: self.wall, monotonic=lambda: self.steady)
+        self.anchors = Anchors(wall=lambda: self.wall, monotonic=lambda: self.steady)
 
     def pass_by(self, seconds: float) -> None:
         self.wall += seconds

@@ -34,7 +34,7 @@ class Told:
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path=path)
         self.metrics = Metrics(CollectorRegistry())
-        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 7.5)
+        self.recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 7.5)
 
     @property
     def texts(self) -> list[str]:

@@ -31,9 +31,9 @@ class Written:
         self.metrics = Metrics(CollectorRegistry())
         self.log = StepLog(
             journal=self.journal,
-            recorder=Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: self.now),
+            recorder=Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: self.now),
             metrics=self.metrics,
-            clock=lambda: self.now,
+            wall=lambda: self.now,
             monotonic=lambda: self.ticks,
         )
 
@@ -70,29 +70,29 @@ def test_a_step_stands_in_the_journal_before_it_is_taken(written: Written) -> No
     assert (step.phase, step.started, step.replica) == (Phase.CREATE, 1000.0, None)
 
 
-class TestPhaseClock:
+class TestPhases:
     def test_each_phase_is_journalled_with_the_replica_once_that_is_known(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.pass_by(1)
-        clock.enter(Phase.START, replica="made")
+        phases.enter(Phase.START, replica="made")
         written.pass_by(2)
-        clock.enter(Phase.READY)
+        phases.enter(Phase.READY)
 
         assert (written.unfinished.phase, written.unfinished.replica) == (Phase.READY, "made")
         assert written.unfinished.phases == {Phase.CREATE: 1000.0, Phase.START: 1001.0, Phase.READY: 1003.0}
-        assert (clock.phase, clock.replica) == (Phase.READY, "made")
+        assert (phases.phase, phases.replica) == (Phase.READY, "made")
 
     def test_each_phase_is_timed_when_it_is_over(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.pass_by(1)
-        clock.enter(Phase.START)
+        phases.enter(Phase.START)
         written.pass_by(2)
 
-        assert clock.seconds == {Phase.CREATE: 1.0}
-        clock.end()
-        assert clock.seconds == {Phase.CREATE: 1.0, Phase.START: 2.0}
+        assert phases.seconds == {Phase.CREATE: 1.0}
+        phases.end()
+        assert phases.seconds == {Phase.CREATE: 1.0, Phase.START: 2.0}
         assert [written.timed(phase) for phase in (Phase.CREATE, Phase.START, Phase.READY)] == [
             1.0,
             2.0,
@@ -100,24 +100,24 @@ class TestPhaseClock:
         ]
 
     def test_a_clock_that_is_set_changes_no_duration(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.now -= 3600
         written.ticks += 1
-        clock.end()
+        phases.end()
 
-        assert clock.seconds == {Phase.CREATE: 1.0}
+        assert phases.seconds == {Phase.CREATE: 1.0}
 
     def test_a_phase_that_cannot_be_journalled_is_not_entered(self, written: Written) -> None:
-        clock = written.log.clock(written.log.begin(UP, phase=Phase.CREATE))
-        clock.enter(Phase.CREATE)
+        phases = written.log.phases(written.log.begin(UP, phase=Phase.CREATE))
+        phases.enter(Phase.CREATE)
         written.journal.close()
 
         with pytest.raises(JournalError):
-            clock.enter(Phase.START, replica="made")
-        assert clock.phase is Phase.CREATE
+            phases.enter(Phase.START, replica="made")
+        assert phases.phase is Phase.CREATE
         # Whoever takes it away must know what was made.
-        assert clock.replica == "made"
+        assert phases.replica == "made"
 
 
 class TestEnd:

@@ -52,7 +52,7 @@ class Made:
         self.steps, self.world, self.ended = Steps(), World(), 0
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=path)
-        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0)
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1.0)
         stepper: Any = self.steps
         self.learned: list[str] = []
         self.runner = Runner(

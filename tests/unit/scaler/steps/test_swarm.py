@@ -51,10 +51,8 @@ class Shop:
         self.world, self.stopping = World(), threading.Event()
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.path)
-        recorder = Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1000.0)
-        step_log = StepLog(
-            journal=self.journal, recorder=recorder, metrics=self.metrics, clock=lambda: 1000.0
-        )
+        recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1000.0)
+        step_log = StepLog(journal=self.journal, recorder=recorder, metrics=self.metrics, wall=lambda: 1000.0)
         self.look()
         self.stepper = CountStepper(
             target=self.swarm,

@@ -27,7 +27,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def balancer(nginx: FakeNginx, clock: Clock) -> Balancer:
-    return Balancer(directory=nginx.directory, control=nginx, pause=clock.advance, clock=clock.monotonic)
+    return Balancer(directory=nginx.directory, control=nginx, pause=clock.advance, monotonic=clock.monotonic)
 
 
 def current(directory: Path) -> dict[str, str]:
@@ -198,7 +198,9 @@ class TestSync:
         self, balancer: Balancer, nginx: FakeNginx, clock: Clock
     ) -> None:
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
-        again = Balancer(directory=nginx.directory, control=nginx, pause=clock.advance, clock=clock.monotonic)
+        again = Balancer(
+            directory=nginx.directory, control=nginx, pause=clock.advance, monotonic=clock.monotonic
+        )
 
         assert again.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert again.sync((web("10.0.0.2"),), instance=NGINX) is None
@@ -246,7 +248,7 @@ class TestSync:
 
     def test_a_directory_that_cannot_be_written_is_named(self, nginx: FakeNginx, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
-        balancer = Balancer(directory=gone, control=nginx, pause=lambda _: None, clock=Clock().monotonic)
+        balancer = Balancer(directory=gone, control=nginx, pause=lambda _: None, monotonic=Clock().monotonic)
 
         for instance in (NGINX, None):
             with pytest.raises(BalancerError, match=f"{gone}") as caught:

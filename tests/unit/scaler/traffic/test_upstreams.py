@@ -52,10 +52,10 @@ class Loop:
                 directory=home / "upstreams",
                 control=self.nginx,
                 pause=clock.advance,
-                clock=clock.monotonic,
+                monotonic=clock.monotonic,
             ),
             world=self.world,
-            recorder=Recorder(journal=self.journal, metrics=self.metrics, clock=lambda: 1.0),
+            recorder=Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1.0),
             metrics=self.metrics,
             own_project="shop",
         )
