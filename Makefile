@@ -55,13 +55,14 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
+# What takes much of the CPU and has all the time is nice: the stack beside it is under load, and measured.
 test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
 	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
 	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
-	@$(RUN) "lint: mypy" $(VENV)/mypy
+	@$(RUN) "lint: mypy" nice $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
 	@$(RUN) "lint: shell scripts" $(VENV)/shellcheck $(SCRIPTS)
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
@@ -69,7 +70,7 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
+	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)

@@ -20,8 +20,7 @@ from alertscale.errors import (
     UnavailableError,
     UnreachableError,
 )
-from alertscale.model import Event, Health, Service, event_of, health_of, service_of
-from alertscale.reading import Fields
+from alertscale.model import Error, Event, Health, Service, answer_of, events_of, services_of
 
 MOST_EVENTS: Final = 1000
 """Entries of the history that one request can bring."""
@@ -63,8 +62,8 @@ class Client:
 
     def services(self) -> tuple[Service, ...]:
         """Read every service."""
-        answer = self._get("/api/v1/services")
-        return tuple(service_of(one) for one in answer.each("services"))
+        path = "/api/v1/services"
+        return services_of(self._get(path), where=self.url + path)
 
     def service(self, name: str) -> Service:
         """Read one service.
@@ -92,8 +91,8 @@ class Client:
             limit: from 1 to ``MOST_EVENTS``.
             before: only entries with a lower id.
         """
-        page = f"?limit={limit}" + (f"&before={before}" if before else "")
-        return tuple(event_of(one) for one in self._get("/api/v1/events" + page).each("events"))
+        path = f"/api/v1/events?limit={limit}" + (f"&before={before}" if before else "")
+        return events_of(self._get(path), where=self.url + path)
 
     def health(self) -> Health:
         """Read the health figures, those of a scaler that is not well included."""
@@ -101,7 +100,7 @@ class Client:
         answer = self._send("GET", path)
         if answer.status_code not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
             raise self._failure(answer, path)
-        return health_of(self._fields(answer, path))
+        return answer_of(self._document(answer, path), Health, where=self.url + path)
 
     def scale(self, name: str, replicas: int) -> Service:
         """Order a count; the answer is the service as it stands."""
@@ -115,11 +114,11 @@ class Client:
         """Have replicas taken away, by their ids or names; the answer is the service as it stands."""
         return self._post(f"/api/v1/services/{quote(name)}/retire", {"replicas": replicas})
 
-    def _get(self, path: str) -> Fields:
+    def _get(self, path: str) -> object:
         answer = self._send("GET", path)
         if answer.status_code != HTTPStatus.OK:
             raise self._failure(answer, path)
-        return self._fields(answer, path)
+        return self._document(answer, path)
 
     def _post(self, path: str, body: dict[str, Any]) -> Service:
         answer = self._send(
@@ -127,7 +126,7 @@ class Client:
         )
         if answer.status_code not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
             raise self._failure(answer, path)
-        return service_of(self._fields(answer, path))
+        return answer_of(self._document(answer, path), Service, where=self.url + path)
 
     def _send(self, method: str, path: str, **more: Any) -> requests.Response:  # noqa: ANN401 - as requests takes them
         try:
@@ -149,12 +148,12 @@ class Client:
         difference = theirs - self._wall()
         self._ahead = difference if abs(difference) > _SAME_CLOCK else 0.0
 
-    def _fields(self, answer: requests.Response, path: str) -> Fields:
+    def _document(self, answer: requests.Response, path: str) -> object:
         try:
-            document = answer.json()
+            document: object = answer.json()
         except requests.JSONDecodeError as error:
             raise self._foreign(answer, path) from error
-        return Fields(document, where=self.url + path)
+        return document
 
     def _foreign(self, answer: requests.Response, path: str) -> AnswerError:
         return AnswerError(
@@ -164,15 +163,16 @@ class Client:
         )
 
     def _failure(self, answer: requests.Response, path: str) -> CliError:
-        fields = self._fields(answer, path)
-        if "error" not in fields.raw or "reason" not in fields.raw:
+        document = self._document(answer, path)
+        if not isinstance(document, dict) or not {"error", "reason"} <= document.keys():
             return self._foreign(answer, path)
-        text, reason = f"{self.url}: {fields.text('error')}", fields.text("reason")
+        error = answer_of(document, Error, where=self.url + path)
+        text = f"{self.url}: {error.error}"
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             return UnauthorizedError(f"{self.url}: the scaler does not take this token", way_out=GET_TOKEN)
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return UnavailableError(text, way_out="docker compose logs scaler")
-        return RefusedError(text, way_out=_REFUSED.get(reason, "alertscale status shows what there is"))
+        return RefusedError(text, way_out=_REFUSED.get(error.reason, "alertscale status shows what there is"))
 
 
 _START: Final = (

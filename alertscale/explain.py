@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alertscale import sentences
-from alertscale.model import Health, Inputs, Limits, Service
-from alertscale.wording import Times, clean, duration, iso, listed
+from alertscale.model import Health, Inputs, Limits, Service, rfc3339
+from alertscale.wording import Times, clean, duration, listed
 
 _STALE: Final = 10.0
 """Seconds after which a decision is too old for a loop that decides each second, as one does by default."""
@@ -66,7 +66,8 @@ class Explanation:
                     "target": way.target,
                     "sentence": way.sentence,
                     "conditions": [
-                        {"met": c.met, "text": c.text, "when": iso(c.when)} for c in way.conditions
+                        {"met": c.met, "text": c.text, "when": None if c.when is None else rfc3339(c.when)}
+                        for c in way.conditions
                     ],
                 }
                 for way in self.ways
@@ -210,25 +211,14 @@ def _over_failure(retry_at: float | None, times: Times) -> Condition:
 def _way(
     direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
 ) -> Way:
-    return Way(
-        direction=direction,
-        target=target,
-        conditions=conditions,
-        sentence=_sentence(direction, target, conditions, limits, times),
-    )
-
-
-def _sentence(
-    direction: str, target: int | None, conditions: tuple[Condition, ...], limits: Limits, times: Times
-) -> str:
-    if target is None and direction == "up":
-        return f"It does not go up: alertscale.max is {limits.maximum}; raise the label to go further."
-    if target is None:
-        return f"It does not go down: alertscale.min is {limits.minimum}."
     unmet = [clause(c, times) for c in conditions if not c.met]
-    if not unmet:
-        return f"It goes {direction} to {target} at its next decision."
-    return f"It goes {direction} to {target} once {listed(unmet)}."
+    then = f"once {listed(unmet)}" if unmet else "at its next decision"
+    sentence = f"It goes {direction} to {target} {then}."
+    if target is None and direction == "up":
+        sentence = f"It does not go up: alertscale.max is {limits.maximum}; raise the label to go further."
+    elif target is None:
+        sentence = f"It does not go down: alertscale.min is {limits.minimum}."
+    return Way(direction=direction, target=target, conditions=conditions, sentence=sentence)
 
 
 def clause(condition: Condition, times: Times) -> str:

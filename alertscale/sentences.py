@@ -27,7 +27,7 @@ def headline(service: Service, times: Times) -> str:
 
 def fires(service: Service, direction: str) -> str:
     """Name the alerts that ask for one direction: ``HighCPU fires``; empty if there are none."""
-    names = sorted({clean(alert.name) for alert in service.alerts if alert.scale == direction})
+    names = sorted({clean(alert.alertname) for alert in service.alerts if alert.scale == direction})
     return f"{listed(names)} {'fires' if len(names) == 1 else 'fire'}" if names else ""
 
 

@@ -105,7 +105,7 @@ class Wait:
                 if ended is not None:
                     return ended
             if self.monotonic() >= end:
-                return self._waited(Outcome.TIMEOUT, service, self._why_not(service))
+                return Waited(outcome=Outcome.TIMEOUT, service=service, why=self._why_not(service))
             self.sleep(LOOK_EVERY)
 
     def _tell(self, service: Service) -> None:
@@ -121,18 +121,18 @@ class Wait:
 
     def _ended(self, service: Service) -> Waited | None:
         if service.wanted is None:
-            text = f"{service.key} has {count(self.target, 'replica')}"
-            return self._waited(Outcome.REACHED, service, f"{text}.")
+            why = f"{service.key} has {count(self.target, 'replica')}."
+            return Waited(outcome=Outcome.REACHED, service=service, why=why)
         if service.wanted != self.target:
             why = f"Somebody asked for {service.wanted} meanwhile, instead of {self.target}."
-            return self._waited(Outcome.REPLACED, service, why)
+            return Waited(outcome=Outcome.REPLACED, service=service, why=why)
         decision = service.decision
         if decision is None or decision.reason not in _LIFTED_BY_A_PERSON:
             self._held_at = None
         elif self._held_at is None:
             self._held_at = decision.at  # may be of before the order: the next one counts
         elif decision.at > self._held_at + LOOK_EVERY:
-            return self._waited(Outcome.HELD, service, self._why_not(service))
+            return Waited(outcome=Outcome.HELD, service=service, why=self._why_not(service))
         return None
 
     def _why_not(self, service: Service) -> str:
@@ -142,6 +142,3 @@ class Wait:
             why.append(f"Last failure: {clean(self._failure)}.")
         why.append(f"The order for {self.target} stands until it is reached or replaced.")
         return " ".join(why)
-
-    def _waited(self, outcome: Outcome, service: Service, why: str) -> Waited:
-        return Waited(outcome=outcome, service=service, why=why)

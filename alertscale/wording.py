@@ -77,11 +77,3 @@ class Times:
 
     def _local(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, tz=UTC).astimezone(self.zone)
-
-
-def iso(seconds: float | None) -> str | None:
-    """A time as the API writes it; None for None."""
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

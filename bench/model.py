@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from bench.errors import ResultFileError
-from bench.stats import Spread
+from bench.stats import Spread, spread
 
 SCHEMA: Final = 1
 
@@ -92,6 +92,21 @@ class Figure:
         if self.target is None:
             return Verdict.NONE
         return Verdict.OK if self.target.met_by(self.value) else Verdict.MISSED
+
+
+def median(
+    name: str,
+    values: Sequence[float],
+    *,
+    unit: str = "",
+    digits: int | None = None,
+    target: Target | None = None,
+    compared: Compared | None = None,
+) -> Figure:
+    """The median of repeated measurements, rounded if so wanted, with how they lie."""
+    lie = spread(values)
+    value = lie.median if digits is None else round(lie.median, digits)
+    return Figure(name=name, value=value, unit=unit, target=target, compared=compared, spread=lie)
 
 
 @dataclass(frozen=True, kw_only=True)

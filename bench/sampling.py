@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.errors import BenchError
 from testkit.stack import Stack
@@ -75,21 +75,22 @@ class Sampler:
         return dict(json.loads(done.stdout))
 
     def _working_sets(self) -> dict[str, float]:
+        label = "container_label_com_docker_compose_service"
         query = (
-            "max by (container_label_com_docker_compose_service) (container_memory_working_set_bytes"
+            f"max by ({label}) (container_memory_working_set_bytes"
             f'{{container_label_com_docker_compose_project="{self._stack.project}",'
-            f'container_label_com_docker_compose_service=~"{"|".join(WATCHED)}"}})'
+            f'{label}=~"{"|".join(WATCHED)}"}})'
         )
-        answer = self._stack.session.get(
-            self._stack.url("PROMETHEUS_PORT", "/api/v1/query"), params={"query": query}, timeout=10
-        )
-        answer.raise_for_status()
-        return {
-            f"{row['metric']['container_label_com_docker_compose_service']} working set": float(
-                row["value"][1]
-            )
-            for row in answer.json()["data"]["result"]
-        }
+        rows = ask(self._stack, query)
+        return {f"{row['metric'][label]} working set": float(row["value"][1]) for row in rows}
+
+
+def ask(stack: Stack, query: str) -> list[dict[str, Any]]:
+    """The rows that Prometheus answers to a query, as its HTTP API gives them."""
+    url = stack.url("PROMETHEUS_PORT", "/api/v1/query")
+    answer = stack.session.get(url, params={"query": query}, timeout=10)
+    answer.raise_for_status()
+    return list(answer.json()["data"]["result"])
 
 
 def steps_done(exposition: str) -> dict[str, int]:

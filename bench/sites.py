@@ -66,9 +66,9 @@ def opened(stack: Stack, sites: Sequence[Site]) -> Iterator[str]:
         reload(stack)
 
 
-def reload(stack: Stack, *, proxy: str = "nginx") -> None:
+def reload(stack: Stack, *, proxy: str = "nginx", check: bool = True) -> None:
     """Have an nginx, by its service's name, load its configuration anew."""
-    stack.compose("exec", "-T", proxy, "nginx", "-s", "reload")
+    stack.compose("exec", "-T", proxy, "nginx", "-s", "reload", check=check)
 
 
 def _listens(address: str, at: int) -> bool:

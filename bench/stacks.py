@@ -7,17 +7,18 @@ import json
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import requests
+import yaml
 
 from bench.benchmark import Progress, StackNeeds
 from bench.errors import BenchError
 from machine.shell import capture
-from testkit.stack import Stack, copy_repository, free_port
+from testkit.stack import Stack, copy_repository, free_port, wait_until
 
 PROJECT: Final = "alertscale-bench"
 _PORTS: Final = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
@@ -113,6 +114,37 @@ class Stacks:
         if images:
             stack.remove_images(check=False)
         stack.session.close()
+
+
+def settle(stack: Stack, *, service: str = "flask-app", until: Callable[[], bool] = lambda: True) -> None:
+    """One replica, and no alert left that would add another to whatever comes next.
+
+    Args:
+        stack: whose scaler is asked.
+        service: that it looks after.
+        until: what has to hold besides.
+    """
+    stack.pause("up", service=service)
+    stack.scale(1, service=service)
+    wait_until(
+        lambda: not any(one["scale"] == "up" for one in stack.service(service)["alerts"]) and until(),
+        within=60,
+        what=f"{service} to come to rest",
+    )
+    stack.pause("none", service=service)
+
+
+@contextlib.contextmanager
+def edited(file: Path, change: Callable[[Any], None]) -> Iterator[None]:
+    """Change a file of YAML in a stack's copy of the repository, and put it back at the end."""
+    before = file.read_text(encoding="utf-8")
+    document = yaml.safe_load(before)
+    change(document)
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
 
 
 def images(stack: Stack) -> list[str]:

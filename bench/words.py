@@ -26,6 +26,11 @@ def quantity(value: float, unit: str) -> str:
     return f"{number(value)} {unit}".rstrip()
 
 
+def counted(replicas: float) -> str:
+    """Such as ``1 replica`` or ``10 replicas``."""
+    return f"{replicas:.0f} replica{'' if replicas == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Such as ``40 s`` or ``6 min``; minutes from one and a half on."""
     if seconds < 1.5 * _MINUTE:

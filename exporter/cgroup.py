@@ -6,7 +6,7 @@ Paths are plain strings that are put together once per container, because a scra
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -143,7 +143,7 @@ class V1Hierarchy:
             memory_stat=f"{self.memory}{path}/memory.stat",
             memory_limit=f"{self.memory}{path}/memory.limit_in_bytes",
         )
-        return files if _all_exist(files.paths()) else None
+        return _if_there(files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,18 +157,6 @@ class V1Files:
     memory_usage: str
     memory_stat: str
     memory_limit: str
-
-    def paths(self) -> tuple[str, ...]:
-        """All of them."""
-        return (
-            self.cpu_usage,
-            self.cpu_quota,
-            self.cpu_period,
-            self.cpu_stat,
-            self.memory_usage,
-            self.memory_stat,
-            self.memory_limit,
-        )
 
     def read(self) -> Reading:
         """See ``Files``. ``cpuacct.usage`` and ``throttled_time`` are in nanoseconds."""
@@ -208,7 +196,7 @@ class V2Hierarchy:
             memory_stat=f"{self.root}{path}/memory.stat",
             memory_max=f"{self.root}{path}/memory.max",
         )
-        return files if _all_exist(files.paths()) else None
+        return _if_there(files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,16 +208,6 @@ class V2Files:
     memory_current: str
     memory_stat: str
     memory_max: str
-
-    def paths(self) -> tuple[str, ...]:
-        """All of them."""
-        return (
-            self.cpu_stat,
-            self.cpu_max,
-            self.memory_current,
-            self.memory_stat,
-            self.memory_max,
-        )
 
     def read(self) -> Reading:
         """See ``Files``. All times in ``cpu.stat`` are in microseconds."""
@@ -321,5 +299,5 @@ def _read(path: str) -> bytes:
         ) from error
 
 
-def _all_exist(paths: tuple[str, ...]) -> bool:
-    return all(os.path.exists(path) for path in paths)  # noqa: PTH110 - strings, see the module
+def _if_there(files: V1Files | V2Files) -> Files | None:
+    return files if all(map(os.path.exists, astuple(files))) else None

@@ -35,7 +35,8 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import StepLog, Steps
+from scaler.steps.contract import StepContext, Steps
+from scaler.steps.log import StepLog
 from scaler.steps.runner import Runner
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer, DockerNginx
@@ -178,39 +179,15 @@ def wire(
     """
     memory = _remember(settings)
     rhythm = Rhythm(tick=settings.tick, stopping=stopping, wake=threading.Event())
-    client = _counted(engine(), memory.metrics)
-    balancer = Balancer(
-        directory=settings.upstreams,
-        control=DockerNginx(client=client),
-        pause=time.sleep,
-        monotonic=time.monotonic,
+    context = StepContext(
+        log=StepLog(journal=memory.journal, recorder=memory.recorder, metrics=memory.metrics),
+        world=memory.world,
+        metrics=memory.metrics,
+        wake=rhythm.pass_soon,
+        stopping=stopping,
     )
-    about_steps: dict[str, Any] = {
-        "step_log": StepLog(journal=memory.journal, recorder=memory.recorder, metrics=memory.metrics),
-        "world": memory.world, "metrics": memory.metrics, "wake": rhythm.pass_soon, "stopping": stopping,
-    }  # fmt: skip
-    other = _counted(engine(), memory.metrics)
-    target: Target
-    steps: Steps
-    if settings.target == SWARM:
-        target = swarm = SwarmTarget(
-            client=client,
-            watch=other,
-            own_stack=place.project,
-            stacks=settings.projects,
-            monotonic=time.monotonic,
-            pause=stopping.wait,
-            may_change=may_change,
-        )
-        steps = CountStepper(target=swarm, **about_steps)
-    else:
-        target = compose = ComposeTarget(
-            client=client, events=other, own_project=place.project, projects=settings.projects
-        )
-        steps = Stepper(target=compose, balancer=balancer, **about_steps)
-    prober = Prober(executor=OwnThread(), wake=rhythm.pass_soon)
     return assemble(
-        edges=Edges(target=target, steps=steps, balancer=balancer, prober=prober),
+        edges=_edges(settings, place, context, may_change=may_change),
         memory=memory,
         alerts=Alerts(ttl=settings.signal_ttl, source_lives=prometheus.lives),
         rhythm=rhythm,
@@ -241,11 +218,7 @@ def assemble(
     world, journal, recorder = memory.world, memory.journal, memory.recorder
     outside = Outside(world=world, journal=journal, anchors=memory.anchors)
     runner = Runner(
-        steps=edges.steps,
-        world=world,
-        recorder=recorder,
-        learn=edges.target.prepare,
-        done=rhythm.decide_soon,
+        steps=edges.steps, world=world, recorder=recorder, learn=edges.target.prepare, done=rhythm.decide_soon
     )
     knowledge = Knowledge(
         world=world,
@@ -281,6 +254,38 @@ def assemble(
         edges=edges,
         memory=memory,
     )
+
+
+def _edges(
+    settings: Settings, place: Place, context: StepContext, *, may_change: Callable[[], bool]
+) -> Edges:
+    client, other = (_counted(engine(), context.metrics) for _ in range(2))
+    balancer = Balancer(
+        directory=settings.upstreams,
+        control=DockerNginx(client=client),
+        pause=time.sleep,
+        monotonic=time.monotonic,
+    )
+    target: Target
+    steps: Steps
+    if settings.target == SWARM:
+        target = swarm = SwarmTarget(
+            client=client,
+            watch=other,
+            own_stack=place.project,
+            stacks=settings.projects,
+            monotonic=time.monotonic,
+            pause=context.stopping.wait,
+            may_change=may_change,
+        )
+        steps = CountStepper(target=swarm, context=context)
+    else:
+        target = compose = ComposeTarget(
+            client=client, events=other, own_project=place.project, projects=settings.projects
+        )
+        steps = Stepper(target=compose, balancer=balancer, context=context)
+    prober = Prober(executor=OwnThread(), wake=context.wake)
+    return Edges(target=target, steps=steps, balancer=balancer, prober=prober)
 
 
 def _remember(settings: Settings) -> Memory:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from scaler.__main__ import _validator
 from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
@@ -21,7 +20,6 @@ from scaler.web.app import create_app
 TOKEN = "the-token"
 WEB: ServiceKey = ("shop", "web")
 FAULTY: ServiceKey = ("shop", "faulty")
-VALIDATOR = _validator()
 _NOW = 1_700_000_000.0
 
 
@@ -148,7 +146,6 @@ def recording_app(autoscaler: Recording) -> Flask:
         orders=autoscaler,
         reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
-        validator=VALIDATOR,
         token=lambda: TOKEN + "\n",
-        clock=lambda: _NOW,
+        wall=lambda: _NOW,
     )

@@ -1,24 +1,20 @@
-"""Makes docs/api.md from scaler/web/openapi.json: ``python -m tools.api_page``."""
+"""docs/api.md, from the document that the scaler serves."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tools.markdown import anchor, table
-
-REPOSITORY: Final = Path(__file__).parents[1]
-SOURCE: Final = REPOSITORY / "scaler/web/openapi.json"
-PAGE: Final = REPOSITORY / "docs" / "api.md"
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 # What a fence calls a media type where it is not its last word.
 _LANGUAGES: Final = {"text/plain": "text", "image/svg+xml": "xml"}
 _INTRODUCTION: Final = """# The scaler's API
 
-<!-- Made from scaler/web/openapi.json by `python -m tools.api_page`; a test compares. Change it there. -->
+<!-- Made from scaler/web/schema.py and scaler/web/openapi.py by `make pages`; a test compares.
+Change it there. -->
 
 {description}
 
@@ -37,42 +33,42 @@ curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
 Json = Mapping[str, Any]
 
 
-def page(document: Json) -> str:
+def page(described: Json) -> str:
     """Return the page as Markdown.
 
     Args:
-        document: OpenAPI 3.1.
+        described: OpenAPI 3.1.
     """
-    return "\n".join(_page(document)).rstrip("\n") + "\n"
+    return "\n".join(_page(described)).rstrip("\n") + "\n"
 
 
-def _page(document: Json) -> Iterator[str]:
-    yield _INTRODUCTION.format(description=document["info"]["description"], version=document["openapi"])
-    calls = list(_calls(document))
-    yield from _table(
+def _page(described: Json) -> Iterator[str]:
+    yield _INTRODUCTION.format(description=described["info"]["description"], version=described["openapi"])
+    calls = list(_calls(described))
+    yield table(
         ("call", "what", "token"),
         [
             (_link(f"{verb} {path}", call_heading(verb, path)), call["summary"], _needs(call))
             for verb, path, call in calls
         ],
     )
-    for tag in document["tags"]:
+    for tag in described["tags"]:
         yield f"## {tag['name'].capitalize()}\n\n{tag['description']}\n"
         for verb, path, call in calls:
             if tag["name"] in call["tags"]:
                 yield from _call(verb, path, call)
     yield "## Failures\n\nThe same wherever a call can fail so. `error` is a sentence for a person.\n"
-    for name, answer in document["components"]["responses"].items():
+    for name, answer in described["components"]["responses"].items():
         yield f"### {name}\n\n{answer['description']}\n"
         yield from _examples(answer)
     yield "## Values\n"
-    for name, schema in document["components"]["schemas"].items():
+    for name, schema in described["components"]["schemas"].items():
         yield f"### {name}\n"
         yield from _schema(schema)
 
 
-def _calls(document: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, item in document["paths"].items():
+def _calls(described: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in described["paths"].items():
         for method in _METHODS:
             if method in item:
                 yield method.upper(), path, item[method]
@@ -98,7 +94,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
     if "security" in call:
         yield "Needs the token.\n"
     if "parameters" in call:
-        yield from _table(
+        yield table(
             ("parameter", "in", "type", "meaning", "example"),
             [
                 (f"`{p['name']}`", p["in"], kind(p["schema"]), p["description"], _sample(p))
@@ -110,7 +106,7 @@ def _call(verb: str, path: str, call: Json) -> Iterator[str]:
         for media in call["requestBody"]["content"].values():
             yield from _schema(media["schema"])
         yield from _examples(call["requestBody"])
-    yield from _table(
+    yield table(
         ("answer", "what", "body"),
         [(status, *_answer(answer)) for status, answer in sorted(call["responses"].items())],
     )
@@ -157,7 +153,7 @@ def _schema(schema: Json, *, only_fields: bool = False) -> Iterator[str]:
             yield f"{kind(schema)}.\n"
     rows = list(_rows(schema, ""))
     if rows:
-        yield from _table(("field", "type", "meaning"), rows)
+        yield table(("field", "type", "meaning"), rows)
 
 
 def _rows(schema: Json, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -195,16 +191,3 @@ def _bounded(schema: Json) -> str:
 
 def _name(reference: Json) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield table(head, rows)
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(json.loads(SOURCE.read_text(encoding="utf-8"))), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Fills in the measured figures of the documentation: ``python -m tools.figures [--check | --list]``.
+"""The measured figures of the documentation, which ``python -m tools.pages`` fills in.
 
 A figure stands between two comments, which a reader does not see:
 
@@ -8,21 +8,16 @@ NAME is a file of docs/benchmarks/ without ``.json``. What follows the first dot
 figures in lower case, its words joined by hyphens; a word after a second dot (``median``, ``number``, …)
 takes another of its values. What is inside code is text and left alone. A line must not begin with a marker.
 On a page of docs/ru a figure has the units and the thousands of Russian.
-
-Exit codes: 0 all are current; 1 one is not, or is not known; 2 an unknown option.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from bench.errors import ResultFileError
 from bench.model import Figure, Result
 from bench.results import COMMITTED, load
 from bench.words import duration, number, quantity
@@ -93,10 +88,8 @@ def _of_figure(figure: Figure) -> Iterator[tuple[str, str]]:
         yield ".compared", quantity(figure.compared.value, figure.unit)
     if figure.spread:
         spread = figure.spread
-        for part, value in (("median", spread.median), ("p95", spread.p95)):
-            yield f".{part}", quantity(value, figure.unit)
-        for part, value in (("min", spread.low), ("max", spread.high)):
-            yield f".{part}", quantity(value, figure.unit)
+        parts = {"median": spread.median, "p95": spread.p95, "min": spread.low, "max": spread.high}
+        yield from ((f".{part}", quantity(value, figure.unit)) for part, value in parts.items())
         yield ".runs", str(spread.runs)
 
 
@@ -141,13 +134,9 @@ def fill(text: str, figures: Mapping[str, str], *, file: Path) -> tuple[str, lis
 def _wrong(prose: str, match: re.Match[str], figures: Mapping[str, str]) -> str:
     if match[2] not in figures:
         return _unknown(match[2], figures)
-    if _begins_line(prose, match.start()):
+    if not prose[prose.rfind("\n", 0, match.start()) + 1 : match.start()].strip():
         return f"{match[1]} begins its line, which ends the paragraph in Markdown. {_MOVE}"
     return ""
-
-
-def _begins_line(text: str, at: int) -> bool:
-    return not text[text.rfind("\n", 0, at) + 1 : at].strip()
 
 
 def _unknown(path: str, figures: Mapping[str, str]) -> str:
@@ -157,7 +146,7 @@ def _unknown(path: str, figures: Mapping[str, str]) -> str:
     there = near or ([known for known in figures if known.startswith(f"{name}.")] if name in names else names)
     return (
         f"there is no figure {path}; there are: {', '.join(there)}. "
-        "Way out: take one of `python -m tools.figures --list`"
+        "Way out: take one of `python -m tools.pages --list`"
     )
 
 
@@ -200,26 +189,3 @@ def _stale(text: str, filled: str, *, file: Path) -> Iterator[Fault]:
                 line=text.count("\n", 0, before.start()) + 1,
                 text=f"{before[2]} is {after[3]!r} and not {before[3]!r}. Way out: make pages",
             )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fill in, check or list; return 1 where something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tools.figures", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
-    parser.add_argument("--list", action="store_true", help="print all there are, with their text")
-    options = parser.parse_args(arguments)
-    try:
-        if options.list:
-            for path, text in renderings(load(COMMITTED)).items():
-                print(f"{path:<90} {text}")  # noqa: T201 - a command-line program
-            return 0
-        faults: Sequence[object] = update(REPOSITORY, check=options.check)
-    except ResultFileError as error:
-        faults = [error]
-    for fault in faults:
-        print(fault, file=sys.stderr)  # noqa: T201 - as above
-    return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Makes anew what is generated in the documentation: ``python -m tools.pages [--check]``.
+"""Makes anew what is generated in the documentation: ``python -m tools.pages [--check | --list]``.
 
 That is what comes from the code, and every figure; docs/benchmarks/ is made by ``python -m bench page``.
 Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknown option.
@@ -7,13 +7,14 @@ Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknow
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
+from bench.results import COMMITTED, load
+from scaler.web.openapi import document
 from tools import api_page, figures
 from tools.lookup import commands, labels, metrics, programs, rules, variables, words
 from tools.lookup.filling import BlockError, Makers, filled
@@ -22,7 +23,7 @@ REPOSITORY: Final = Path(__file__).parents[1]
 
 
 def _api() -> str:
-    return api_page.page(json.loads(api_page.SOURCE.read_text(encoding="utf-8")))
+    return api_page.page(document())
 
 
 def _with(name: str, makers: Makers) -> Callable[[], str]:
@@ -66,16 +67,21 @@ def write() -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write all of it, or with ``--check`` only say what is stale; return 1 where something is wrong."""
+    """Write all of it, say what is stale, or list the figures; return 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.pages", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is stale")
-    check = parser.parse_args(arguments).check
+    parser.add_argument("--list", action="store_true", help="print every figure there is, with its text")
+    options = parser.parse_args(arguments)
     try:
-        found = stale() if check else write()
+        if options.list:
+            for path, text in figures.renderings(load(COMMITTED)).items():
+                print(f"{path:<90} {text}")  # noqa: T201 - a command-line program
+            return 0
+        found = stale() if options.check else write()
     except (BenchError, BlockError, OSError, ValueError) as error:
         found = [str(error)]
     for line in found:
-        print(line, file=sys.stderr)  # noqa: T201 - a command-line program
+        print(line, file=sys.stderr)  # noqa: T201 - as above
     return 1 if found else 0
 
 

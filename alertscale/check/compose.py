@@ -178,7 +178,7 @@ class _Reader:
 
     def service(self, name: str, node: Node, *, below: Service | None) -> Service:
         below = below or Service(name=name, place=node.place)
-        ports, networks = node.get("ports"), node.get("networks")
+        networks = node.get("networks")
         container_name = self._single(node, "container_name", below.container_name)
         kept_ports = () if _replaces(node, "ports") else below.host_ports
         kept_addresses = () if _replaces(node, "networks") else below.addresses
@@ -189,7 +189,7 @@ class _Reader:
             environment=self._laid_over(node, "environment", below.environment),
             container_name=container_name,
             network_mode=self._single(node, "network_mode", below.network_mode),
-            host_ports=(*kept_ports, *(p for item in _items(ports) if (p := self._host_port(item)))),
+            host_ports=(*kept_ports, *(p for item in node.listed("ports") if (p := self._host_port(item)))),
             addresses=(*kept_addresses, *self._addresses(networks)),
             names=below.names | self._names(name, node, networks),
             partial=below.partial or any(node.get(key) for key in _ELSEWHERE),
@@ -218,13 +218,9 @@ class _Reader:
 
     def _names(self, name: str, node: Node, networks: Node | None) -> frozenset[str]:
         nodes = networks.entries.values() if networks else ()
-        aliases = [self.text(item) for n in nodes for item in _items(n.get("aliases"))]
+        aliases = [self.text(item) for n in nodes for item in n.listed("aliases")]
         others = [self.text(node.get("container_name")), self.text(node.get("hostname")), *aliases]
         return frozenset({name, *(text.value for text in others if text and text.value)})
-
-
-def _items(node: Node | None) -> tuple[Node, ...]:
-    return node.items if node else ()
 
 
 def _resets(node: Node, key: str) -> bool:

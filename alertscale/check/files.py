@@ -82,8 +82,7 @@ def _rule_files(prometheus: Path) -> tuple[Path, ...]:
 
 
 def _patterns(prometheus: Node) -> tuple[Node, ...]:
-    listed = prometheus.get("rule_files")
-    return tuple(node for node in (listed.items if listed else ()) if node.text)
+    return tuple(node for node in prometheus.listed("rule_files") if node.text)
 
 
 def _relative(pattern: Node) -> str:

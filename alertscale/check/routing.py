@@ -152,12 +152,11 @@ def has_credentials(http_config: Node) -> bool:
 
 def _receiver(node: Node) -> Receiver:
     kinds = {key: value for key, value in node.entries.items() if key.endswith("_configs")}
-    webhooks = kinds.get("webhook_configs")
     return Receiver(
         name=node.word("name") or "",
         place=node.place,
         integrations=sum(len(value.items) for value in kinds.values()),
-        webhooks=webhooks.items if webhooks else (),
+        webhooks=node.listed("webhook_configs"),
     )
 
 
@@ -185,7 +184,7 @@ def _matchers(node: Node, *, findings: list[Finding]) -> tuple[Matcher, ...]:
         for label, value in (table.entries if table else {}).items():
             result.append(Matcher(label, operator, value.text or ""))
     listed = node.get("matchers")
-    for item in listed.items if listed else ():
+    for item in node.listed("matchers"):
         try:
             result += matching.parse(item.text or "")
         except ValueError as error:

@@ -105,7 +105,6 @@ def read_scraping(document: Node, *, findings: list[Finding]) -> Scraping:
 
 
 def _hosts(job: Node) -> frozenset[str]:
-    static = job.get("static_configs")
-    targets = [config.get("targets") for config in (static.items if static else ())]
-    texts = [item.text or "" for node in targets if node for item in node.items]
+    targets = [item for config in job.listed("static_configs") for item in config.listed("targets")]
+    texts = [item.text or "" for item in targets]
     return frozenset(text.rpartition("//")[2].partition(":")[0] for text in texts)

@@ -58,6 +58,11 @@ class Node:
             node = node.entries[key]
         return None if node.form == "nothing" else node
 
+    def listed(self, *keys: str) -> tuple[Node, ...]:
+        """The items of the list behind these keys; none where there is no list."""
+        node = self.get(*keys)
+        return node.items if node else ()
+
     def word(self, *keys: str) -> str | None:
         """The text behind these keys; None where there is no text."""
         node = self.get(*keys)

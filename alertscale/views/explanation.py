@@ -60,7 +60,7 @@ def _alerts(service: Service, times: Times) -> Iterator[RenderableType]:
     rows = table("ALERT", "ASKS FOR", "RESOURCE", "SINCE", "LAST HEARD", "")
     for alert in service.alerts:
         rows.add_row(
-            foreign(alert.name),
+            foreign(alert.alertname),
             {"up": "more", "down": "fewer"}.get(alert.scale, alert.scale),
             foreign(alert.resource),
             times.ago(alert.first_heard),

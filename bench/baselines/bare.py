@@ -7,7 +7,6 @@ engine, the service and nginx need by themselves, asked for over the same API an
 from __future__ import annotations
 
 import contextlib
-import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import docker
 
+from bench.elasticity.supply import answers_ready
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
 
@@ -94,7 +94,7 @@ class Bare:
             self._engine.start(made)
             started = time.monotonic() - begun
             address = self._address(made)
-            _await(lambda: _answers(address), "an answer of the bare replica")
+            _await(lambda: answers_ready(address), "an answer of the bare replica")
             ready = time.monotonic() - begun
             self._serve(self._address(self._model), address)
             reloaded = time.monotonic() - begun
@@ -123,14 +123,3 @@ class Bare:
 
 def _await(look: Callable[[], bool], what: str) -> None:
     wait_until(look, within=30, what=what, every=_LOOK_EVERY)
-
-
-def _answers(address: str) -> bool:
-    connection = http.client.HTTPConnection(address, _PORT, timeout=1)
-    try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

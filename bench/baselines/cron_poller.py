@@ -20,15 +20,14 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from bench import sites
 from bench.baselines import scale_then_reload
 from bench.errors import BenchError
+from bench.sampling import ask
 from bench.sites import Site
+from bench.stacks import edited
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
 
@@ -107,22 +106,19 @@ def served(stack: Stack) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def _scraped_less(stack: Stack) -> Iterator[None]:
-    file = stack.directory / "prometheus" / "prometheus.yml"
-    before = file.read_text(encoding="utf-8")
     try:
-        _scraped_every(stack, file, slowed(before), f"{_SCRAPES:g}s")
-        yield
+        with edited(stack.directory / "prometheus" / "prometheus.yml", slow):
+            _await_scrapes(stack, f"{_SCRAPES:g}s")
+            yield
     finally:
-        _scraped_every(stack, file, before, "1s")
+        _await_scrapes(stack, "1s")
 
 
-def slowed(text: str) -> str:
-    """The configuration of Prometheus with the exporter scraped every 15 s. Pure."""
-    config = yaml.safe_load(text)
+def slow(config: dict[str, Any]) -> None:
+    """Have the exporter scraped every 15 s, in a configuration of Prometheus."""
     for job in config["scrape_configs"]:
         if job["job_name"] == "exporter":
             job["scrape_interval"] = f"{_SCRAPES:g}s"
-    return str(yaml.safe_dump(config, sort_keys=False))
 
 
 def run(on: Served, jobs: Sequence[Job], *, told: Callable[[float, str], None]) -> list[float]:
@@ -219,16 +215,7 @@ def by_replica(stack: Stack, *, service: str, project: str, window: str) -> dict
     return {str(row["metric"]["name"]): float(row["value"][1]) for row in found}
 
 
-def ask(stack: Stack, query: str) -> list[dict[str, Any]]:
-    """The rows that Prometheus answers to a query, as its HTTP API gives them."""
-    url = stack.url("PROMETHEUS_PORT", "/api/v1/query")
-    answer = stack.session.get(url, params={"query": query}, timeout=10)
-    answer.raise_for_status()
-    return list(answer.json()["data"]["result"])
-
-
-def _scraped_every(stack: Stack, file: Path, text: str, interval: str) -> None:
-    file.write_text(text, encoding="utf-8")
+def _await_scrapes(stack: Stack, interval: str) -> None:
     wait_until(lambda: _interval(stack) == interval, within=30, what=f"scrapes every {interval}")
 
 

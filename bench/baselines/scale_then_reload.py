@@ -46,12 +46,12 @@ def deaf(stack: Stack) -> Iterator[Stack]:
 
 def scale(stack: Stack, count: int, *, service: str = "flask-app", proxy: str = "nginx") -> None:
     """Scale, then reload."""
-    _up(stack, count, "--no-recreate", service=service)
+    up(stack, count, "--no-recreate", service=service)
     sites.reload(stack, proxy=proxy)
 
 
 def _recreate(stack: Stack) -> None:
-    _up(stack, 1, "--wait")
+    up(stack, 1, "--wait")
     sites.reload(stack)
     # A reload is over some time after the command: no drill may begin on the replica that is gone.
     wait_until(lambda: _serves(stack), within=60, what="nginx to serve the recreated service")
@@ -62,5 +62,6 @@ def _serves(stack: Stack) -> bool:
     return all(requests.get(url, timeout=10).ok for _ in range(_IN_A_ROW))
 
 
-def _up(stack: Stack, count: int, *words: str, service: str = "flask-app") -> None:
+def up(stack: Stack, count: int, *words: str, service: str = "flask-app") -> None:
+    """Have Compose bring a service to a count."""
     stack.compose("up", "--detach", "--no-deps", *words, "--scale", f"{service}={count}", service)

@@ -200,7 +200,7 @@ def _hpa(beside: Beside, stop: threading.Event, missed: Counter[str]) -> None:
         usage = measured(used, replicas, at=at)
         wanted = scaler.sync(at, usage=usage, unready=len(replicas) - len(usage))
         if wanted != len(replicas):
-            _scale(beside.project, HPA.service, wanted)
+            scale_then_reload.up(beside.project, wanted, "--no-recreate", service=HPA.service)
 
     repeat(or_missed(sync, who=HPA.shown, missed=missed), every=hpa.SYNC, first=0.0, wait=stop.wait)
 
@@ -212,10 +212,6 @@ def measured(used: Mapping[str, float], replicas: Sequence[Replica], *, at: floa
         for one in replicas
         if one.name in used and one.ready_since is not None and one.ready_since <= at - hpa.WINDOW
     }
-
-
-def _scale(project: Stack, service: str, count: int) -> None:
-    project.compose("up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}", service)
 
 
 def _look_inside(

@@ -11,10 +11,11 @@ from typing import Final
 import docker
 import requests
 
+from bench import sites
 from bench.benchmark import Progress
 from bench.elasticity.load import Door
 from bench.elasticity.supply import Supply, answers_ready, listed
-from bench.stacks import PROJECT, uninterrupted
+from bench.stacks import PROJECT, settle, uninterrupted
 from testkit.stack import Stack, wait_until
 
 MOST: Final = 4
@@ -86,10 +87,11 @@ def beside(stack: Stack, progress: Progress) -> Iterator[Beside]:
             wait_until(lambda: stack.service(OURS.service), within=60, what="the scaler to see its service")
             stack.pause("up", service=OURS.service)
             wait_until(lambda: _begun(supply), within=180, what="the first replicas of all five", every=0.5)
-            _settle(stack)
+            # A replica that starts on a tenth of a core is as busy as can be, and asks for another.
+            settle(stack, service=OURS.service)
             wait_until(lambda: _upstream(stack), within=60, what=f"nginx's upstream of {OURS.service}")
             shutil.copyfile(stack.directory / _SITE, site)
-            _reload(stack)
+            sites.reload(stack)
             doors = {one.service: _door(stack, one) for one in VARIANTS}
             yield Beside(project=project, stack=stack, supply=supply, doors=doors)
         finally:
@@ -98,7 +100,7 @@ def beside(stack: Stack, progress: Progress) -> Iterator[Beside]:
                 # First the site: nginx takes no configuration that names an upstream which is gone.
                 site.unlink(missing_ok=True)
                 # On the way out of a failure, which must stay what is told.
-                _reload(stack, check=False)
+                sites.reload(stack, check=False)
                 project.compose("down", "--timeout", "1", check=False)
                 project.session.close()
 
@@ -108,23 +110,8 @@ def _begun(supply: Supply) -> bool:
     return all(supply.ready(one.service) >= (MOST if one is FULL else 1) for one in VARIANTS)
 
 
-def _settle(stack: Stack) -> None:
-    """One replica, and no alert: a replica that starts on a tenth of a core is as busy as can be."""
-    stack.scale(1, service=OURS.service)
-    wait_until(lambda: not _asked_up(stack), within=60, what="the end of the start's alert", every=0.5)
-    stack.pause("none", service=OURS.service)
-
-
-def _asked_up(stack: Stack) -> bool:
-    return any(alert["scale"] == "up" for alert in stack.service(OURS.service)["alerts"])
-
-
 def _upstream(stack: Stack) -> bool:
     return bool(stack.upstream(f"{BESIDE}.{OURS.service}"))
-
-
-def _reload(stack: Stack, *, check: bool = True) -> None:
-    stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload", check=check)
 
 
 def _door(stack: Stack, variant: Variant) -> Door:

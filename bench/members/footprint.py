@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import docker
 import requests
-import yaml
 
 from bench import plots, usage
-from bench.baselines.cron_poller import ask
 from bench.benchmark import SHIPPED, Benchmark, Context
 from bench.errors import BenchError
 from bench.model import Compared, Figure, Outcome, Target, at_least, at_most
+from bench.sampling import ask
 from bench.stacks import PROJECT, uninterrupted
 from bench.stats import percentile, slope, spread
 from bench.webhooks import latencies, notification
+from bench.words import counted
 from testkit.stack import Stack, wait_until
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 _MIB: Final = 1024**2
 _KIB: Final = 1024
 _CROWD: Final = "bench/docker-compose.crowd.yml"
-_CADVISOR: Final = "docker-compose.cadvisor.yml"
 _SETTLED: Final = 5.0
 _MEMORY_EVERY: Final = 5.0
 _TICK: Final = re.compile(r"^alertscale_tick_seconds_(sum|count) (\S+)$", re.MULTILINE)
@@ -159,7 +157,7 @@ def run(context: Context) -> Outcome:
             context.progress.stage("Removing the small replicas")
     finally:
         stack.pause("none")
-    return outcome(held, hooks=hooks, scrapes=length.scrapes, notes=(_cadvisor(stack),))
+    return outcome(held, hooks=hooks, scrapes=length.scrapes)
 
 
 def _hooks(context: Context, length: Length) -> list[Webhook]:
@@ -196,22 +194,18 @@ def _crowd(stack: Stack) -> Iterator[Stack]:
 
 
 def _held(context: Context, crowd: Stack, engine: docker.DockerClient, size: int, length: Length) -> Held:
-    context.progress.stage(f"Growing to {_small(size)}")
+    context.progress.stage(f"Growing to {counted(size)}")
     crowd.compose("up", "--detach", "--no-recreate", "--scale", f"small={size}", "small")
     wait_until(
         lambda: [r["state"] for r in crowd.service("small").get("replicas", [])] == ["ready"] * size,
         within=180,
-        what=f"{_small(size)}, ready",
+        what=f"{counted(size)}, ready",
         every=1,
     )
     # Reloads and answers to the growth itself are not what is steady.
     time.sleep(_SETTLED)
-    context.progress.stage(f"Looking at {_small(size)}", total=length.window)
+    context.progress.stage(f"Looking at {counted(size)}", total=length.window)
     return _measured(context, engine, size, length.window)
-
-
-def _small(size: int) -> str:
-    return f"{size} small replica{'' if size == 1 else 's'}"
 
 
 def _measured(context: Context, engine: docker.DockerClient, size: int, window: float) -> Held:
@@ -272,25 +266,13 @@ def _exporter_metrics(stack: Stack) -> str:
     return requests.get(f"http://{address}:8080/metrics", timeout=10).text
 
 
-def _cadvisor(stack: Stack) -> str:
-    overlay = re.sub(r"!\w+", "", (stack.directory / _CADVISOR).read_text(encoding="utf-8"))
-    image = str(yaml.safe_load(overlay)["services"]["exporter"]["image"])
-    there = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False)
-    if there.returncode:
-        return f"cAdvisor: not measured, image not at hand ({image})."
-    return f"cAdvisor: its image is at hand ({image}), but this benchmark does not run it yet."
-
-
-def outcome(
-    held: Sequence[Held], *, hooks: Sequence[Webhook], scrapes: int, notes: Sequence[str] = ()
-) -> Outcome:
+def outcome(held: Sequence[Held], *, hooks: Sequence[Webhook], scrapes: int) -> Outcome:
     """The figures of all sizes. Pure.
 
     Args:
         held: by rising number of replicas.
         hooks: webhooks of each size.
         scrapes: that each window should hold.
-        notes: to be shown too.
     """
     table = [columns(one) for one in held]
     figures = (
@@ -303,44 +285,33 @@ def outcome(
             target=at_least(scrapes),
         ),
     )
-    counted = ", ".join(f"{one.containers} of {one.replicas}" for one in held)
+    seen = ", ".join(f"{one.containers} of {one.replicas}" for one in held)
     return Outcome(
         figures=figures,
-        raw={"held": [asdict(one) | columns(one) for one in held], "hooks": [asdict(hook) for hook in hooks]},
-        notes=(
-            f"Containers in the exporter's answer, the stack's own included: {counted} small replicas.",
-            *notes,
-        ),
+        raw={"held": table, "hooks": [asdict(hook) for hook in hooks]},
+        notes=(f"Containers in the exporter's answer, the stack's own included: {seen} small replicas.",),
     )
 
 
-def columns(held: Held) -> dict[str, float]:
+def columns(held: Held) -> dict[str, Any]:
     """What is shown of one size, by the column's name. Pure."""
-    return {
-        "replicas": held.replicas,
-        "scaler_memory": held.scaler_memory,
-        "exporter_memory": held.exporter_memory,
-        "scaler_cpu": held.scaler_cpu,
-        "exporter_cpu": held.exporter_cpu,
+    return asdict(held) | {
         "cpu": held.scaler_cpu + held.exporter_cpu,
         "scrape_median": percentile(held.scrapes, 50),
         "scrape_p95": percentile(held.scrapes, 95),
-        "scrape_size": held.scrape_size,
-        "tick": held.tick,
     }
 
 
 def _at_each_size(row: _Row, table: Sequence[Mapping[str, float]]) -> list[Figure]:
     least = table[0]
+    beside = Compared(what=f"at {counted(least['replicas'])}", value=round(least[row.column], row.digits))
     return [
         Figure(
-            name=f"{row.shown}, {shown(one['replicas'])}",
+            name=f"{row.shown}, {counted(one['replicas'])}",
             value=round(one[row.column], row.digits),
             unit=row.unit,
             target=row.target if not row.at or one["replicas"] in row.at else None,
-            compared=None
-            if one is least
-            else Compared(what=f"at {shown(least['replicas'])}", value=round(least[row.column], row.digits)),
+            compared=None if one is least else beside,
         )
         for one in table
     ]
@@ -363,11 +334,6 @@ def _webhook(hook: Webhook) -> Figure:
         target=None if hook.fresh else _WEBHOOK_P99.get(hook.alerts),
         spread=lie,
     )
-
-
-def shown(replicas: float) -> str:
-    """Such as ``10 replicas``."""
-    return f"{replicas:.0f} replica{'' if replicas == 1 else 's'}"
 
 
 def plot(drawing: Drawing, raw: Mapping[str, Any]) -> None:

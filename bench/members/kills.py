@@ -13,8 +13,7 @@ import pytest
 
 from bench import plots
 from bench.benchmark import FAST, Benchmark, Context
-from bench.model import Figure, Outcome, at_least, at_most
-from bench.stats import spread
+from bench.model import Figure, Outcome, at_least, at_most, median
 from testkit.kills import assert_consistent, kill_scaler, start_again
 from testkit.load import Load
 from testkit.stack import Stack
@@ -116,15 +115,13 @@ def _kill(stack: Stack, load: Load, *, before: int, ordered: int, after: float) 
 def outcome(kills: list[Kill], *, sent: int, lost: Mapping[str, int], wanted: int) -> Outcome:
     """The figures of all kills. Pure."""
     faults = [f"kill {number}: {kill.fault}" for number, kill in enumerate(kills, 1) if kill.fault]
-    answered = spread([kill.answered for kill in kills])
-    right = spread([kill.right for kill in kills])
     figures = (
         Figure(name="kills", value=len(kills), target=at_least(wanted)),
         Figure(name="kills after which something was wrong", value=len(faults), target=at_most(0), gate=True),
         Figure(name="lost requests", value=sum(lost.values()), target=at_most(0), gate=True),
         Figure(name="requests counted", value=sent),
-        Figure(name="kill → the scaler answers again", value=answered.median, unit="s", spread=answered),
-        Figure(name="kill → the ordered count, all consistent", value=right.median, unit="s", spread=right),
+        median("kill → the scaler answers again", [kill.answered for kill in kills], unit="s"),
+        median("kill → the ordered count, all consistent", [kill.right for kill in kills], unit="s"),
     )
     notes = (*faults, *(f"lost: {count} times {what}" for what, count in lost.items()))
     return Outcome(figures=figures, raw={"kills": [asdict(kill) for kill in kills]}, notes=notes)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench import plots
 from bench.baselines import scale_then_reload
 from bench.benchmark import FAST, Benchmark, Context
-from bench.model import Compared, Figure, Outcome, at_least, at_most
-from bench.stats import spread
+from bench.model import Compared, Figure, Outcome, at_least, at_most, median
 from testkit.drill import Drill, Kind, by_hand, counts
 from testkit.stack import Stack
 
@@ -211,8 +210,8 @@ def outcome(shipped: Pair, *, deaf: Pair, length: Length, seed: int) -> Outcome:
         Figure(name="requests counted", value=ours.sent, target=at_least(length.requests)),
         Figure(name="steps", value=len(ours.steps), target=at_least(length.steps)),
         Figure(name="of them down", value=len(down), target=at_least(length.downs)),
-        _took("a step up takes", ours.steps_of(down=False)),
-        _took("a step down takes, draining included", down),
+        median("a step up takes", [step.seconds for step in ours.steps_of(down=False)], unit="s"),
+        median("a step down takes, draining included", [step.seconds for step in down], unit="s"),
     )
     drills = (
         (_OURS, ours),
@@ -248,11 +247,6 @@ def _lost_a_step(name: str, pair: Pair) -> Figure:
         target=at_most(0),
         compared=Compared(what=_SCRIPT, value=pair.theirs.lost_a_step(down=True)),
     )
-
-
-def _took(name: str, steps: list[Step]) -> Figure:
-    lie = spread([step.seconds for step in steps])
-    return Figure(name=name, value=lie.median, unit="s", spread=lie)
 
 
 def _told(who: str, drilled: Drilled) -> tuple[str, ...]:

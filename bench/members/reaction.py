@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +14,10 @@ from bench.baselines import bare, cron_poller
 from bench.baselines.bare import Floor
 from bench.benchmark import SHIPPED, Benchmark, Context
 from bench.errors import BenchError
-from bench.model import Compared, Figure, Outcome, at_least, at_most
-from bench.stats import Spread, spread
+from bench.model import Compared, Figure, Outcome, at_least, at_most, median
+from bench.sampling import ask
+from bench.stacks import settle
+from bench.stats import spread
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
 
@@ -89,13 +91,7 @@ STAGES: Final = {
 }
 """The stages in their order, by Reaction's names, as they are shown."""
 
-_FLOOR_STAGES: Final = {
-    "created": "→ created",
-    "started": "→ started",
-    "ready": "→ ready",
-    "reloaded": "→ nginx reloaded",
-    "answered": "→ first answer",
-}
+_FLOOR_STAGES: Final = [field.name for field in fields(Floor)]
 _STAGE_NOTE: Final = (
     "Each stage stands next to the median of the same stage of the floor. The floor's reload ends when nginx "
     "was asked for it, alertscale's when nginx's new workers are there: add the last two up."
@@ -110,7 +106,7 @@ def run(context: Context) -> Outcome:
     floors = _floors(context, length.floors)
     crons = _crons(context, chance) if length.crons else []
     context.progress.stage("Back to the scaler and one replica")
-    _settle(context.stack)
+    settle(context.stack, until=lambda: _calm(context.stack))
     return outcome(reactions, floors=floors, crons=crons, wanted=length.runs)
 
 
@@ -119,7 +115,7 @@ def _reactions(context: Context, wanted: int, chance: random.Random) -> list[Rea
     context.progress.stage("Steps of load", total=wanted)
     found: list[Reaction] = []
     while len(found) < wanted:
-        _settle(stack)
+        settle(stack, until=lambda: _calm(stack))
         # Where it falls between scrapes, evaluations, ticks and notifications is left to chance.
         time.sleep(chance.uniform(0, _PHASES))
         found.append(_react(stack))
@@ -128,19 +124,11 @@ def _reactions(context: Context, wanted: int, chance: random.Random) -> list[Rea
     return found
 
 
-def _settle(stack: Stack) -> None:
-    """One replica, no alert left of the run before, and its cooldown over."""
-    stack.pause("up")
-    stack.scale(1)
-    wait_until(lambda: _calm(stack), within=60, what="the end of the run before")
-    stack.pause("none")
-
-
 def _calm(stack: Stack) -> bool:
+    """Nothing left of the run before, and its cooldown over."""
     ended = [_at(event) for event in stack.events() if event["kind"] == "step"]
-    asked_up = any(alert["scale"] == "up" for alert in stack.service()["alerts"])
-    measured = cron_poller.ask(stack, 'service:cpu_utilization:ratio{service="flask-app"} < 0.3')
-    return bool(measured) and not asked_up and time.time() > max(ended, default=0.0) + _COOLDOWN
+    measured = ask(stack, 'service:cpu_utilization:ratio{service="flask-app"} < 0.3')
+    return bool(measured) and time.time() > max(ended, default=0.0) + _COOLDOWN
 
 
 def _react(stack: Stack) -> Reaction:
@@ -148,7 +136,7 @@ def _react(stack: Stack) -> Reaction:
         begun = time.time() - (time.monotonic() - load.started)
         wait_until(lambda: len(load.first_answer) > 1, within=60, what="an answer of a new replica")
     wait_until(lambda: _steps_since(stack, begun), within=10, what="the end of the step")
-    samples = cron_poller.ask(stack, f"{_FIRING}[2m]")
+    samples = ask(stack, f"{_FIRING}[2m]")
     fired = [float(at) for row in samples for at, _ in row["values"] if float(at) >= begun]
     if not fired:
         raise BenchError(f"Prometheus has no sample of {_FIRING}")
@@ -241,10 +229,9 @@ def outcome(
 ) -> Outcome:
     """The figures of all runs. Pure."""
     whole = spread([one.answered for one in reactions])
-    acted = spread([one.acted for one in reactions])
-    floor = spread([one.answered for one in floors])
+    floor = spread([one.answered for one in floors]).median
     polled = spread(crons) if crons else None
-    ratio = acted.median / floor.median
+    ratio = spread([one.acted for one in reactions]).median / floor
     figures = (
         Figure(
             name="load step → first answer of the new replica, median",
@@ -262,16 +249,15 @@ def outcome(
             compared=Compared(what=_CRON, value=polled.p95) if polled else None,
         ),
         Figure(name="alert accepted → first answer, times the floor", value=ratio, target=at_most(1.3)),
-        Figure(
-            name="alert accepted → first answer",
-            value=acted.median,
+        median(
+            "alert accepted → first answer",
+            [one.acted for one in reactions],
             unit="s",
-            compared=Compared(what="floor: bare", value=floor.median),
-            spread=acted,
+            compared=Compared(what="floor: bare", value=floor),
         ),
         Figure(name="runs", value=len(reactions), target=at_least(wanted)),
         *_stages(reactions, floors),
-        *(_cron(polled) if polled else ()),
+        *((median(f"{_CRON}: load step → first answer", crons, unit="s"),) if crons else ()),
     )
     notes = (_STAGE_NOTE, *_notes(crons))
     raw = {
@@ -284,25 +270,13 @@ def outcome(
 
 def _stages(reactions: Sequence[Reaction], floors: Sequence[Floor]) -> list[Figure]:
     taken = [durations(asdict(one), list(STAGES)) for one in reactions]
-    bares = [durations(asdict(one), list(_FLOOR_STAGES)) for one in floors]
+    bares = [durations(asdict(one), _FLOOR_STAGES) for one in floors]
     figures = []
     for name, shown in STAGES.items():
-        lie = spread([one[name] for one in taken])
         floor = spread([one[name] for one in bares]).median if name in _FLOOR_STAGES else None
-        figures.append(
-            Figure(
-                name=shown,
-                value=lie.median,
-                unit="s",
-                compared=None if floor is None else Compared(what="floor", value=floor),
-                spread=lie,
-            )
-        )
+        beside = None if floor is None else Compared(what="floor", value=floor)
+        figures.append(median(shown, [one[name] for one in taken], unit="s", compared=beside))
     return figures
-
-
-def _cron(polled: Spread) -> tuple[Figure, ...]:
-    return (Figure(name=f"{_CRON}: load step → first answer", value=polled.median, unit="s", spread=polled),)
 
 
 def _notes(crons: Sequence[float]) -> tuple[str, ...]:

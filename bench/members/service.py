@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import docker
 
 from bench import plots, sites, usage
+from bench.baselines import scale_then_reload
 from bench.benchmark import SHIPPED, Benchmark, Context
 from bench.errors import BenchError
-from bench.model import Compared, Figure, Outcome
+from bench.model import Compared, Figure, Outcome, median
 from bench.sites import Site
-from bench.stats import spread
+from bench.stacks import settle
+from bench.words import counted
 from machine.shell import capture
 from testkit.load import Load
-from testkit.stack import Stack, wait_until
+from testkit.stack import Stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -116,9 +118,7 @@ def _four(context: Context) -> Iterator[list[str]]:
     shipped = stack.containers()[0]["HostConfig"]["NanoCpus"] / 1e9
     try:
         # By Compose: without the cooldowns of steps, which are not what is measured.
-        stack.compose(
-            "up", "--detach", "--no-deps", "--no-recreate", "--scale", f"flask-app={_MOST}", "flask-app"
-        )
+        scale_then_reload.up(stack, _MOST, "--no-recreate")
         stack.await_replicas(_MOST, within=60)
         _limit(stack, _LIMIT)
         yield sorted(stack.addresses())
@@ -126,11 +126,7 @@ def _four(context: Context) -> Iterator[list[str]]:
         context.progress.stage("Back to one replica")
         _limit(stack, shipped)
         # By the scaler: a count that somebody else took back would be restored at the next alert.
-        stack.pause("up")
-        stack.scale(1)
-        # Else the load's last alert would add a replica to whatever comes next.
-        wait_until(lambda: not _asked_up(stack), within=60, what="the end of the alert")
-        stack.pause("none")
+        settle(stack)
 
 
 def _limit(stack: Stack, cores: float) -> None:
@@ -138,10 +134,6 @@ def _limit(stack: Stack, cores: float) -> None:
     done = capture("docker", "update", "--cpus", f"{cores:g}", *ids)
     if not done.ok:
         raise BenchError(f"cannot limit the replicas to {cores:g} cores: {done.stderr.strip()}")
-
-
-def _asked_up(stack: Stack) -> bool:
-    return any(alert["scale"] == "up" for alert in stack.service()["alerts"])
 
 
 def _rounds(
@@ -239,69 +231,53 @@ def outcome(rounds: Sequence[Round], *, proxy_ms: float) -> Outcome:
         rounds: at least one.
         proxy_ms: milliseconds of CPU that nginx spent on a request, over all rounds.
     """
-    bare = spread([one.bare for one in rounds])
-    one_replica = spread([one.through[0] for one in rounds])
-    cost = spread([100 * (1 - one.through[0] / one.bare) for one in rounds])
-    directly, by_nginx = (
-        spread([one.directly for one in rounds]),
-        spread([one.by_nginx for one in rounds]),
-    )
-    clients = spread([one.clients for one in rounds])
+    bare = median("bare waitress, asked directly", [one.bare for one in rounds], unit=_RATE)
+    whole = 1000 * _LIMIT / statistics.median(one.through[0] for one in rounds)
+    directly = statistics.median(one.directly for one in rounds)
     figures = (
-        Figure(name="bare waitress, asked directly", value=bare.median, unit=_RATE, spread=bare),
-        *(_through(rounds, n, bare=bare.median) for n in range(1, _MOST + 1)),
+        bare,
+        *(_through(rounds, n, bare=bare.value) for n in range(1, _MOST + 1)),
         *(_scaled(rounds, n) for n in range(2, _MOST + 1)),
-        Figure(
-            name="fewer requests through nginx than of the bare waitress, 1 replica",
-            value=round(cost.median, 1),
+        median(
+            "fewer requests through nginx than of the bare waitress, 1 replica",
+            [100 * (1 - one.through[0] / one.bare) for one in rounds],
             unit="%",
-            spread=cost,
+            digits=1,
         ),
-        Figure(
-            name="an answer to a client alone, through nginx",
-            value=by_nginx.median,
+        median(
+            "an answer to a client alone, through nginx",
+            [one.by_nginx for one in rounds],
             unit="ms",
-            compared=Compared(what="bare waitress", value=directly.median),
-            spread=by_nginx,
+            compared=Compared(what="bare waitress", value=directly),
         ),
         Figure(
             name="nginx: CPU a request",
             value=round(proxy_ms, 3),
             unit="ms",
-            compared=Compared(
-                what="a replica's whole limit", value=round(1000 * _LIMIT / one_replica.median, 3)
-            ),
+            compared=Compared(what="a replica's whole limit", value=round(whole, 3)),
         ),
-        Figure(
-            name=f"the clients: CPU at {_MOST} replicas",
-            value=clients.median,
-            unit="% of a core",
-            spread=clients,
-        ),
+        median(f"the clients: CPU at {_MOST} replicas", [one.clients for one in rounds], unit="% of a core"),
     )
     return Outcome(figures=figures, raw={"rounds": [asdict(one) for one in rounds]})
 
 
 def _through(rounds: Sequence[Round], replicas: int, *, bare: float) -> Figure:
-    lie = spread([one.through[replicas - 1] for one in rounds])
     times = "" if replicas == 1 else f"{replicas} times the "
-    return Figure(
-        name=f"through nginx, {replicas} replica{'' if replicas == 1 else 's'}",
-        value=lie.median,
+    return median(
+        f"through nginx, {counted(replicas)}",
+        [one.through[replicas - 1] for one in rounds],
         unit=_RATE,
         compared=Compared(what=f"{times}bare waitress", value=round(replicas * bare, 1)),
-        spread=lie,
     )
 
 
 def _scaled(rounds: Sequence[Round], replicas: int) -> Figure:
     # Of the same round each, so that what slows the machine down for a while slows both.
-    lie = spread([one.through[replicas - 1] / one.through[0] for one in rounds])
-    return Figure(
-        name=f"{replicas} replicas, times one replica through nginx",
-        value=round(lie.median, 3),
+    return median(
+        f"{replicas} replicas, times one replica through nginx",
+        [one.through[replicas - 1] / one.through[0] for one in rounds],
+        digits=3,
         compared=Compared(what="linear", value=replicas),
-        spread=lie,
     )
 
 

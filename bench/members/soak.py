@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-
-import yaml
 
 from bench import growth, plots
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Figure, Outcome, at_least, at_most
 from bench.sampling import Sampler, column
+from bench.stacks import edited
 from bench.words import duration
 from testkit.load import Load
 
@@ -31,29 +29,12 @@ _MOST_BETWEEN: Final = 10.0
 _SAMPLES: Final = 200
 
 
-@contextlib.contextmanager
-def low_alerts_shortened(clone: Path) -> Iterator[None]:
-    """Let the Low alerts fire after three seconds instead of thirty; Prometheus reads its files anew.
-
-    Args:
-        clone: the stack's copy of the repository.
-    """
-    file = clone / "prometheus" / "alert.rules.yml"
-    before = file.read_text(encoding="utf-8")
-    file.write_text(_shortened(before), encoding="utf-8")
-    try:
-        yield
-    finally:
-        file.write_text(before, encoding="utf-8")
-
-
-def _shortened(text: str) -> str:
-    rules = yaml.safe_load(text)
+def shorten_low_alerts(rules: dict[str, Any]) -> None:
+    """Let the Low alerts fire after three seconds instead of thirty, in what a file of rules holds."""
     for group in rules["groups"]:
         for rule in group["rules"]:
             if rule.get("labels", {}).get("scale") == "down":
                 rule["for"] = _LOW_FOR
-    return str(yaml.safe_dump(rules, sort_keys=False))
 
 
 def run(context: Context) -> Outcome:
@@ -62,7 +43,8 @@ def run(context: Context) -> Outcome:
     sampler = Sampler(context.stack)
     sampler.fill_history(growth.KEPT)
     before = sampler.steps()
-    with low_alerts_shortened(context.stack.directory):
+    # Prometheus reads its files anew.
+    with edited(context.stack.directory / "prometheus" / "alert.rules.yml", shorten_low_alerts):
         samples, answers = _soak(context, sampler, seconds=minutes * 60)
     after = sampler.steps()
     return outcome(

@@ -57,8 +57,8 @@ answer = json.load(sys.stdin)
 for service in answer.get("services", ()):
     if service["project"] == sys.argv[1]:
         for one in service["replicas"]:
-            told = (one["id"], one["state"], one["name"], one["detail"] or "no answer yet")
-            print(service["service"], *told, sep="\t")
+            why = one["detail"] or ("no answer yet" if one["state"] == "starting" else "")
+            print(service["service"], one["id"], one["state"], one["name"], why, sep="\t")
 if "error" in answer:
     print(answer["error"]["text"])
     sys.exit(1)' "$project" 2>>"$details"
@@ -72,7 +72,7 @@ states() { # service, ids
         return 0
     fi
     awk -F '\t' -v service="$1" -v ids="${2//$'\n'/ }" '
-        $1 == service { told[$2] = $3 " " $4 ": " $5 }
+        $1 == service { told[$2] = $3 " " $4 ($5 == "" ? "" : ": " $5) }
         END { n = split(ids, id, " "); for (i = 1; i <= n; i++) print id[i], (id[i] in told ? told[id[i]] : "gone") }' <<<"$seen"
 }
 

@@ -32,12 +32,10 @@ class Profile:
     """A course.
 
     Attributes:
-        says: What it is for, in a line.
         level: Share of the peak, 0 to 1, at a share of the run, 0 to 1.
         breaks_off: Whether the run ends as soon as a limit is broken.
     """
 
-    says: str
     level: Callable[[float], float]
     breaks_off: bool = False
 
@@ -78,11 +76,11 @@ def interpolated(points: tuple[tuple[float, float], ...], at: float) -> float:
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
-    "steady": Profile(says="the peak all the time", level=steady),
-    "step": Profile(says="a quarter of the peak more at each quarter", level=step),
-    "spike": Profile(says="a fifth of the peak, all of it in the middle fifth", level=spike),
-    "wave": Profile(says="a day in minutes", level=wave),
-    "ramp": Profile(says="evenly up until a limit breaks", level=ramp, breaks_off=True),
+    "steady": Profile(level=steady),
+    "step": Profile(level=step),
+    "spike": Profile(level=spike),
+    "wave": Profile(level=wave),
+    "ramp": Profile(level=ramp, breaks_off=True),
 }
 TRACE: Final = "trace"
 NAMES: Final = (*PROFILES, TRACE)

@@ -256,7 +256,7 @@ class Direction(StrEnum):
 
 
 class Pause(StrEnum):
-    """Which steps are held by a person."""
+    """Which steps a person holds."""
 
     NONE = "none"
     """No step is held."""
@@ -306,6 +306,17 @@ class ReplicaState(StrEnum):
     """It finishes what it has, and gets nothing new."""
     FAILED = "failed"
     """It has ended: no traffic."""
+
+
+class Light(StrEnum):
+    """How a station on the way of an alert does."""
+
+    OK = "ok"
+    """It has given proof of life lately."""
+    DOWN = "down"
+    """It has given none lately, or says that something is wrong."""
+    UNKNOWN = "unknown"
+    """Nobody can tell now: only Prometheus would know, and it is silent."""
 
 
 class Phase(StrEnum):

@@ -1,23 +1,18 @@
-"""From Alertmanager's webhook to signals: parse, sort, hold while they fire. No I/O, no clock."""
+"""From alerts to signals: sort them, hold them while they fire. No I/O, no clock."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from scaler.model.errors import RequestError
-from scaler.model.reasons import AlertResult, Direction, ErrorReason, IgnoredReason
+from scaler.model.reasons import AlertResult, Direction, IgnoredReason
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
 from scaler.policy.watchdog import WATCHDOG, Watchdog
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
 _SHOWN: Final = 200
-"""Characters of foreign text that an error message repeats."""
+"""Characters of foreign text that a sentence repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,40 +106,6 @@ class KnownServices:
     faulty: frozenset[ServiceKey] = frozenset()
     others: frozenset[ServiceKey] = frozenset()
     own_project: str = ""
-
-
-def parse(body: bytes, *, validator: Validator) -> tuple[Alert, ...]:
-    """Read a notification.
-
-    Args:
-        body: as received.
-        validator: of ``alert.schema.json``.
-
-    Returns:
-        The alerts, in the order sent.
-
-    Raises:
-        RequestError: not JSON, or not of the schema; it names the place and never changes.
-    """
-    try:
-        document: Any = json.loads(body)
-        # Half a surrogate pair passes loads, but neither the journal nor the log can hold it.
-        json.dumps(document, ensure_ascii=False).encode()
-        fault = next(iter(validator.iter_errors(document)), None)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {str(error)[:_SHOWN]}") from error
-    if fault is not None:
-        raise RequestError(f"{fault.json_path}: {fault.message[:_SHOWN]}")
-    return tuple(
-        Alert(
-            firing=entry["status"] == "firing",
-            labels=entry["labels"],
-            annotations=entry.get("annotations", {}),
-            starts_at=entry.get("startsAt", ""),
-            generator_url=entry.get("generatorURL", ""),
-        )
-        for entry in document["alerts"]
-    )
 
 
 def judge(alert: Alert, *, known: KnownServices) -> Verdict:
@@ -260,11 +221,3 @@ class SignalBook:
             down=frozenset(s.resource for s in mine if s.direction is Direction.DOWN),
             watched=self.watchdog.lives(now=now),
         )
-
-
-def not_json(content_type: str) -> RequestError:
-    """The error for a body that does not claim to be JSON."""
-    return RequestError(
-        f"Content-Type: {content_type[:_SHOWN]!r} is not application/json",
-        reason=ErrorReason.NOT_JSON,
-    )

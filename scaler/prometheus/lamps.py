@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from scaler.loop.views import Health
 from scaler.model.errors import AlertscaleError, UnavailableError
+from scaler.model.reasons import Light
 from scaler.prometheus.cached import Shared
 from scaler.prometheus.client import Source
 
@@ -36,14 +36,6 @@ _STALLED: Final = 10.0
 
 A slow engine may hold a pass up, so the scaler counts as dead only later (``STALLED_AFTER`` of scaler/web).
 """
-
-
-class Light(StrEnum):
-    """How a station does."""
-
-    OK = "ok"
-    DOWN = "down"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

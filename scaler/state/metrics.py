@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -21,73 +22,43 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.replicas = Gauge(
-            "alertscale_replicas", "Replicas of a service, by state", (*_SERVICE, "state"), registry=registry
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.replicas = gauge("alertscale_replicas", "Replicas of a service, by state", (*_SERVICE, "state"))
+        self.minimum = gauge(
+            "alertscale_replicas_min", "Lower bound; absent while the labels cannot be read", _SERVICE
         )
-        self.minimum = Gauge(
-            "alertscale_replicas_min",
-            "Lower bound; absent while the labels cannot be read",
-            _SERVICE,
-            registry=registry,
+        self.maximum = gauge(
+            "alertscale_replicas_max", "Upper bound; absent while the labels cannot be read", _SERVICE
         )
-        self.maximum = Gauge(
-            "alertscale_replicas_max",
-            "Upper bound; absent while the labels cannot be read",
-            _SERVICE,
-            registry=registry,
+        self.scale = counter(
+            "alertscale_scale", "Steps, by how they ended", (*_SERVICE, "direction", "outcome")
         )
-        self.scale = Counter(
-            "alertscale_scale",
-            "Steps, by how they ended",
-            (*_SERVICE, "direction", "outcome"),
-            registry=registry,
-        )
-        self.decisions = Counter(
-            "alertscale_decisions", "Decisions, by reason", (*_SERVICE, "reason"), registry=registry
-        )
-        self.duration = Histogram(
+        self.decisions = counter("alertscale_decisions", "Decisions, by reason", (*_SERVICE, "reason"))
+        self.duration = histogram(
             "alertscale_scale_duration_seconds",
             "Time of each phase of a step",
             (*_SERVICE, "direction", "phase"),
             buckets=_STEP_BUCKETS,
-            registry=registry,
         )
-        self.signal_age = Gauge(
+        self.signal_age = gauge(
             "alertscale_signal_age_seconds",
             "Seconds since the Watchdog alert was last heard of; +Inf if never",
-            registry=registry,
         )
-        self.reloads = Counter(
-            "alertscale_reloads", "Changes of nginx's upstreams, by outcome", ("outcome",), registry=registry
-        )
-        self.webhooks = Counter(
-            "alertscale_webhooks", "Answers to Alertmanager, by status code", ("code",), registry=registry
-        )
-        self.alerts = Counter(
-            "alertscale_alerts", "Alerts received, by what became of them", ("result",), registry=registry
-        )
-        self.errors = Counter(
-            "alertscale_errors", "Failures that were survived, by reason", ("reason",), registry=registry
-        )
-        self.faults = Gauge(
-            "alertscale_label_faults", "Labels of a service that cannot be read", _SERVICE, registry=registry
-        )
-        self.engine_up = Gauge(
-            "alertscale_engine_up", "1 while the Docker Engine answers, else 0", registry=registry
-        )
-        self.engine_calls = Counter(
-            "alertscale_engine_calls", "Requests to the Docker Engine", registry=registry
-        )
-        self.acting = Gauge(ACTING, ACTING_HELP, registry=registry)
+        self.reloads = counter("alertscale_reloads", "Changes of nginx's upstreams, by outcome", ("outcome",))
+        self.webhooks = counter("alertscale_webhooks", "Answers to Alertmanager, by status code", ("code",))
+        self.alerts = counter("alertscale_alerts", "Alerts received, by what became of them", ("result",))
+        self.errors = counter("alertscale_errors", "Failures that were survived, by reason", ("reason",))
+        self.faults = gauge("alertscale_label_faults", "Labels of a service that cannot be read", _SERVICE)
+        self.engine_up = gauge("alertscale_engine_up", "1 while the Docker Engine answers, else 0")
+        self.engine_calls = counter("alertscale_engine_calls", "Requests to the Docker Engine")
+        self.acting = gauge(ACTING, ACTING_HELP)
         self.acting.set(1)
-        self.journal_up = Gauge(
-            "alertscale_journal_up", "1 while the journal can be written, else 0", registry=registry
-        )
-        self.tick = Histogram(
+        self.journal_up = gauge("alertscale_journal_up", "1 while the journal can be written, else 0")
+        self.tick = histogram(
             "alertscale_tick_seconds",
             "Time of one pass of the loop",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-            registry=registry,
         )
         self._known: set[ServiceKey] = set()
         self._bounded: set[ServiceKey] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +16,8 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
-from scaler.state.metrics import Metrics
-from scaler.state.world import World
-from scaler.steps.log import Phases, StepLog
+from scaler.steps.contract import StepContext
+from scaler.steps.log import Phases
 
 log = structlog.get_logger()
 
@@ -44,11 +42,7 @@ class Stepper:
     Args:
         target: the engine.
         balancer: nginx.
-        step_log: where each phase is written first.
-        world: tells when a replica is ready or out of the traffic.
-        metrics: failures, by reason.
-        wake: asks the loop for a pass at once.
-        stopping: set when the scaler ends; a step under way is left for the next start.
+        context: what steps work with.
     """
 
     def __init__(
@@ -56,22 +50,15 @@ class Stepper:
         *,
         target: Containers,
         balancer: Drain,
-        step_log: StepLog,
-        world: World,
-        metrics: Metrics,
-        wake: Callable[[], object],
-        stopping: threading.Event,
+        context: StepContext,
     ) -> None:
         self._target = target
         self._balancer = balancer
-        self._world = world
-        self._metrics = metrics
-        self._wake = wake
-        self._stopping = stopping
-        self._log = step_log
+        self._log, self._world, self._metrics = context.log, context.world, context.metrics
+        self._wake, self._stopping = context.wake, context.stopping
 
     def take(self, order: Order) -> None:
-        """See :class:`scaler.steps.log.Steps`."""
+        """See :class:`scaler.steps.contract.Steps`."""
         up = order.direction is Direction.UP
         step = self._log.begin(
             order, phase=Phase.CREATE if up else Phase.DRAIN, replica=None if up else order.replica
@@ -89,7 +76,7 @@ class Stepper:
         self._run(replace(step, replica=found), limits, model="")
 
     def clear_away(self, replica: str) -> None:
-        """See :class:`scaler.steps.log.Steps`."""
+        """See :class:`scaler.steps.contract.Steps`."""
         self._target.remove(replica)
 
     def _run(self, step: Step, limits: Limits, *, model: str) -> None:

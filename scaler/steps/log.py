@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from scaler.model.labels import Limits
 from scaler.model.reasons import Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
-
-
-class Steps(Protocol):
-    """Takes steps, each in the thread of its caller."""
-
-    def take(self, order: Order) -> None:
-        """Take a step from its beginning to its end, done, failed or left for the next start."""
-
-    def resume(self, step: Step, limits: Limits) -> None:
-        """Finish a step that an earlier process began, or undo it."""
-
-    def clear_away(self, replica: str) -> None:
-        """Remove a replica that is dead; gone is as good.
-
-        Raises:
-            TargetError: the engine did not comply.
-        """
 
 
 class StepLog:

@@ -18,7 +18,7 @@ from scaler.policy import replica_choice
 from scaler.policy.scaling import Decision
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.steps.log import Steps
+from scaler.steps.contract import Steps
 
 log = structlog.get_logger()
 

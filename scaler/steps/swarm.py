@@ -7,7 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,9 +21,8 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.state.metrics import Metrics
-from scaler.state.world import World
-from scaler.steps.log import Phases, StepLog
+from scaler.steps.contract import StepContext
+from scaler.steps.log import Phases
 
 log = structlog.get_logger()
 
@@ -46,11 +44,7 @@ class CountStepper:
 
     Args:
         target: the engine.
-        step_log: where each phase is written first.
-        world: tells what has become of the count.
-        metrics: failures, by reason.
-        wake: asks the loop for a pass at once.
-        stopping: set when the scaler ends; a step under way is left for the next start.
+        context: what steps work with.
         placed_within: see ``PLACED_WITHIN``.
         shown_within: see ``SHOWN_WITHIN``.
     """
@@ -59,25 +53,18 @@ class CountStepper:
         self,
         *,
         target: Counts,
-        step_log: StepLog,
-        world: World,
-        metrics: Metrics,
-        wake: Callable[[], object],
-        stopping: threading.Event,
+        context: StepContext,
         placed_within: float = PLACED_WITHIN,
         shown_within: float = SHOWN_WITHIN,
     ) -> None:
         self._target = target
-        self._world = world
-        self._metrics = metrics
-        self._wake = wake
-        self._stopping = stopping
+        self._log, self._world, self._metrics = context.log, context.world, context.metrics
+        self._wake, self._stopping = context.wake, context.stopping
         self._placed_within = placed_within
         self._shown_within = shown_within
-        self._log = step_log
 
     def take(self, order: Order) -> None:
-        """See :class:`scaler.steps.log.Steps`."""
+        """See :class:`scaler.steps.contract.Steps`."""
         kept = order.kept
         if kept is None:
             raise StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
@@ -86,12 +73,12 @@ class CountStepper:
         self._guarded(step, phases, order.limits, kept.count, partial(self._change, phases, order, kept))
 
     def resume(self, step: Step, limits: Limits) -> None:
-        """See :class:`scaler.steps.log.Steps`: what the engine has been asked for comes true without us."""
+        """See :class:`scaler.steps.contract.Steps`: what was asked for comes true without us."""
         phases = self._log.phases(step)
         self._guarded(step, phases, limits, step.number - 1, lambda: None)
 
     def clear_away(self, replica: str) -> None:
-        """See :class:`scaler.steps.log.Steps`: the engine does that itself."""
+        """See :class:`scaler.steps.contract.Steps`: the engine does that itself."""
 
     def _change(self, phases: Phases, order: Order, kept: Kept) -> None:
         phases.enter(_asking(order.direction))

@@ -7,6 +7,9 @@ from typing import Final
 
 from scaler.model.errors import RequestError
 
+HIGHEST_ID: Final = 2**53
+"""Of an event; what a program in a browser can count to."""
+
 _LONGEST_NUMBER: Final = 16
 """Digits of a number in a query."""
 

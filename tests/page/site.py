@@ -20,7 +20,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from scaler.__main__ import _validator
 from scaler.config_check import Finding
 from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import RequestError, UnavailableError
@@ -319,9 +318,8 @@ def serve(
         orders=autoscaler,
         reading=autoscaler,
         metrics=Metrics(CollectorRegistry()),
-        validator=_validator(),
         token=lambda: TOKEN,
-        clock=time.time,
+        wall=time.time,
         prometheus=prometheus,
         findings=lambda: findings,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ THRESHOLD = re.compile(
 )
 
 
+@functools.cache
 def load(path: Path) -> Any:  # noqa: ANN401 - whatever the YAML holds
     return yaml.safe_load(path.read_text())
 

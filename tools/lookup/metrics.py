@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
@@ -41,17 +42,7 @@ _CONTAINER: Final = Container(
     cpu_period=1,
     memory_limit=1,
 )
-_READING: Final = Reading(
-    cpu_seconds=1.0,
-    memory_usage=1,
-    memory_working_set=1,
-    memory_limit=1,
-    cpu_quota=1,
-    cpu_period=1,
-    periods=1,
-    throttled_periods=1,
-    throttled_seconds=1.0,
-)
+_READING: Final = Reading(**{field.name: 1 for field in fields(Reading)})
 
 Metric = tuple[str, str, tuple[str, ...], str]
 """Name, type, labels, help."""
@@ -77,21 +68,10 @@ OTHERS: Final[Mapping[str, tuple[str, str]]] = {
 """What the rules and the status page read of others' programs: whose it is, and what it says."""
 
 
-def of_scaler() -> tuple[Metric, ...]:
-    """What the scaler registers."""
+def registered(program: Callable[[CollectorRegistry], object]) -> Iterator[Metric]:
+    """Yield what a program registers, such as the scaler's Metrics."""
     registry = CollectorRegistry()
-    ScalerMetrics(registry)
-    return tuple(_in(registry))
-
-
-def of_flask_app() -> tuple[Metric, ...]:
-    """What the demo service registers."""
-    registry = CollectorRegistry()
-    ServiceMetrics(registry)
-    return tuple(_in(registry))
-
-
-def _in(registry: CollectorRegistry) -> Iterator[Metric]:
+    program(registry)
     # A metric without a sample is in no exposition, and only its object knows its labels.
     for collector in registry._collector_to_names:  # noqa: SLF001
         assert isinstance(collector, MetricWrapperBase)  # noqa: S101 - all of ours are
@@ -126,14 +106,11 @@ def _rendered() -> str:
     return render_containers([row]) + machine + ExporterMetrics().render(by_source={"cgroup": 1, "stats": 0})
 
 
-def _table(metrics: Callable[[], tuple[Metric, ...]]) -> Callable[[], str]:
-    def make() -> str:
-        rows = [
-            (code(name), kind, ", ".join(map(code, labels)), text) for name, kind, labels, text in metrics()
-        ]
-        return table(_HEAD, rows)
-
-    return make
+def _table(program: Callable[[CollectorRegistry], object]) -> str:
+    found = registered(program)
+    return table(
+        _HEAD, [(code(name), kind, ", ".join(map(code, labels)), text) for name, kind, labels, text in found]
+    )
 
 
 def exporter_table() -> str:
@@ -154,9 +131,9 @@ def of_others() -> str:
 
 
 MAKERS: Final[Makers] = {
-    "metrics-of-the-scaler": _table(of_scaler),
+    "metrics-of-the-scaler": lambda: _table(ScalerMetrics),
     "metrics-of-the-exporter": exporter_table,
-    "metrics-of-flask-app": _table(of_flask_app),
+    "metrics-of-flask-app": lambda: _table(ServiceMetrics),
     "metrics-of-others": of_others,
     "records": records,
 }

@@ -31,7 +31,6 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "python3 -m machine": "machine/__main__.py",
     "python -m bench": "bench/__main__.py",
     "python -m tools.pages": "tools/pages.py",
-    "python -m tools.figures": "tools/figures.py",
 }
 """What a person starts, or a container, and the file that says how it ends."""
 

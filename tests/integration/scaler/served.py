@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from scaler.__main__ import _configure_log, _validator
+from scaler.__main__ import _configure_log
 from scaler.settings import read_settings
 from scaler.web.app import create_app
 from scaler.web.server import create_server
@@ -25,9 +25,8 @@ def main(directory: Path, receive_timeout: float) -> None:
         orders=rig.orders,
         reading=rig.reading,
         metrics=rig.metrics,
-        validator=_validator(),
         token=(directory / "token").read_text,
-        clock=time.time,
+        wall=time.time,
     )
     server = create_server(app, host="127.0.0.1", port=0, receive_timeout=receive_timeout)
     print(server.effective_port, flush=True)  # noqa: T201 - whoever started us reads it

@@ -1,18 +1,14 @@
 """Services, events and health figures as the API's own document shows them, with some fields changed."""
 
 import copy
-import json
 from datetime import UTC
-from importlib import resources
 from typing import Any
 
-from alertscale.model import Event, Health, Service, event_of, health_of, service_of
-from alertscale.reading import Fields
-from alertscale.wording import Times, iso
+from alertscale.model import Event, Health, Service, answer_of, rfc3339
+from alertscale.wording import Times
+from scaler.web.openapi import document
 
-OPENAPI: dict[str, Any] = json.loads(
-    resources.files("scaler.web").joinpath("openapi.json").read_text("utf-8")
-)
+OPENAPI = document()
 NOW = 1_795_407_411.25
 """2026-11-23T04:16:51.250Z, when the document's example was decided."""
 
@@ -24,7 +20,7 @@ def example(path: str) -> dict[str, Any]:
 
 def stamp(seconds: float) -> str:
     """A time that many seconds from NOW, as the API writes it."""
-    return str(iso(NOW + seconds))
+    return rfc3339(NOW + seconds)
 
 
 def raw_alert(name: str, scale: str, resource: str) -> dict[str, Any]:
@@ -96,11 +92,11 @@ def faulty_service() -> dict[str, Any]:
 
 
 def service(raw: dict[str, Any]) -> Service:
-    return service_of(Fields(raw, where="test"))
+    return answer_of(raw, Service, where="test")
 
 
 def health(**changes: object) -> Health:
-    return health_of(Fields(example("/healthz") | changes, where="test"))
+    return answer_of(example("/healthz") | changes, Health, where="test")
 
 
 def event(
@@ -108,7 +104,7 @@ def event(
 ) -> Event:
     (made,) = example("/api/v1/events")["events"]
     made |= {"id": number, "kind": kind, "service": name, "project": project, "text": f"event {number}"}
-    return event_of(Fields(made | {"reason": reason or kind}, where="test"))
+    return answer_of(made | {"reason": reason or kind}, Event, where="test")
 
 
 def times(seconds: float = 0.0) -> Times:

@@ -18,9 +18,8 @@ from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.state.metrics import Metrics
-from scaler.web.app import Orders, create_app
-from scaler.web.page import Reading
-from tests.recording import VALIDATOR
+from scaler.web.api import Orders, Reading
+from scaler.web.app import create_app
 
 TOKEN = "the-token"
 WEB: ServiceKey = ("shop", "web")
@@ -197,9 +196,8 @@ def served(orders: Orders, reading: Reading) -> Iterator[str]:
         orders=orders,
         reading=reading,
         metrics=Metrics(CollectorRegistry()),
-        validator=VALIDATOR,
         token=lambda: TOKEN,
-        clock=lambda: NOW,
+        wall=lambda: NOW,
     )
     with make_server("127.0.0.1", 0, app, threaded=True) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

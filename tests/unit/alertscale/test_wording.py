@@ -4,7 +4,7 @@ from datetime import UTC
 
 import pytest
 
-from alertscale.wording import Times, clean, count, duration, iso, listed
+from alertscale.wording import Times, clean, count, duration, listed
 
 AT = 1_795_407_411.0
 TIMES = Times(now=AT, zone=UTC)
@@ -27,11 +27,6 @@ def test_times_are_shown_beside_now() -> None:
     assert TIMES.until(AT + 4) == "in 4 s (04:16:55 UTC)"
     assert TIMES.until(AT) == "now"
     assert TIMES.at(AT) == "2026-11-23 04:16:51"
-
-
-def test_a_time_is_written_as_the_api_does() -> None:
-    assert iso(AT + 0.25) == "2026-11-23T04:16:51.250Z"
-    assert iso(None) is None
 
 
 def test_words_and_counts_are_as_in_a_sentence() -> None:

@@ -22,7 +22,8 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.log import StepLog, Steps
+from scaler.steps.contract import StepContext, Steps
+from scaler.steps.log import StepLog
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.nginx import Balancer
 from scaler.traffic.readiness import Prober
@@ -82,7 +83,13 @@ class Rig:
         self.world, self.wake = World(), threading.Event()
         wall, monotonic = self.clock.time, self.clock.monotonic
         self.recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=wall)
-        self.step_log = StepLog(journal=self.journal, recorder=self.recorder, metrics=self.metrics, wall=wall)
+        self.context = StepContext(
+            log=StepLog(journal=self.journal, recorder=self.recorder, metrics=self.metrics, wall=wall),
+            world=self.world,
+            metrics=self.metrics,
+            wake=self.wake.set,
+            stopping=self.stopping,
+        )
         balancer = Balancer(
             directory=self.home / "upstreams",
             control=self.nginx,
@@ -122,11 +129,7 @@ class Rig:
         return Stepper(
             target=self.target,
             balancer=balancer,
-            step_log=self.step_log,
-            world=self.world,
-            metrics=self.metrics,
-            wake=self.wake.set,
-            stopping=self.stopping,
+            context=self.context,
         )
 
     def start(self) -> None:
@@ -222,11 +225,7 @@ class SwarmRig(Rig):
         """Make what takes the steps."""
         return CountStepper(
             target=self.swarm,
-            step_log=self.step_log,
-            world=self.world,
-            metrics=self.metrics,
-            wake=self.wake.set,
-            stopping=self.stopping,
+            context=self.context,
             placed_within=0.05,
         )
 

@@ -12,7 +12,7 @@ from scaler.model.reasons import Pause
 from scaler.settings import read_settings
 from scaler.state.metrics import Metrics
 from scaler.web.app import create_app
-from tests.recording import TOKEN, VALIDATOR, Recording
+from tests.recording import TOKEN, Recording
 
 
 class Broken(Recording):
@@ -38,9 +38,8 @@ def test_a_fault_is_logged_with_its_traceback_and_without_the_token(
         orders=Broken(),
         reading=Broken(),
         metrics=Metrics(CollectorRegistry()),
-        validator=VALIDATOR,
         token=token,
-        clock=lambda: 0.0,
+        wall=lambda: 0.0,
     )
     answer = app.test_client().post(
         "/api/v1/services/web/pause", json={"pause": "up"}, headers={"Authorization": f"Bearer {TOKEN}"}

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import tools.figures
 from bench.model import Compared, Figure, at_most, to_json
 from bench.stats import Spread
 from tests.unit.bench.builders import a_result
-from tools.figures import REPOSITORY, fill, in_russian, main, pages, renderings, slug, update
+from tools.figures import REPOSITORY, fill, in_russian, pages, renderings, slug, update
 
 TIME = Figure(
     name="load step → answer, 95 %",
@@ -164,19 +163,3 @@ def test_a_page_is_written_and_a_stale_one_is_only_told_by_check(tmp_path: Path)
     assert update(tmp_path) == []
     assert "2.50 s" in page.read_text(encoding="utf-8")
     assert update(tmp_path, check=True) == []
-
-
-@pytest.mark.parametrize("options", [[], ["--check"], ["--list"]])
-def test_a_result_that_cannot_be_read_is_told_with_its_file_and_the_way_out(
-    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    broken = tmp_path / "docs/benchmarks/speed.json"
-    broken.parent.mkdir(parents=True)
-    broken.write_text("{", encoding="utf-8")
-    monkeypatch.setattr(tools.figures, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(tools.figures, "COMMITTED", broken.parent)
-    assert main(options) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"{broken}: not a result of bench (")
-    assert "Way out: " in told
-    assert told.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,15 +55,22 @@ def test_a_page_that_has_not_its_blocks_is_told_and_nothing_is_written(
     assert (REPOSITORY / "docs/labels.md").read_text(encoding="utf-8") == before
 
 
+def test_every_figure_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    assert re.search(r"^reaction\.run\.date +\d{4}-\d\d-\d\d$", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("options", [[], ["--check"], ["--list"]])
 def test_a_result_that_cannot_be_read_is_told_with_its_file_and_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "docs/benchmarks/speed.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{", encoding="utf-8")
     monkeypatch.setattr(tools.pages, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(tools.pages, "COMMITTED", broken.parent)
     monkeypatch.setattr(tools.pages, "PAGES", {})
-    assert main(["--check"]) == 1
+    assert main(options) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"{broken}: not a result of bench (")
     assert "Way out: " in told

@@ -14,7 +14,7 @@ from alertscale.check import Files, Finding, Rule, check
 from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, GOOD, PROMETHEUS, RECORDS
 
 NAMES = sorted(GOOD)
-QUICKLY = settings(max_examples=settings().max_examples // 2)
+QUICKLY = settings(max_examples=settings().max_examples * 3 // 5)
 
 KEYS = st.sampled_from(
     [

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-from jsonschema import Draft202012Validator
 
 from bench.members.footprint import ticked
 from bench.model import Verdict
 from bench.usage import Usage, percent_of_core, reading
 from bench.webhooks import notification
 from scaler.model.reasons import IgnoredReason
-from scaler.policy.signals import KnownServices, judge, parse
+from scaler.policy.signals import KnownServices, judge
+from scaler.web.webhook import parse
 from tests.unit.bench.measured import footprint_of, held, hook, named
 
-SCHEMA = Path(__file__).parents[4] / "scaler" / "alert.schema.json"
-VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text()))
 STATS = {
     "read": "2026-11-23T07:00:00.123456789Z",
     "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
@@ -50,7 +45,7 @@ def test_passes_of_the_loop_are_read_off_the_metrics() -> None:
 
 
 def test_a_notification_is_one_that_the_scaler_understands_and_of_services_that_nobody_knows() -> None:
-    alerts = parse(notification(3, series="s"), validator=VALIDATOR)
+    alerts = parse(notification(3, series="s"))
     known = KnownServices(managed=frozenset({("alertscale", "flask-app")}))
     assert len({alert.labels["service"] for alert in alerts}) == 3
     assert {judge(alert, known=known).ignored for alert in alerts} == {IgnoredReason.UNKNOWN_SERVICE}

@@ -11,6 +11,7 @@ import yaml
 
 from bench.members import soak
 from bench.model import Verdict
+from bench.stacks import edited
 from tests.unit.bench.builders import a_result
 from tests.unit.bench.measured import named, samples, soaked
 
@@ -52,7 +53,7 @@ def test_only_the_low_alerts_are_made_quicker_and_only_for_a_while(tmp_path: Pat
     shutil.copytree(ROOT / "prometheus", tmp_path / "prometheus")
     file = tmp_path / "prometheus" / "alert.rules.yml"
     before = yaml.safe_load(file.read_text())
-    with soak.low_alerts_shortened(tmp_path):
+    with edited(file, soak.shorten_low_alerts):
         during = yaml.safe_load(file.read_text())
     expected = copy.deepcopy(before)
     changed = [

@@ -620,7 +620,7 @@ class Play:
 RATES = st.tuples(*[st.floats(0.95, 1.05)] * 3)
 
 
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=15 * settings().max_examples)
 @given(rates=RATES, moves=st.lists(MOVES, min_size=5, max_size=40))
 def test_two_never_act_at_once(rates: tuple[float, ...], moves: list[Move]) -> None:
     """Whatever crashes, is late, is lost or comes in between, and whoever leads."""
@@ -629,6 +629,7 @@ def test_two_never_act_at_once(rates: tuple[float, ...], moves: list[Move]) -> N
         play.make(move)
 
 
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(moves=st.lists(MOVES, max_size=15), offset=st.floats(0, LOOK_EVERY))
 def test_after_a_crash_another_acts_within_the_time_of_the_lease_and_one_look(
     moves: list[Move], offset: float

@@ -6,6 +6,7 @@ import http.server
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ LOGIN = "Basic " + base64.b64encode(b"me:secret").decode()
 class Answers(http.server.BaseHTTPRequestHandler):
     """200 for the true path, 404 for others, 503 below /starting; hangs up below /broken.
 
-    Below /locked 401 without the password; the API answers with the query that it was sent.
+    Below /locked 401 without the password, below /moved the way to the true path, below /slow an answer
+    without end, each part in time; the API answers with the query that it was sent.
     """
 
     def do_GET(self) -> None:
@@ -30,6 +32,14 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/locked") and self.headers["Authorization"] != LOGIN:
             self.send_response(401)
             self.end_headers()
+            return
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/moved"))
+            self.end_headers()
+            return
+        if self.path.startswith("/slow"):
+            self._drip()
             return
         if "/api/" in self.path:
             self._api(self.path.partition("/api/")[2])
@@ -42,6 +52,14 @@ class Answers(http.server.BaseHTTPRequestHandler):
         }
         self.send_response(known.get(self.path, 404))
         self.end_headers()
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # until who asked has gone
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.01)
 
     def _api(self, path: str) -> None:
         what, _, query = path.partition("?")
@@ -82,6 +100,7 @@ def address() -> Iterator[str]:
         ("/starting", False),
         ("/elsewhere", False),
         ("/broken", False),
+        ("/moved", False),
     ],
 )
 def test_it_lives_when_it_says_that_it_is_ready(address: str, path: str, lives: bool) -> None:
@@ -97,6 +116,21 @@ def test_nobody_there_means_dead() -> None:
 
 def test_a_name_that_leads_nowhere_means_dead() -> None:
     assert not Prometheus("http://nowhere.invalid:9090", password_file=NO_FILE).lives()
+
+
+def test_one_that_talks_without_end_is_not_listened_to(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaler.prometheus.client.TIMEOUT", 0.2)
+    begun = time.monotonic()
+
+    assert not Prometheus(address + "/slow", password_file=NO_FILE).lives()
+    assert time.monotonic() - begun < 2
+
+
+def test_no_proxy_of_the_environment_is_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    assert Prometheus(address, password_file=NO_FILE).lives()
 
 
 def test_without_an_address_alertmanager_is_trusted() -> None:
@@ -164,7 +198,11 @@ class TestRead:
             ("/api/list", "Prometheus answers 200: not what its API says"),
             ("/api/deep", "Prometheus answers 200: not what its API says"),
             ("/api/large", "Prometheus answers 200: not what its API says"),
-            ("/broken/api/echo", "Prometheus does not answer at 127.0.0.1"),
+            (
+                "/broken/api/echo",
+                r"Prometheus does not answer at 127.0.0.1:\d+: Remote end closed connection",
+            ),
+            ("/moved/api/echo", "Prometheus answers 302: not what its API says"),
         ],
     )
     def test_an_answer_that_is_none_is_told_with_what_it_says(
@@ -180,6 +218,22 @@ class TestRead:
             source = Prometheus(f"http://127.0.0.1:{silent.getsockname()[1]}", password_file=NO_FILE)
             with pytest.raises(UnavailableError, match="timed out"):
                 source.read("/api/echo", {})
+
+    def test_nor_is_one_whose_answer_has_no_end(self, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("scaler.prometheus.client.READ_TIMEOUT", 0.2)
+        begun = time.monotonic()
+
+        with pytest.raises(UnavailableError, match=r"timed out, with \d+ bytes read"):
+            Prometheus(address + "/slow", password_file=NO_FILE).read("/api/echo", {})
+        assert time.monotonic() - begun < 2
+
+    def test_what_the_network_said_is_told_without_the_layers_above_it(self) -> None:
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+            where = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        with pytest.raises(UnavailableError) as raised:
+            Prometheus(f"http://{where}", password_file=NO_FILE).read("/api/echo", {})
+        assert str(raised.value) == f"Prometheus does not answer at {where}: [Errno 111] Connection refused"
 
     def test_without_an_address_the_setting_is_named(self) -> None:
         with pytest.raises(UnavailableError, match="ALERTSCALE_PROMETHEUS is not set"):

@@ -10,7 +10,8 @@ import pytest
 
 from scaler.loop.views import Health
 from scaler.model.errors import UnavailableError
-from scaler.prometheus.lamps import QUERY, Light, Pipeline, Station
+from scaler.model.reasons import Light
+from scaler.prometheus.lamps import QUERY, Pipeline, Station
 from tests.fakes import AtOnce, Clock
 from tests.page.recorded import answer
 

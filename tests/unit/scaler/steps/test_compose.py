@@ -20,6 +20,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
+from scaler.steps.contract import StepContext
 from scaler.steps.log import StepLog
 from tests.fakes import FakeTarget, until
 
@@ -65,16 +66,18 @@ class Shop:
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.path)
         recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1000.0)
-        step_log = StepLog(journal=self.journal, recorder=recorder, metrics=self.metrics, wall=lambda: 1000.0)
-        self.look()
-        self.stepper = Stepper(
-            target=self if self.kill_at[0] else self.target,  # type: ignore[arg-type]
-            balancer=self,
-            step_log=step_log,
+        context = StepContext(
+            log=StepLog(journal=self.journal, recorder=recorder, metrics=self.metrics, wall=lambda: 1000.0),
             world=self.world,
             metrics=self.metrics,
             wake=self._wake,
             stopping=self.stopping,
+        )
+        self.look()
+        self.stepper = Stepper(
+            target=self if self.kill_at[0] else self.target,  # type: ignore[arg-type]
+            balancer=self,
+            context=context,
         )
 
     def __getattr__(self, name: str) -> Callable[..., object]:

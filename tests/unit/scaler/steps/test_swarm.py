@@ -19,6 +19,7 @@ from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
+from scaler.steps.contract import StepContext
 from scaler.steps.log import StepLog
 from scaler.steps.swarm import CountStepper
 from tests.fake_swarm import NO_NODE, WEB, FakeSwarm
@@ -52,15 +53,17 @@ class Shop:
         self.metrics = Metrics(CollectorRegistry())
         self.journal = Journal(path=self.path)
         recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1000.0)
-        step_log = StepLog(journal=self.journal, recorder=recorder, metrics=self.metrics, wall=lambda: 1000.0)
-        self.look()
-        self.stepper = CountStepper(
-            target=self.swarm,
-            step_log=step_log,
+        context = StepContext(
+            log=StepLog(journal=self.journal, recorder=recorder, metrics=self.metrics, wall=lambda: 1000.0),
             world=self.world,
             metrics=self.metrics,
             wake=self.look,
             stopping=self.stopping,
+        )
+        self.look()
+        self.stepper = CountStepper(
+            target=self.swarm,
+            context=context,
             placed_within=self.placed_within,
             shown_within=self.shown_within,
         )

@@ -12,7 +12,9 @@ from werkzeug.test import TestResponse
 
 from tests.recording import TOKEN, Recording, recording_app
 
-BOUNDED = settings(suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(
+    max_examples=settings().max_examples * 3 // 2, suppress_health_check=[HealthCheck.too_slow]
+)
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 RECORDING = Recording()
 CLIENT: FlaskClient = recording_app(RECORDING).test_client()

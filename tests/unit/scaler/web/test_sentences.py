@@ -7,7 +7,7 @@ import pytest
 from scaler.model.reasons import DecisionReason, Direction
 from scaler.policy.scaling import Decision
 from scaler.web.sentences import sentence
-from tests.unit.scaler.web.test_app import ALERT, VIEW
+from tests.unit.scaler.web.site import ALERT, VIEW
 
 
 def said(reason: DecisionReason, *, to: int = 2, resources: tuple[str, ...] = ("cpu",)) -> str:

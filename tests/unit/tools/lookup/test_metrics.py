@@ -8,12 +8,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.state.metrics import Metrics
-from tools.lookup.metrics import OTHERS, of_exporter, of_flask_app, of_scaler
+from scaler.state.metrics import Metrics as ScalerMetrics
+from service.metrics import Metrics as ServiceMetrics
+from tools.lookup.metrics import OTHERS, of_exporter, registered
 from tools.lookup.rules import ALERTS, RECORDS, recorded
 from tools.pages import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/metrics.md").read_text(encoding="utf-8")
-OURS = [*of_scaler(), *of_exporter(), *of_flask_app()]
+OURS = [*registered(ScalerMetrics), *of_exporter(), *registered(ServiceMetrics)]
 RECORDED = dict(recorded())
 _SUFFIX = re.compile(r"_(bucket|count|sum)$")
 
@@ -30,7 +32,7 @@ def test_every_metric_has_a_row_with_its_type_and_a_help(
 def test_the_scalers_metrics_are_all_that_it_registers() -> None:
     registry = CollectorRegistry()
     Metrics(registry)
-    named = {name for name, *_ in of_scaler()}
+    named = {name for name, *_ in registered(ScalerMetrics)}
     assert {family.name for family in registry.collect()} == {name.removesuffix("_total") for name in named}
 
 

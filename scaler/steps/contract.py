@@ -1,0 +1,50 @@
+"""What all that takes steps can do, and what it works with, whatever the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from scaler.model.labels import Limits
+from scaler.model.records import Order, Step
+from scaler.state.metrics import Metrics
+from scaler.state.world import World
+from scaler.steps.log import StepLog
+
+
+class Steps(Protocol):
+    """Takes steps, each in the thread of its caller."""
+
+    def take(self, order: Order) -> None:
+        """Take a step from its beginning to its end, done, failed or left for the next start."""
+
+    def resume(self, step: Step, limits: Limits) -> None:
+        """Finish a step that an earlier process began, or undo it."""
+
+    def clear_away(self, replica: str) -> None:
+        """Remove a replica that is dead; gone is as good.
+
+        Raises:
+            TargetError: the engine did not comply.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepContext:
+    """What a step works with.
+
+    Attributes:
+        log: where each phase is written first.
+        world: tells what has become of what was done.
+        metrics: failures, by reason.
+        wake: asks the loop for a pass at once.
+        stopping: set when the scaler ends; a step under way is left for the next start.
+    """
+
+    log: StepLog
+    world: World
+    metrics: Metrics
+    wake: Callable[[], object]
+    stopping: threading.Event

@@ -1,0 +1,236 @@
+"""The application around an autoscaler that answers what a test says, with a client."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+from werkzeug.test import TestResponse
+
+from scaler.config_check import Finding
+from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
+from scaler.model.labels import Limits
+from scaler.model.reasons import DecisionReason, Direction, EventKind, Pause, ReplicaState
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Decision
+from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
+from scaler.state.journal import Journal
+from scaler.state.metrics import Metrics
+from scaler.web.app import create_app
+from tests.page.site import SHOP, Autoscaler, FakePrometheus
+
+NAME = "/".join(SHOP)
+TOKEN = "s3cret"
+RIGHT = {"Authorization": f"Bearer {TOKEN}"}
+KNOWN = KnownServices(managed=frozenset({("shop", "web")}), others=frozenset({("shop", "db")}))
+ALERT = Alert(
+    firing=True,
+    labels={"alertname": "HighCPU", "scale": "up", "service": "web", "resource": "cpu"},
+    annotations={"summary": "CPU is <b>high</b>"},
+    starts_at="2026-01-02T03:04:05Z",
+    generator_url="http://localhost:10090/graph",
+)
+VIEW = ServiceView(
+    key=("shop", "web"),
+    limits=Limits(maximum=5, pause=Pause.DOWN),
+    replicas=(
+        ReplicaView(
+            number=1, name="shop-web-1", id="c0ffee", state=ReplicaState.READY, address="10.0.0.2", detail=""
+        ),
+    ),
+    decision=Decision(
+        direction=None,
+        replicas=1,
+        target=1,
+        reason=DecisionReason.UP_COOLDOWN,
+        until=1_767_322_810.25,
+        resources=("cpu",),
+    ),
+    decided_at=1_767_322_800.0,
+    signals=(
+        Signal(
+            alert=ALERT,
+            service=("shop", "web"),
+            direction=Direction.UP,
+            resource="cpu",
+            first_heard=1_767_322_790.0,
+            last_heard=1_767_322_798.5,
+        ),
+    ),
+    pause=Pause.UP,
+    wanted=3,
+    faults=(),
+    inputs=Inputs(
+        replicas=1,
+        versions=1,
+        stepping=False,
+        last_change=1_767_322_800.25,
+        cooldown_up_until=1_767_322_810.25,
+        cooldown_down_until=1_767_322_860.25,
+        retry_at=None,
+        former=2,
+        writable=True,
+        watched=True,
+        signal_ttl=15.0,
+        up=("cpu",),
+        down=(),
+    ),
+)
+FAULTY = ServiceView(
+    key=("shop", "bad"),
+    limits=None,
+    replicas=(),
+    decision=None,
+    decided_at=0.0,
+    signals=(),
+    pause=Pause.NONE,
+    wanted=None,
+    faults=("compose.yml: service bad: alertscale.max: 'x' is not a whole number",),
+)
+
+
+@dataclass
+class Scaler:
+    """Stands for the autoscaler: notes what it was asked, answers or raises what the test says."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    error: Exception | None = None
+    state: Health = field(
+        default_factory=lambda: Health(
+            passes_age=0.52, engine=True, watchdog_age=3.14, balancer_error="", journal_error=""
+        )
+    )
+
+    def _note(self, *what: object) -> None:
+        if self.error is not None:
+            raise self.error
+        self.asked.append(what)
+
+    def submit(self, alerts: Iterable[Alert]) -> tuple[Verdict, ...]:
+        alerts = tuple(alerts)
+        self._note("submit", alerts)
+        return tuple(judge(alert, known=KNOWN) for alert in alerts)
+
+    def services(self) -> tuple[ServiceView, ...]:
+        self._note("services")
+        return (FAULTY, VIEW)
+
+    def events(
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        service: ServiceKey | None = None,  # noqa: ARG002 - shown by test_page
+        kind: EventKind | None = None,  # noqa: ARG002 - as above
+    ) -> tuple[Event, ...]:
+        self._note("events", limit, before)
+        return (
+            Event(
+                id=7,
+                at=1_767_322_800.5,
+                kind=EventKind.STEP,
+                reason="done",
+                text="up: replica 2 <i>done</i>",
+                service=("shop", "web"),
+                detail={"number": 2},
+            ),
+        )
+
+    def scale(self, name: str, replicas: int) -> ServiceView:
+        self._note("scale", name, replicas)
+        return VIEW
+
+    def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
+        self._note("retire", name, replicas)
+        return VIEW
+
+    def pause(self, name: str, pause: Pause) -> ServiceView:
+        self._note("pause", name, pause)
+        return VIEW
+
+    def health(self) -> Health:
+        return self.state
+
+
+@dataclass
+class Site:
+    """The application with a client, and a token that can be replaced while it runs."""
+
+    scaler: Scaler = field(default_factory=Scaler)
+    metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
+    token: str = TOKEN
+
+    def __post_init__(self) -> None:
+        """Build the application."""
+        self.app = create_app(
+            orders=self.scaler,
+            reading=self.scaler,
+            metrics=self.metrics,
+            token=lambda: self.token,
+            wall=lambda: 1_767_322_800.0,
+        )
+        self.client: FlaskClient = self.app.test_client()
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path)
+
+    def post(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> TestResponse:
+        data = json.dumps(body).encode() if raw is None else raw
+        return self.client.post(
+            path, data=data, content_type=content_type, headers=RIGHT if headers is None else headers
+        )
+
+    def webhooks(self, code: int) -> float:
+        labels = {"code": str(code)}
+        return self.metrics.registry.get_sample_value("alertscale_webhooks_total", labels) or 0.0
+
+
+def notification(*labels: dict[str, str]) -> dict[str, Any]:
+    return {"version": "4", "alerts": [{"status": "firing", "labels": entry} for entry in labels]}
+
+
+SCALE = "/api/v1/services/web/scale"
+RETIRE = "/api/v1/services/web/retire"
+PAUSE = "/api/v1/services/web/pause"
+CHANGES: dict[str, object] = {
+    "/alerts": notification(dict(ALERT.labels)),
+    SCALE: {"replicas": 3},
+    RETIRE: {"replicas": ["shop-web-1"]},
+    PAUSE: {"pause": "all"},
+}
+
+
+class Demo:
+    """The application around the autoscaler of the demo, with a Prometheus in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000))
+        self.prometheus = FakePrometheus()
+        self.findings: list[Finding] = []
+        self.client: FlaskClient = create_app(
+            orders=self.autoscaler,
+            reading=self.autoscaler,
+            metrics=Metrics(CollectorRegistry()),
+            token=lambda: "",
+            wall=time.time,
+            prometheus=self.prometheus,
+            findings=lambda: self.findings,
+        ).test_client()
+
+    def page(self, query: str = "") -> str:
+        answer = self.client.get(f"/{query}")
+        assert answer.status_code == 200, answer.text
+        return answer.text

@@ -1,0 +1,242 @@
+"""``/api/v1``: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
+
+import pytest
+
+from scaler.model.errors import JournalError, RequestError
+from scaler.model.reasons import ErrorReason, Pause
+from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, Demo, Site
+
+
+def shown(value: object) -> str:
+    return "a list or an object" if isinstance(value, list | dict) else repr(value)
+
+
+class TestServices:
+    def test_everything_that_is_known_of_each(self, site: Site) -> None:
+        faulty, web = site.get("/api/v1/services").get_json()["services"]
+
+        assert web == {
+            "project": "shop",
+            "service": "web",
+            "min": 1,
+            "max": 5,
+            "replicas": [
+                {
+                    "number": 1,
+                    "name": "shop-web-1",
+                    "id": "c0ffee",
+                    "state": "ready",
+                    "address": "10.0.0.2",
+                    "detail": "",
+                }
+            ],
+            "decision": {
+                "direction": None,
+                "reason": "up_cooldown",
+                "replicas": 1,
+                "target": 1,
+                "resources": ["cpu"],
+                "sentence": "Holding at 1: HighCPU fires; the up cooldown ends",
+                "until": "2026-01-02T03:00:10.250Z",
+                "at": "2026-01-02T03:00:00.000Z",
+            },
+            "alerts": [
+                {
+                    "alertname": "HighCPU",
+                    "scale": "up",
+                    "resource": "cpu",
+                    "since": "2026-01-02T03:04:05Z",
+                    "first_heard": "2026-01-02T02:59:50.000Z",
+                    "last_heard": "2026-01-02T02:59:58.500Z",
+                    "summary": "CPU is <b>high</b>",
+                    "url": "http://localhost:10090/graph",
+                }
+            ],
+            "pause": "up",
+            "pause_label": "down",
+            "wanted": 3,
+            "faults": [],
+            "limits": {
+                "min": 1,
+                "max": 5,
+                "step": 1,
+                "port": None,
+                "ready": None,
+                "ready_timeout": 60.0,
+                "resources": ["cpu", "memory"],
+                "cooldown_up": 10.0,
+                "cooldown_down": 60.0,
+                "drain": 30.0,
+                "pause": "down",
+            },
+            "inputs": {
+                "replicas": 1,
+                "versions": 1,
+                "stepping": False,
+                "last_change": "2026-01-02T03:00:00.250Z",
+                "cooldown_up_until": "2026-01-02T03:00:10.250Z",
+                "cooldown_down_until": "2026-01-02T03:01:00.250Z",
+                "retry_at": None,
+                "former": 2,
+                "writable": True,
+                "watched": True,
+                "signal_ttl": 15.0,
+                "up": ["cpu"],
+                "down": [],
+            },
+        }
+        assert (faulty["min"], faulty["decision"]) == (None, None)
+        assert (faulty["limits"], faulty["inputs"]) == (None, None)
+        assert faulty["faults"] == list(FAULTY.faults)
+
+    @pytest.mark.parametrize("name", ["web", "shop/web"])
+    def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:
+        answer = site.post(f"/api/v1/services/{name}/scale", {"replicas": 3})
+
+        assert answer.status_code == 202
+        assert answer.get_json()["service"] == "web"
+        assert site.scaler.asked == [("scale", name, 3)]
+
+    def test_replicas_are_taken_away_by_name(self, site: Site) -> None:
+        answer = site.post(RETIRE, {"replicas": ["shop-web-1", "0f3c5a7be1d2"]})
+
+        assert answer.status_code == 202
+        assert site.scaler.asked == [("retire", "web", ("shop-web-1", "0f3c5a7be1d2"))]
+
+    @pytest.mark.parametrize("value", [[], "shop-web-1", [1], {}, None, 3])
+    def test_replicas_that_are_no_list_of_names_are_refused(self, site: Site, value: object) -> None:
+        answer = site.post(RETIRE, {"replicas": value})
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] == "replicas: not a list of ids or names of replicas"
+
+    @pytest.mark.parametrize("pause", Pause)
+    def test_steps_are_held(self, site: Site, pause: Pause) -> None:
+        answer = site.post(PAUSE, {"pause": pause})
+
+        assert answer.status_code == 200
+        assert site.scaler.asked == [("pause", "web", pause)]
+
+    @pytest.mark.parametrize("value", ["3", 3.0, 3.5, True, None, [], {}])
+    def test_a_count_that_is_no_whole_number_is_refused(self, site: Site, value: object) -> None:
+        answer = site.post(SCALE, {"replicas": value})
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] == f"replicas: {shown(value)} is not a whole number"
+
+    @pytest.mark.parametrize("value", ["", "yes", "UP", None, True, ["up"], {}])
+    def test_a_pause_of_another_word_is_refused(self, site: Site, value: object) -> None:
+        answer = site.post(PAUSE, {"pause": value})
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] == f"pause: {shown(value)} is not one of none, up, down, all"
+
+    @pytest.mark.parametrize(
+        "raw", [b"", b"{", b"[]", b"3", b"{}", b'{"replica": 3}', b"\xff", b"[" * 100_000]
+    )
+    @pytest.mark.parametrize(("path", "name"), [(SCALE, "replicas"), (RETIRE, "replicas"), (PAUSE, "pause")])
+    def test_another_body_is_refused(self, site: Site, path: str, name: str, raw: bytes) -> None:
+        answer = site.post(path, raw=raw)
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] == f'the body is not a JSON object with the field "{name}"'
+        assert site.scaler.asked == []
+
+    @pytest.mark.parametrize("path", [SCALE, RETIRE, PAUSE])
+    def test_another_type_is_refused(self, site: Site, path: str) -> None:
+        assert site.post(path, CHANGES[path], content_type="text/plain").status_code == 415
+
+    @pytest.mark.parametrize(
+        ("reason", "status"),
+        [(ErrorReason.NOT_FOUND, 404), (ErrorReason.OUT_OF_BOUNDS, 409), (ErrorReason.LABELS, 409)],
+    )
+    def test_what_the_scaler_refuses_is_answered_with_its_reason(
+        self, site: Site, reason: ErrorReason, status: int
+    ) -> None:
+        site.scaler.error = RequestError("because", reason=reason)
+        answer = site.post(SCALE, {"replicas": 3})
+
+        assert answer.status_code == status
+        assert answer.get_json() == {"error": "because", "reason": reason}
+
+    def test_a_journal_that_cannot_be_written_is_503(self, site: Site) -> None:
+        site.scaler.error = JournalError("cannot use the journal /data/journal.sqlite: disk full")
+
+        assert site.post(SCALE, {"replicas": 3}).status_code == 503
+
+
+class TestEvents:
+    def test_an_event(self, site: Site) -> None:
+        assert site.get("/api/v1/events").get_json() == {
+            "events": [
+                {
+                    "id": 7,
+                    "at": "2026-01-02T03:00:00.500Z",
+                    "project": "shop",
+                    "service": "web",
+                    "kind": "step",
+                    "reason": "done",
+                    "text": "up: replica 2 <i>done</i>",
+                    "detail": {"number": 2},
+                }
+            ]
+        }
+
+    @pytest.mark.parametrize(
+        ("query", "limit", "before"),
+        [("", 100, None), ("?limit=1", 1, None), ("?limit=1000&before=7", 1000, 7), ("?before=0", 100, None)],
+    )
+    def test_pages(self, site: Site, query: str, limit: int, before: int | None) -> None:
+        site.get(f"/api/v1/events{query}")
+
+        assert site.scaler.asked == [("events", limit, before)]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=",
+            "limit=ten",
+            "limit=1.5",
+            "limit=%D9%A3",
+            "limit=" + "0" * 19 + "1" + "0" * 30,
+            "before=-1",
+            "before=x",
+            "before=" + "9" * 17,
+            "before=" + "9" * 5000,
+            "before=" + "0" * 20 + "9" * 30,
+        ],
+    )
+    def test_a_page_that_cannot_be_is_refused(self, site: Site, query: str) -> None:
+        """SQLite holds whole numbers up to 2**63; beyond it would be a fault of ours."""
+        answer = site.get(f"/api/v1/events?{query}")
+
+        assert answer.status_code == 400
+        assert answer.get_json()["error"].startswith(query.partition("=")[0] + ": ")
+        assert site.scaler.asked == []
+
+
+class TestFigures:
+    def test_the_chart(self, demo: Demo) -> None:
+        answer = demo.client.get(f"/api/v1/history?service={NAME}&range=15m").get_json()
+        assert answer["error"] == ""
+        assert {len(answer[name]) for name in ("times", "replicas", "cpu", "memory")} == {181}
+        assert [t["value"] for t in answer["thresholds"]] == [0.7, 0.8, 0.3, 0.35]
+
+    def test_without_prometheus_the_chart_says_so(self, demo: Demo) -> None:
+        demo.prometheus.dead = True
+        answer = demo.client.get(f"/api/v1/history?service={NAME}")
+        assert answer.status_code == 200
+        assert "Prometheus does not answer" in answer.get_json()["error"]
+
+    @pytest.mark.parametrize(
+        ("query", "status"), [("", 404), ("service=nobody", 404), (f"service={NAME}&range=2h", 400)]
+    )
+    def test_what_is_not_there_is_refused(self, demo: Demo, query: str, status: int) -> None:
+        assert demo.client.get(f"/api/v1/history?{query}").status_code == status
+
+    def test_the_lights(self, demo: Demo) -> None:
+        stations = demo.client.get("/api/v1/pipeline").get_json()["stations"]
+        assert [s["light"] for s in stations] == ["ok"] * 6

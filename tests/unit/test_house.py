@@ -1,0 +1,76 @@
+"""The house stays one that a newcomer finds a way in: how long, how wide and how full things may be."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODULES = {p.relative_to(ROOT): ast.parse(p.read_text("utf-8")) for p in ROOT.glob("scaler/**/*.py")}
+
+MOST_ARGUMENTS = 8
+"""Of a constructor; what belongs together is one value."""
+
+LONGEST = 60
+"""Lines of a function, with its docstring."""
+
+FEWEST, MOST = 3, 12
+"""Modules of a package: fewer are no room, more are no order."""
+
+UNTIL_TAKEN_APART = {
+    "scaler/web/app.py: create_app",
+    "scaler/web/page.py: add_page",
+    "scaler/web/page.py: _add_figures",
+}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Each function with its place."""
+    for path, module in MODULES.items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{path}: {node.name}", node
+
+
+def every(arguments: ast.arguments) -> list[ast.arg]:
+    """All that a function names."""
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+def test_no_constructor_takes_more_than_eight_arguments() -> None:
+    taken = {where: len(every(f.args)) - 1 for where, f in functions() if f.name == "__init__"}  # but self
+
+    assert {where: n for where, n in taken.items() if n > MOST_ARGUMENTS} == {}
+    assert len(taken) > 20
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = {where: f.end_lineno - f.lineno + 1 for where, f in functions() if f.end_lineno}
+
+    assert {where: n for where, n in long.items() if n > LONGEST and where not in UNTIL_TAKEN_APART} == {}
+
+
+def test_a_package_has_three_to_twelve_modules() -> None:
+    count = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+
+    assert {str(room): n for room, n in count.items() if not FEWEST <= n <= MOST} == {}
+    assert len(count) > 10
+
+
+def test_what_gives_the_time_is_called_by_which_time_it_gives() -> None:
+    """``wall`` is seconds since the epoch and may be set, ``monotonic`` is never set back."""
+    vague = {where for where, f in functions() for taken in every(f.args) if taken.arg == "clock"}
+
+    assert vague - UNTIL_TAKEN_APART == set()
+
+
+def test_the_history_has_one_writer() -> None:
+    """The journal makes an event of what it reads."""
+    makers = {
+        path.name
+        for path, module in MODULES.items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Event"
+    }
+
+    assert makers == {"recorder.py", "journal.py"}
