@@ -80,7 +80,7 @@ unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
-	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
+	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
 
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
