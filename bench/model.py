@@ -99,14 +99,12 @@ def median(
     values: Sequence[float],
     *,
     unit: str = "",
-    digits: int | None = None,
     target: Target | None = None,
     compared: Compared | None = None,
 ) -> Figure:
-    """The median of repeated measurements, rounded if so wanted, with how they lie."""
+    """The median of repeated measurements, with how they lie."""
     lie = spread(values)
-    value = lie.median if digits is None else round(lie.median, digits)
-    return Figure(name=name, value=value, unit=unit, target=target, compared=compared, spread=lie)
+    return Figure(name=name, value=lie.median, unit=unit, target=target, compared=compared, spread=lie)
 
 
 @dataclass(frozen=True, kw_only=True)
