@@ -1,7 +1,5 @@
 """What a benchmark measures, as values, and their way to and from JSON. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
 
+from bench.benchmark import Benchmark
+from bench.model import Result
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from bench.benchmark import Benchmark
-    from bench.model import Result
 
 OURS: Final = "#1f6feb"
 THEIRS: Final = "#8b949e"

@@ -1,7 +1,5 @@
 """Every benchmark, in the order in which all of them run. A new one is a module and a line here."""
 
-from __future__ import annotations
-
 from bench.benchmark import Benchmark
 from bench.errors import BenchError
 from bench.members import elasticity, footprint, kills, lost_requests, reaction, soak
