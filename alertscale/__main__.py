@@ -1,7 +1,5 @@
 """The command line: ``alertscale``, or ``python -m alertscale``. The only place that exits."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Where the scaler is, and the token that it wants: options first, then variables, then defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

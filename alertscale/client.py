@@ -1,7 +1,5 @@
 """HTTP to the scaler's API; knows nothing of the terminal."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime

@@ -1,7 +1,5 @@
 """How a command ends: the exit codes, and the errors that lead to them."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import Any, Final
 

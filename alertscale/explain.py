@@ -1,7 +1,5 @@
 """Why a service has the replicas that it has, and what would change that. Values in, values out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The scaler's history: the last entries that match, and those that come."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol

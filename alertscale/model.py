@@ -4,8 +4,6 @@ Times are seconds since the epoch, on the scaler's clock. Unknown fields are lef
 taken as they are, so that a newer scaler can be asked; ``raw`` is the answer as it came.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import datetime
 from typing import Any, TypeVar

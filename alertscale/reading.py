@@ -1,7 +1,5 @@
 """Reads JSON into a value; what is not as it should be names its place and its value."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final, TypeVar
 

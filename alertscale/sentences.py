@@ -1,7 +1,5 @@
 """The decision in one sentence. Values in, text out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

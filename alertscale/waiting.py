@@ -1,7 +1,5 @@
 """Waits until a count that was ordered is reached, and finds out why it is not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Numbers, times and foreign text as a person reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo

@@ -5,8 +5,6 @@ found something wrong after a kill or a container started again, or grew; 2 an u
 130 ended with Ctrl+C.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 from pathlib import Path

@@ -1,17 +1,14 @@
 """What one benchmark declares, and what it is given when it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure as Drawing
 
 from bench.errors import BenchError
 from bench.model import Outcome
 from testkit.stack import Stack
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 
 class Progress(Protocol):

@@ -1,7 +1,5 @@
 """What can go wrong in a benchmark, each with the way out in its text."""
 
-from __future__ import annotations
-
 
 class BenchError(Exception):
     """A benchmark could not be run; the text says why, and what to do."""

@@ -1,7 +1,5 @@
 """What must not grow in the scaler and the exporter, as figures. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final

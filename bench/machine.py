@@ -1,7 +1,5 @@
 """What a figure was measured on, and with what: it says nothing without."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os

@@ -1,12 +1,12 @@
 """What a benchmark measures, as values, and their way to and from JSON. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 from bench.errors import ResultFileError
 from bench.stats import Spread, spread
@@ -99,14 +99,12 @@ def median(
     values: Sequence[float],
     *,
     unit: str = "",
-    digits: int | None = None,
     target: Target | None = None,
     compared: Compared | None = None,
 ) -> Figure:
-    """The median of repeated measurements, rounded if so wanted, with how they lie."""
+    """The median of repeated measurements, with how they lie."""
     lie = spread(values)
-    value = lie.median if digits is None else round(lie.median, digits)
-    return Figure(name=name, value=value, unit=unit, target=target, compared=compared, spread=lie)
+    return Figure(name=name, value=lie.median, unit=unit, target=target, compared=compared, spread=lie)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,26 +179,9 @@ def from_json(text: str, *, name: str) -> Result:
             raise ResultFileError(
                 f"{name}: written by another version of bench. Way out: run that benchmark again"
             )
-        outcome = document.pop("outcome")
-        plots = tuple(document.pop("plots"))
-        figures = tuple(_figure(f) for f in outcome["figures"])
-        return Result(
-            **document,
-            plots=plots,
-            outcome=Outcome(figures=figures, raw=outcome["raw"], notes=tuple(outcome["notes"])),
-        )
+        return msgspec.convert(document, Result)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ResultFileError(
             f"{name}: not a result of bench ({type(error).__name__}: {error}). "
             "Way out: remove the file, or run that benchmark again"
         ) from error
-
-
-def _figure(document: dict[str, Any]) -> Figure:
-    target, compared, found = (document.pop(key) for key in ("target", "compared", "spread"))
-    return Figure(
-        **document,
-        target=Target(bound=Bound(target["bound"]), value=target["value"]) if target else None,
-        compared=Compared(**compared) if compared else None,
-        spread=Spread(**found) if found else None,
-    )

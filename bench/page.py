@@ -1,7 +1,5 @@
 """The page of all figures, from results and what the benchmarks say of themselves. Pure."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Sequence
 

@@ -1,19 +1,15 @@
 """Plots from raw data, as SVG that is the same for the same data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from bench.benchmark import Benchmark
-    from bench.model import Result
+from bench.benchmark import Benchmark
+from bench.model import Result
 
 OURS: Final = "#1f6feb"
 THEIRS: Final = "#8b949e"

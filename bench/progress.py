@@ -1,9 +1,7 @@
 """Progress on a terminal as a moving line, elsewhere as a line every few seconds."""
 
-from __future__ import annotations
-
 import time
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -28,7 +26,7 @@ class LiveProgress:
         )
         self._task: TaskID | None = None
 
-    def __enter__(self) -> LiveProgress:
+    def __enter__(self) -> Self:
         """Begin to show."""
         self._progress.start()
         return self
@@ -58,7 +56,7 @@ class PlainProgress:
         self._text = ""
         self._begun = self._told = time.monotonic()
 
-    def __enter__(self) -> PlainProgress:
+    def __enter__(self) -> Self:
         """Begin to show."""
         return self
 

@@ -1,15 +1,12 @@
 """Every benchmark, in the order in which all of them run. A new one is a module and a line here."""
 
-from __future__ import annotations
-
 from bench.benchmark import Benchmark
 from bench.errors import BenchError
-from bench.members import elasticity, footprint, kills, lost_requests, reaction, service, soak
+from bench.members import elasticity, footprint, kills, lost_requests, reaction, soak
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     reaction.BENCHMARK,
     footprint.BENCHMARK,
-    service.BENCHMARK,
     elasticity.BENCHMARK,
     lost_requests.BENCHMARK,
     kills.BENCHMARK,

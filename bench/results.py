@@ -1,7 +1,5 @@
 """The folder of results: a JSON file each, their plots, and the page that shows them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bench import page, plots, registry

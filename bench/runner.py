@@ -1,7 +1,5 @@
 """Runs benchmarks one after the other; one that fails does not keep the others from running."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the stack's own containers hold, looked at from outside."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """More sites in a stack's nginx, each on a port of its own that nobody publishes."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from collections.abc import Iterator, Sequence

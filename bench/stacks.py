@@ -1,7 +1,5 @@
 """Stacks to measure on: from a fresh copy of the repository, under a project name and ports of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import signal
@@ -9,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 import requests
@@ -49,7 +47,7 @@ class Stacks:
         self._up: tuple[StackNeeds, Stack] | None = None
         self._clones = contextlib.ExitStack()
 
-    def __enter__(self) -> Stacks:
+    def __enter__(self) -> Self:
         """Make sure that nothing of an earlier run is in the way."""
         left = capture("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}")
         if not left.ok:

@@ -1,7 +1,5 @@
 """Spread and trend of samples. Pure."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

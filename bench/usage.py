@@ -1,7 +1,5 @@
 """What a container uses, as the engine reads it off its cgroup: nothing runs inside for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

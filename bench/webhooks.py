@@ -1,7 +1,5 @@
 """Notifications as Alertmanager sends them, and how long the scaler takes to answer."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import time

@@ -1,7 +1,5 @@
 """Figures as people read them; the terminal's table and the page use the same words. Pure."""
 
-from __future__ import annotations
-
 from bench.benchmark import Benchmark
 from bench.model import Compared, Figure, Target
 

@@ -4,8 +4,6 @@ Locust rewrites them once a second and leaves the last second out, so that they 
 and its writer, which may wake once more after the files are closed, would end the log with a traceback.
 """
 
-from __future__ import annotations
-
 from locust.stats import StatsCSVFileWriter
 
 

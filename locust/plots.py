@@ -1,18 +1,14 @@
 """`.venv/bin/python locust/plots.py`: draw each profile into docs/images/, from the functions that run."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from loadtest.plan import Plan, plan
 from loadtest.profiles import NAMES
 from loadtest.settings import read_settings
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 HERE: Final = Path(__file__).resolve().parent
 IMAGES: Final = HERE.parent / "docs/images"

@@ -3,12 +3,11 @@
 Exit codes: 0 done; 1 not done, and the last lines say why and the way out; 2 an unknown command or option.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from machine import (
     addresses,
@@ -27,14 +26,9 @@ from machine import (
     venv,
 )
 from machine.errors import EngineError
+from machine.ready import Workplace
 from machine.shell import streamed
 from machine.state import StateStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from machine.ready import Workplace
 
 STATE_FOLDER = ".alertscale"
 UP = ("docker", "compose", "up", "--build", "--detach", "--wait", "--wait-timeout", "300")

@@ -1,7 +1,5 @@
 """Where the pages of the stack are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -4,23 +4,18 @@ Inside are `volumes/<name>/...` and `files/...`, so that tar alone can take it a
 with a checksum of each file: an archive that was cut short has none. Nothing here knows the engine.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io
 import json
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from machine.errors import BackupError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 FORMAT = 1
 MANIFEST = "manifest.json"

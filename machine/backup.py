@@ -6,8 +6,6 @@ whatever happens. (To copy them while they run: Prometheus has an API for it, by
 can delete everything too; Alertmanager has none, and writes silences down every 15 minutes and at its end.)
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json
@@ -15,19 +13,16 @@ import os
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from machine import archive, compose, facts, images, ready, registry, volumes
 from machine.errors import BackupError
+from machine.ready import Workplace
 from machine.shell import Dots, announced, capture, tidy_end, uninterrupted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from machine.ready import Workplace
 
 FOLDER = "backups"
 WRITERS = ("scaler", "alertmanager", "prometheus")

@@ -1,15 +1,10 @@
 """A browser for the tests of the status page; they are skipped where none can be had."""
 
-from __future__ import annotations
-
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from machine import packages
 from machine.errors import CommandFailedError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PACKAGE = "chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome")

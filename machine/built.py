@@ -1,13 +1,9 @@
 """The images that Compose built for a project: which they are, and being rid of them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from machine.shell import capture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 def names(config: Mapping[str, Any]) -> list[str]:

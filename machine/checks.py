@@ -1,19 +1,13 @@
 """Configuration files, checked by the very programs that will read them, from the pinned images."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine import images
 from machine.errors import EngineError
+from machine.images import Image
 from machine.shell import announced, capture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machine.images import Image
 
 OVERLAYS = ("docker-compose.cadvisor.yml", "docker-compose.tls.yml")
 SOME_MAIL = (

@@ -1,21 +1,15 @@
 """Taking back everything that `make up` made on this machine."""
 
-from __future__ import annotations
-
 import json
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from machine import built, compose, daemon, stand_ins
 from machine.errors import EngineError
 from machine.shell import announced, capture, streamed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-
-    from machine.state import State
+from machine.state import State
 
 DRILLS = ("e2e", "docs", "bench")
 """Projects of tests and benchmarks, after ours; a run that was cut off may have left their images."""

@@ -3,24 +3,19 @@
 For `make swarm-up` and for the tests, which use other names, addresses and folders and so run beside it.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine import daemon, node
 from machine.errors import EngineError, Missing, NotReadyError
 from machine.node import Node, docker, must
 from machine.shell import capture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 NAME = "alertscale"
 BRIDGE = "alertscale-sw"

@@ -1,7 +1,5 @@
 """Docker Compose: whether it works, what it makes of the files, and putting it in place."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

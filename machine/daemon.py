@@ -1,20 +1,15 @@
 """Starting the engine and stopping the one that we started, and no other."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine.errors import DaemonError
 from machine.shell import announced, capture, logged, tail
 from machine.state import Started
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 PROC = Path("/proc")
 PID_FILE = Path("/var/run/docker.pid")

@@ -4,18 +4,13 @@ OpenSSH's server is unpacked into a folder of the checkout, not installed: Debia
 for everybody on port 22 of the machine. The tests start their own on loopback.
 """
 
-from __future__ import annotations
-
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine import packages
 from machine.errors import CommandFailedError
 from machine.shell import capture, logged
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 INSTALLED_SSHD = Path("/usr/sbin/sshd")
 SSHD_PACKAGES = ("openssh-server", "libwrap0")

@@ -1,13 +1,8 @@
 """What can keep a machine from being ready; each message ends with the way out."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from pathlib import Path
 
 
 class EngineError(Exception):

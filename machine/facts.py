@@ -1,7 +1,5 @@
 """What can be seen of this machine before anything is decided."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import platform

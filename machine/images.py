@@ -1,16 +1,12 @@
 """Which images the stack is built from, read from the files that pin them."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 FROM_LINE = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 HUB_PREFIXES = ("docker.io/library/", "docker.io/", "library/")

@@ -6,8 +6,6 @@ their end, as with `make -j`. A signal that ends this interrupts those under way
 what they have up.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -15,13 +13,11 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from machine.shell import ENDING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 LOOK_EVERY_SECONDS = 0.1
 TELL_EVERY_SECONDS = 30.0

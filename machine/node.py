@@ -6,22 +6,17 @@ the engine mounts ends with its processes. What a node is made of has names that
 cluster: nothing is recorded, and what a half-failed start has left is found just the same.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
 import signal
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine import daemon
 from machine.errors import DaemonError, EngineError
 from machine.shell import Completed, capture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 NAMESPACES = Path("/run/netns")
 CGROUPS = Path("/sys/fs/cgroup")

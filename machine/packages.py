@@ -1,14 +1,9 @@
 """Debian packages, installed without questions."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from machine.shell import capture, logged
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 

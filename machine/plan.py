@@ -1,18 +1,11 @@
 """What has to be done before the stack can start; facts in, plan out, no effects."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from machine.errors import Missing, NotReadyError
-from machine.facts import PERMISSION_DENIED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from machine.facts import Facts
+from machine.facts import PERMISSION_DENIED, Facts
 
 INSTALL_BY_HAND = "install Docker Engine for your system, start it, then run make again"
 

@@ -1,17 +1,13 @@
 """Ports that the stack publishes, and which of them another program holds."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import socket
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine.addresses import EVERY_INTERFACE
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)

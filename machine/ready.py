@@ -1,18 +1,14 @@
 """Carrying out the plan: an engine, Compose and the base images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine import compose, daemon, facts, images, packages, registry, stand_ins
+from machine.facts import Facts
 from machine.plan import Plan, Step, decide
 from machine.shell import announced
-
-if TYPE_CHECKING:
-    from machine.facts import Facts
-    from machine.state import StateStore
+from machine.state import StateStore
 
 
 @dataclass(frozen=True, kw_only=True)

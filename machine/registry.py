@@ -1,18 +1,12 @@
 """Which images are here, which can be pulled, and whether a registry answers at all."""
 
-from __future__ import annotations
-
 import select
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from machine.images import Image
 from machine.shell import announced, capture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machine.images import Image
 
 # A registry that answers says so in the first line, long before the layers are here.
 FIRST_LINE_SECONDS = 20.0

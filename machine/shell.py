@@ -1,20 +1,15 @@
 """Running other programs: quietly with a log, in the open, or for their output."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from machine.errors import CommandFailedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 NOT_FOUND = 127
 TIMED_OUT = 124

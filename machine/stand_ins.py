@@ -4,21 +4,15 @@ They carry the tags that the stack pins, so that nothing else has to know of the
 as close to the official images as Debian's packages allow; docs/install.md lists what is left.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from machine.errors import ImageError, Missing, NotReadyError
+from machine.images import Image
 from machine.shell import announced, capture, logged
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machine.images import Image
 
 RECIPES = Path(__file__).parent / "stand-ins"
 LABEL = "org.alertscale.stand-in"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from machine.errors import StateError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE = "state.json"
 

@@ -1,26 +1,20 @@
 """`make swarm-up` and `make swarm-down`: docker-stack.yml on a cluster of three engines on this machine."""
 
-from __future__ import annotations
-
 import http
 import os
 import secrets
 import time
 import urllib.request
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from machine import addresses, built, cluster, images, node, ready
 from machine.addresses import Page
+from machine.cluster import Cluster
 from machine.errors import EngineError, NotReadyError
+from machine.ready import Workplace
 from machine.shell import announced, capture, logged
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from machine.cluster import Cluster
-    from machine.ready import Workplace
 
 FOLDER = ".alertscale/swarm"
 STACK = "alertscale"

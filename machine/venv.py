@@ -1,18 +1,13 @@
 """The virtual environment of tests and lint."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from machine import packages
 from machine.errors import Missing, NotReadyError
 from machine.shell import logged
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REQUIREMENTS = "requirements-dev.txt"
 STAMP = ".made-from"

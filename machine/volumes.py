@@ -5,17 +5,13 @@ names are changed: a backup reads a snapshot that was made in the meantime, a re
 data beside the old before the two change places.
 """
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import IO
 
 from machine.errors import BackupError
 from machine.shell import capture
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 INSIDE = "/volumes"
 SNAPSHOT = ".alertscale-backup"

@@ -4,8 +4,6 @@ Exit codes: 0 stopped as it was told to; 1 it cannot start, or its way to the en
 cannot be read.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import secrets
@@ -16,7 +14,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from wsgiref.types import WSGIApplication
 
 import structlog
 from docker.errors import DockerException
@@ -37,9 +36,6 @@ from scaler.state.recorder import Recorder
 from scaler.web.app import create_app
 from scaler.web.server import create_server
 from scaler.wiring import Place, engine, find_place, wire
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 log = structlog.get_logger()
 

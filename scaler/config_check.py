@@ -4,8 +4,6 @@ It runs as a program of its own, which takes with it the memory that reading YAM
 waits for it, and what it finds changes nothing that the scaler does.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Callable, Sequence

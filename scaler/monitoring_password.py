@@ -11,8 +11,6 @@ anew at each request, so that nothing is restarted:
 Exit codes: 0 written; 1 the directory cannot be written; 2 settings cannot be used.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

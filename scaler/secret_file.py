@@ -1,7 +1,5 @@
 """Files that only we and Prometheus' and Alertmanager's group may read."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Final

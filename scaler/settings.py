@@ -7,8 +7,6 @@ Beside our own variables, Docker's library reads:
     DOCKER_HOST    address of the Docker Engine (unix:///var/run/docker.sock)
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Mapping

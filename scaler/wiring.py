@@ -1,7 +1,5 @@
 """Puts the parts together, for Docker with Compose and for Docker Swarm; nothing runs yet when it returns."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

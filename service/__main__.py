@@ -4,8 +4,6 @@ Exit codes: 0 stopped, and every accepted request was answered; 1 stopped, and t
 requests off; 2 it could not start (settings, port).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

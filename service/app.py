@@ -1,27 +1,18 @@
 """The routes. Everything a route needs from outside is passed to `create_app`."""
 
-from __future__ import annotations
-
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
 from markupsafe import escape
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from service.memory import MIB, MemoryFullError
+from service.memory import MIB, MemoryFullError, MemoryStore
 from service.metrics import ROUTE_KEY
 from service.parameters import BadParameterError, Parameter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from flask.typing import ResponseReturnValue
-    from prometheus_client import CollectorRegistry
-
-    from service.memory import MemoryStore
 
 _WORK_MS = Parameter(name="ms", default=50, low=0, high=10_000, unit="milliseconds of CPU time")
 _SLEEP_SECONDS = Parameter(name="seconds", default=2, low=0, high=60, unit="seconds")

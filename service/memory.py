@@ -1,16 +1,11 @@
 """Memory that is really resident for a given time and then really given back."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import mmap
 import threading
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 MIB = 1024 * 1024
 _PAGE = mmap.PAGESIZE

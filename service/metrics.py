@@ -1,18 +1,11 @@
 """What a replica says of itself, on a registry that is passed in."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 from werkzeug.wsgi import ClosingIterator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from prometheus_client import CollectorRegistry
 
 # Asked by machines; answered even when every worker is busy, and not counted as requests in flight.
 PROBES = frozenset({"/health", "/ready", "/metrics"})

@@ -1,13 +1,8 @@
 """Numbers in a query string, each with the bounds that keep one request from harming a replica."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class BadParameterError(Exception):

@@ -15,13 +15,13 @@ main loop is our own, built from waitress' parts; on a stop request it
    when the grace is over, whichever is first.
 """
 
-from __future__ import annotations
-
 import logging
 import select
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import WSGIApplication
 
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
@@ -30,12 +30,7 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher, WSGITask  # type: ignore[import-untyped]
 
 from service.metrics import PROBES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
-
-    from service.stop import StopRequest
+from service.stop import StopRequest
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,8 @@
 """The environment, read once into frozen settings; every fault is reported, not only the first."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class SettingsError(Exception):

@@ -1,11 +1,6 @@
 """The request to stop; apart from the server, so that it is heard before the server is imported."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 
 class StopRequest:

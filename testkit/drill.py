@@ -1,7 +1,5 @@
 """A mixed load from clients that never retry: every request is counted, and every answer."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import random
@@ -10,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from testkit.stack import Stack, wait_until
 
@@ -110,7 +109,7 @@ class Drill:
         self.lost_by: Counter[int] = Counter()
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Drill]:
+    def running(self) -> Iterator[Self]:
         """Run the clients; at the end let each finish the request it is in."""
         kinds = [kind for kind in self._mix for _ in range(kind.clients)]
         threads = [

@@ -1,7 +1,5 @@
 """The scaler killed, started again, and what must hold then."""
 
-from __future__ import annotations
-
 import subprocess
 
 import pytest

@@ -1,7 +1,5 @@
 """A load that makes the CPU busy: clients that all ask for the same, never retry, and count what they got."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import ssl
@@ -9,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(kw_only=True)
@@ -43,7 +42,7 @@ class Load:
         self._threads: list[threading.Thread] = []
         self.started = 0.0
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self.started = time.monotonic()
         self._threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
         for thread in self._threads:

@@ -1,7 +1,5 @@
 """A fault of the engine's own: it keeps a network for containers that are not there."""
 
-from __future__ import annotations
-
 import subprocess
 import warnings
 from collections.abc import Callable

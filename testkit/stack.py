@@ -1,7 +1,5 @@
 """A running stack, and ways to look at it from outside."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """docs/api.md, from the document that the scaler serves."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

@@ -9,8 +9,6 @@ fence, each in a comment of its own, there may be marks:
     <!-- output varies: REASON -->    what a console block prints is not compared
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -9,27 +9,22 @@ A page with a diagram loads mermaid from the site itself, where the theme would 
 The text of a page in ru/ says that it is Russian, so that programs that read aloud pronounce it.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
+from xml.etree.ElementTree import Element
 
 from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from xml.etree.ElementTree import Element
-
-    from mkdocs.config.defaults import MkDocsConfig
-    from mkdocs.structure.pages import Page
+from mkdocs.structure.pages import Page
 
 FOLDER: Final = "repository"
 """The folder of the site that holds the files from outside docs/."""

@@ -1,7 +1,5 @@
 """What is wrong with a page, as compilers print it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

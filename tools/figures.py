@@ -10,8 +10,6 @@ takes another of its values. What is inside code is text and left alone. A line 
 On a page of docs/ru a figure has the units and the thousands of Russian.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Markdown as the pages of docs/ have it. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 

@@ -4,8 +4,6 @@ That is what comes from the code, and every figure; docs/benchmarks/ is made by 
 Exit codes: 0 all is current; 1 something is not, or cannot be made; 2 an unknown option.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

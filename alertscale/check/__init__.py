@@ -1,7 +1,5 @@
 """Says what would make the loop fail or flap, from the files alone. docs/check.md explains each rule."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final

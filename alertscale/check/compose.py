@@ -1,7 +1,5 @@
 """From Compose files to what the checks ask of a service. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar

@@ -1,7 +1,5 @@
 """Durations as Prometheus and Alertmanager write them: days, weeks and years besides Compose's units."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -4,8 +4,6 @@ The grammar is promql-parser's; what follows from it is a reading of Prometheus'
 enough to say what is surely wrong. docs/check.md states its limits.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

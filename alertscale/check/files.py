@@ -1,7 +1,5 @@
 """Where the files are, and reading them: the one part of the check that touches the disk."""
 
-from __future__ import annotations
-
 import glob
 import io
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a check finds: a closed list of rules, each with its severity."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Values are a frozenset, in which "" stands for a label that is not there; None is any value at all.
 """
 
-from __future__ import annotations
-
 from typing import Final, Protocol
 
 import promql_parser as promql

@@ -1,7 +1,5 @@
 """Alertmanager's matchers, against labels of which not everything is known. Pure."""
 
-from __future__ import annotations
-
 import json
 import re
 import warnings

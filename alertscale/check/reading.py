@@ -1,7 +1,5 @@
 """Typed reading of a tree: what is not of the expected form becomes a finding. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from alertscale.check import durations

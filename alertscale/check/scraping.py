@@ -1,7 +1,5 @@
 """From ``prometheus.yml`` to how often each metric is scraped. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,7 +1,5 @@
 """All that the rules look at: the services, the alerts, the scrapes and the routes. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

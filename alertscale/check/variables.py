@@ -1,7 +1,5 @@
 """Compose's ``${VARIABLE:-default}`` in a text. Pure: the variables are passed in."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,5 @@
 """The view of ``explain``: the decision on a service, what would change it, and what it was taken on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType

@@ -1,7 +1,5 @@
 """An entry of the history, as one line."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from rich.text import Text

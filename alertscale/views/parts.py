@@ -1,7 +1,5 @@
 """What several views share: consoles, tables, colours."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from typing import Final

@@ -1,6 +1,6 @@
 """How far an order is: a moving line on a terminal, a line for each event anywhere."""
 
-from __future__ import annotations
+from typing import Self
 
 from rich.console import Console
 from rich.status import Status
@@ -27,7 +27,7 @@ class Progress:
         self._status: Status | None = None
         self._troubled = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Begin to show."""
         if self._console.is_terminal:
             self._status = self._console.status(f"ordered {self._target}")

@@ -1,7 +1,5 @@
 """All services at a glance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType

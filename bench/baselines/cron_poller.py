@@ -13,8 +13,6 @@ Both are spread evenly over their whole range (see :func:`plan`), the range itse
 few jobs show all of the spread, which as many runs one after the other at random moments need not.
 """
 
-from __future__ import annotations
-
 import contextlib
 import random
 import time

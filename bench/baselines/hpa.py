@@ -5,8 +5,6 @@ Source: kubernetes.io, "Horizontal Pod Autoscaling", and pkg/controller/podautos
 moment of its sync, where the metrics server of Kubernetes adds up to 15 s.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

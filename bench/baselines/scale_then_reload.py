@@ -4,8 +4,6 @@ nginx has the replicas by their DNS name, resolved when it loads its configurati
 example of Compose behind nginx; hence the reload.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What one replica can serve at the SLO: a short ramp of load."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import threading

@@ -1,10 +1,11 @@
 """From what became of each variant to figures and a plot. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
 
 from bench import growth, plots
 from bench.elasticity.calibration import SLO
@@ -16,10 +17,6 @@ from bench.elasticity.variants import FULL, HPA, MOST, ONE, OURS, VARIANTS
 from bench.errors import BenchError
 from bench.model import Compared, Figure, Outcome
 from bench.stats import percentile
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 _OVER_ONE: Final = f"ε, elastic speedup over {ONE.shown}"
 _OVER_FULL: Final = f"ε, elastic speedup over {FULL.shown}"

@@ -4,8 +4,6 @@ A client that waits for its answer before it asks again asks less of a slow serv
 Each request is a visitor of its own: a new connection, one request, no second try.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import threading

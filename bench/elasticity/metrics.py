@@ -9,8 +9,6 @@ is normalised by the demand at each moment.
 Demand d(t) and supply s(t) are replicas, given as step series: one value a second. T is their length.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The trace on all five at once: the load, the two other autoscalers, and those who look."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import subprocess

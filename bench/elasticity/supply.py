@@ -1,7 +1,5 @@
 """Which replicas there are, and which of them are ready: looked at from outside, the same way for all."""
 
-from __future__ import annotations
-
 import http.client
 import time
 from collections.abc import Callable, Sequence

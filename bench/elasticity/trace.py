@@ -1,7 +1,5 @@
 """The load of the elasticity benchmark: a wave with spikes, and the arrivals that make it up. Pure."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence

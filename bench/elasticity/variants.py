@@ -1,7 +1,5 @@
 """Five services of one image side by side, each scaled by somebody else."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

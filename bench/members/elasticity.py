@@ -1,7 +1,5 @@
 """One load trace against alertscale, the Kubernetes HPA's algorithm, a cron job, and no autoscaler at all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Final
 

@@ -1,17 +1,17 @@
 """What scaler and exporter take, and how it grows with replicas and with alerts."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import requests
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
 
 from bench import plots, usage
 from bench.benchmark import SHIPPED, Benchmark, Context
@@ -23,10 +23,6 @@ from bench.stats import percentile, slope, spread
 from bench.webhooks import latencies, notification
 from bench.words import counted
 from testkit.stack import Stack, wait_until
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 _MIB: Final = 1024**2
 _KIB: Final = 1024

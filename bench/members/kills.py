@@ -1,15 +1,14 @@
 """The scaler is killed at random moments under load; afterwards all is as if it had not been."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
+from matplotlib.figure import Figure as Drawing
 
 from bench import plots
 from bench.benchmark import FAST, Benchmark, Context
@@ -17,9 +16,6 @@ from bench.model import Figure, Outcome, at_least, at_most, median
 from testkit.kills import assert_consistent, kill_scaler, start_again
 from testkit.load import Load
 from testkit.stack import Stack
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 _COUNTS: Final = (1, 2, 3)
 _QUICK: Final = 6

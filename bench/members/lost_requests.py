@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
 
 from bench import plots
 from bench.baselines import scale_then_reload
@@ -13,10 +16,6 @@ from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Compared, Figure, Outcome, at_least, at_most, median
 from testkit.drill import Drill, Kind, by_hand, counts
 from testkit.stack import Stack
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 _LOWEST: Final = 1
 _HIGHEST: Final = 4

@@ -1,13 +1,13 @@
 """From a load step to the first answer of a new replica, stage by stage, as shipped."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from matplotlib.figure import Figure as Drawing
 
 from bench import plots
 from bench.baselines import bare, cron_poller
@@ -20,9 +20,6 @@ from bench.stacks import settle
 from bench.stats import spread
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 _PHASES: Final = 5.0
 """Seconds: the longest period on the way, Alertmanager's group_interval."""

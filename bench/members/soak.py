@@ -1,12 +1,12 @@
 """Up and down all the time, through the real path of an alert, and nothing grows."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from matplotlib.figure import Figure as Drawing
 
 from bench import growth, plots
 from bench.benchmark import FAST, Benchmark, Context
@@ -15,9 +15,6 @@ from bench.sampling import Sampler, column
 from bench.stacks import edited
 from bench.words import duration
 from testkit.load import Load
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 _LOW_FOR: Final = "3s"
 _BUSY: Final = 20.0

@@ -3,8 +3,6 @@
 Exit codes: 0 the limits held; 1 one did not; 2 the settings are faulty, or the service was not ready in time.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -4,13 +4,9 @@ A user who waits for an answer before asking again asks less of a slow service, 
 (the closed model) shrinks just when it matters. Visitors of a public site do not know of one another.
 """
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 _STEP: Final = 0.02
 LATE_SECONDS: Final = 1.0

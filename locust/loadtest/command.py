@@ -1,15 +1,11 @@
 """Locust's command line for settings."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from loadtest.settings import Settings
+from loadtest.settings import Settings
 
 # Longer than a request may take, see the locustfile.
 STOP_SECONDS: Final = 35

@@ -1,12 +1,8 @@
 """What users ask for. Replace the requests by those of your own service, and nothing else here."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)

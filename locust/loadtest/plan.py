@@ -1,16 +1,10 @@
 """What a run asks for at each moment: so many users, or so many requests per second."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from loadtest.profiles import PROFILES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.settings import Settings
+from loadtest.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,9 @@
 """The course of a load over a run, as pure functions: how far the run is → how much of the peak."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from typing import Final
 
 # Share of the evening's peak at hours of a day: a night, a morning that fills, a dip after noon.
 _DAY: Final = (

@@ -5,21 +5,17 @@ What may be set is in .env.example, but for this one, which the image and its vo
     LOCUST_REPORTS    folder that holds a folder for each run (/reports)
 """
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from loadtest.mix import MOST_WEIGHT, REQUESTS, read_mix
 from loadtest.profiles import NAMES, TRACE
 from loadtest.trace import Trace, TraceError, parse
 from loadtest.verdict import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _TIME: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _SHORTEST, _LONGEST = 5, 86400

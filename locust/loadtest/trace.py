@@ -1,7 +1,5 @@
 """A recorded load: a CSV of seconds and requests per second."""
 
-from __future__ import annotations
-
 import csv
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether the service held its limits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

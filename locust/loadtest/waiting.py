@@ -1,14 +1,10 @@
 """Waiting until the service answers."""
 
-from __future__ import annotations
-
 import http.client
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Final
 
 _PAUSE_SECONDS: Final = 1.0
 _SAY_EVERY: Final = 5

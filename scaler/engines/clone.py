@@ -6,8 +6,6 @@ belongs to the one container alone (addresses, ids, anonymous volumes, its name 
 out or made anew.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Docker Compose on one engine: its containers, found by its labels."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import signal

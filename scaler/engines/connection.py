@@ -1,7 +1,5 @@
 """The link to the Docker Engine: the SDK's errors as ours, and a socket that leads nowhere any more."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Iterator

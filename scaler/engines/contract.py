@@ -1,7 +1,5 @@
 """What the loop needs of an engine, and the values in which it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol
 

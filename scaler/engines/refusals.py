@@ -1,7 +1,5 @@
 """What the engine's refusals mean: who can mend them, and how."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -7,8 +7,6 @@ the service has another by now (``version`` of ``POST /services/<id>/update``), 
 Swarm tells nobody of its tasks by events (only of services, nodes and the like), so they are asked for.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json

@@ -6,8 +6,6 @@ are told from what the program wrote by their times: a tar archive holds whole s
 writes them between the container's creation and its start.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import io

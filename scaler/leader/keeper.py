@@ -4,13 +4,12 @@ While nobody answers for the lease, its holder stays the holder: it may change n
 goes on once it has renewed the lease, unless somebody else has taken it by then.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
+from wsgiref.types import WSGIApplication
 
 import structlog
 
@@ -18,9 +17,6 @@ from scaler.leader.lease import LOOK_EVERY, NEWS_EVERY, RENEW_EVERY, Lease
 from scaler.leader.standby import Standby, Switch
 from scaler.model.errors import AlertscaleError
 from scaler.model.reasons import ErrorReason
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 log = structlog.get_logger()
 

@@ -17,8 +17,6 @@ in that time; hence the scaler that acts had better be elsewhere:
   lives has the time to go on.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -4,13 +4,12 @@ Alertmanager, people and programs reach any of several scalers under one name, a
 one that acts answers. While nobody does, the answer is 503: Alertmanager delivers again.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
 import structlog
@@ -19,9 +18,6 @@ from werkzeug.wrappers import Request, Response
 
 from scaler.model.reasons import ErrorReason
 from scaler.state.metrics import ACTING, ACTING_HELP
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger()
 

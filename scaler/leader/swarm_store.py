@@ -4,8 +4,6 @@ A config's content never changes, but its labels may, on a given version
 (``POST /configs/<id>/update?version=``). No service refers to it, so nothing restarts when it changes.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The alerts that fire now, kept for several threads, and whether their source lives."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable
 

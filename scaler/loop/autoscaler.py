@@ -22,8 +22,6 @@ A step never writes to nginx and the loop never waits for a replica, so a slow o
 A killed scaler finds the phase that it had begun in the journal, and its next start goes on from there.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from scaler.loop.alerts import Alerts

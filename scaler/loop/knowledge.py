@@ -1,7 +1,5 @@
 """All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """What others ask of the loop: alerts, and orders of people. None of these waits for the engine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from scaler.loop.alerts import Alerts

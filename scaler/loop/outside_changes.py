@@ -5,8 +5,6 @@ and whether they meant it, the engine does not tell; so the count from before is
 and the policy returns to it at once if an alert then asks for more (docs/decisions/0001-plain-up.md).
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What is read of the scaler by the API and the status page."""
 
-from __future__ import annotations
-
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge
 from scaler.loop.rhythm import Rhythm

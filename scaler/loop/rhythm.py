@@ -1,7 +1,5 @@
 """When the loop makes a pass, and when a pass decides; safe for several threads."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

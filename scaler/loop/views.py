@@ -1,7 +1,5 @@
 """What the API and the status page show of a service."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

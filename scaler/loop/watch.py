@@ -1,7 +1,5 @@
 """Listening to the engine, and what the loop observes: the list of its containers, the replicas' answers."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Our exceptions. Each carries a reason from one closed list, and the reason carries the HTTP status."""
 
-from __future__ import annotations
-
 from scaler.model.reasons import HTTP_STATUS, ErrorReason
 
 

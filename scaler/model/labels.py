@@ -1,7 +1,5 @@
 """Every label we read, with typed readers: ours on a service, Compose's on a container."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Mapping

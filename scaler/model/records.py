@@ -1,7 +1,5 @@
 """What is written down of steps, orders of people and the history."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """When again? How long a service that failed, or lost a replica, waits for its next step up."""
 
-from __future__ import annotations
-
 from typing import Final
 
 FIRST: Final = 10.0

@@ -1,12 +1,8 @@
 """Is a deploy under way? While a service has replicas of more than one definition, nothing is scaled."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scaler.model.services import Replica, Service
+from scaler.model.services import Replica, Service
 
 
 def versions(service: Service, replicas: Iterable[Replica]) -> int:

@@ -4,14 +4,8 @@ The journal tells the step (``state/journal.py``), ``steps/runner.py`` takes it 
 ``steps/compose.py`` goes on with it. On Swarm what was asked for comes true without us (``steps/swarm.py``).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from scaler.model.reasons import Direction, Outcome
-
-if TYPE_CHECKING:
-    from scaler.model.records import Step
+from scaler.model.records import Step
 
 
 def outcome(step: Step, *, found: str | None) -> Outcome | None:

@@ -1,15 +1,10 @@
 """Which replica? The model of a new one and its number, who leaves, and which dead are cleared away."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from scaler.model.services import GONE
+from scaler.model.services import GONE, Replica, Service
 from scaler.policy.deploy import is_under_way, versions
-
-if TYPE_CHECKING:
-    from scaler.model.services import Replica, Service
 
 DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""

@@ -16,17 +16,13 @@ A step that comes out of these is held all the same while its direction is pause
 be written, and, if it is one up, until the backoff is over.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.policy.deploy import is_under_way
 from scaler.policy.watchdog import may_remove
-
-if TYPE_CHECKING:
-    from scaler.model.labels import Limits
 
 _HELD: Final = {
     Pause.NONE: frozenset[Direction](),

@@ -1,7 +1,5 @@
 """From alerts to signals: sort them, hold them while they fire. No I/O, no clock."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final

@@ -3,8 +3,6 @@
 Its sign of life is Prometheus' always-firing alert.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

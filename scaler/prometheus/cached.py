@@ -1,7 +1,5 @@
 """One slow question for many viewers: asked once in a while, in a thread of its own, and bounded."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

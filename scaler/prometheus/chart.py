@@ -1,7 +1,5 @@
 """The chart's figures: Prometheus' series, the thresholds of its rules, and the marks of our own history."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ Alertmanager goes on repeating the alerts of a Prometheus that died, for up to f
 delay, since no Prometheus is left to resolve them. What fired then is a memory, not a measurement.
 """
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.parse

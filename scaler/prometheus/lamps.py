@@ -1,7 +1,5 @@
 """The way of an alert, station by station, each with its last proof of life."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable, Mapping

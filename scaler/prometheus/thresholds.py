@@ -1,7 +1,5 @@
 """The thresholds as they stand in Prometheus' rules, read out of what its API says of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

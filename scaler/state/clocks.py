@@ -5,8 +5,6 @@ the monotonic clock, since the wall clock may be set while they run. A time is c
 is first seen, and stays where it was put.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable
 
 

@@ -4,8 +4,6 @@ Every step is written before it is taken, so that a scaler killed at any point k
 what it had begun. Times are seconds since the epoch, since they must outlive the process.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3

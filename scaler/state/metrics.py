@@ -1,7 +1,5 @@
 """Every metric, on a registry that is passed in. Label values come from the closed lists of ``reasons``."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Final
 

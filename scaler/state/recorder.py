@@ -1,7 +1,5 @@
 """The history: what happened, in the journal, the log and the metrics at once."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence

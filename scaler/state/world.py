@@ -1,7 +1,5 @@
 """What the loop knows at this moment, shared with the steps that wait for it to change."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How a step is taken: one replica more, one replica fewer, each phase journalled before it begins."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What all that takes steps can do, and what it works with, whatever the engine."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ nginx has let go of it before, so none is added. The label bounds the wait, sinc
 answer to the end; nginx cuts such a connection a minute after a reload (``worker_shutdown_timeout``).
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Final, Protocol

@@ -1,7 +1,5 @@
 """Runs steps, each in a thread of its own, and knows which services have one under way."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from functools import partial

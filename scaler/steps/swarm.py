@@ -5,8 +5,6 @@ names the version of the service that it was decided on, so one that was decided
 nothing.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

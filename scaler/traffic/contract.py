@@ -1,7 +1,5 @@
 """What the loop needs of a balancer, whichever it is, and the value in which it is told."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from dataclasses import dataclass

@@ -11,8 +11,6 @@ upstream is drained when the workers of that time are gone
 (https://nginx.org/en/docs/control.html#reconfiguration).
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import threading

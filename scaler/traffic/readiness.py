@@ -5,8 +5,6 @@ every few seconds and is taken out only after several failures in a row, since a
 answers late and taking it out would overload the others.
 """
 
-from __future__ import annotations
-
 import http.client
 import socket
 import threading

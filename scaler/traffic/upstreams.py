@@ -1,7 +1,5 @@
 """Who gets the traffic: from what the loop knows of replicas to what nginx is told."""
 
-from __future__ import annotations
-
 import math
 
 from scaler.model.errors import AlertscaleError, BalancerError

@@ -4,8 +4,6 @@ The scaler is seen through ``Orders`` and ``Reading`` alone, so that the process
 can one day run apart from the one that holds the Docker socket.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 What is common to all of them is here: bounds, headers, and how an error is answered.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

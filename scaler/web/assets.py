@@ -1,7 +1,5 @@
 """The page's plain files, and uPlot's out of the package that carries them; no code of that one is run."""
 
-from __future__ import annotations
-
 import hashlib
 import mimetypes
 from collections.abc import Mapping

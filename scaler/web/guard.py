@@ -1,7 +1,5 @@
 """Who may change something, and with what: the bearer token and a body of JSON."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable
 from typing import Final

@@ -3,8 +3,6 @@
 The examples are in ``examples.json``, by the value that they are of.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

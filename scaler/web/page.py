@@ -4,8 +4,6 @@ The page is made here and complete without a script. The script (``static/app.js
 again and puts in what has changed, so that nothing but the lamps is drawn by two programs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a request's query may hold, read strictly: a value that is not understood is refused by name."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Final
 

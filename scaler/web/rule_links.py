@@ -1,7 +1,5 @@
 """Which rule in Prometheus an entry of the history goes back to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 

@@ -6,8 +6,6 @@ and our words is imported. Words are texts here, their lists a matter of the doc
 added one.
 """
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final

@@ -5,10 +5,9 @@ connections nor slow senders keep a worker thread busy; what they cost is a sock
 how many there are, how large and for how long is bounded here.
 """
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
+from wsgiref.types import WSGIApplication
 
 import waitress  # type: ignore[import-untyped]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
@@ -16,9 +15,6 @@ from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.server import MultiSocketServer  # type: ignore[import-untyped]
 
 from scaler.web.app import MAX_BODY
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 RECEIVE_TIMEOUT: Final = 30.0
 """Seconds in which a request must have arrived whole, headers and body."""

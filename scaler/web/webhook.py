@@ -1,7 +1,5 @@
 """Alertmanager's webhook: what it sends is read strictly, and answered alert by alert."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache

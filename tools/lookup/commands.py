@@ -1,7 +1,5 @@
 """Every option of the command line, from click."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

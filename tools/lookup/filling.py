@@ -6,8 +6,6 @@ A block stands between two comments on lines of their own:
     <!-- /made -->
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every label that alertscale reads, from scaler/model/labels.py and exporter/swarm.py."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Iterator

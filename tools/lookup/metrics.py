@@ -1,7 +1,5 @@
 """Every metric, from what the programs register and render."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Final

@@ -1,7 +1,5 @@
 """The exit codes of every program, from the sentence "Exit codes: …" at the head of its file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every alert and record, from prometheus/*.rules.yml."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

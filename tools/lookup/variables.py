@@ -1,7 +1,5 @@
 """Every environment variable, from where it is read: programs' tables, .env.example, heads of scripts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

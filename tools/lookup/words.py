@@ -1,7 +1,5 @@
 """The closed lists of words (reasons, outcomes, kinds), each with what the code says that it means."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import textwrap

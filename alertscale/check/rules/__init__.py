@@ -1,7 +1,5 @@
 """The rules: each a function from the setup to its findings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Rules on the labels of alerts, and on the services that they name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from alertscale.check.compose import Service, Stack

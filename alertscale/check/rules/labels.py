@@ -1,7 +1,5 @@
 """Rules on our labels: on a service, and on an alert."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Rules on alerts that belong together: one up, one down, for each resource."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

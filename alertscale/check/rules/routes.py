@@ -1,7 +1,5 @@
 """Rules on the way of an alert through Alertmanager."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit

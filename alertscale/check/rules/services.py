@@ -1,7 +1,5 @@
 """Rules on what a service may not have if there is to be a second replica of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from alertscale.check.compose import Service

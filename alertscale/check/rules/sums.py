@@ -1,7 +1,5 @@
 """Sums over replicas where a mean is meant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Rules on how long an alert waits, and on how far back it looks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.baselines.bare import Floor
-from bench.members import footprint, kills, lost_requests, reaction, service, soak
+from bench.members import footprint, kills, lost_requests, reaction, soak
 from bench.members.footprint import Held, Webhook
 from bench.members.reaction import Reaction
-from bench.members.service import Round
 from bench.model import Figure, Outcome
 
 LENGTH = lost_requests.Length(steps=20, downs=5, requests=50_000)
@@ -62,14 +61,6 @@ def footprint_of(
     *sizes: Held, hooks: Sequence[Webhook] = (hook(1), hook(100), hook(100, fresh=True))
 ) -> Outcome:
     return footprint.outcome(sizes or (held(1), held(10), held(100)), hooks=hooks, scrapes=50)
-
-
-def a_round(*, bare: float = 400.0, through: Sequence[float] = (380.0, 750.0, 1100.0, 1400.0)) -> Round:
-    return Round(bare=bare, through=tuple(through), directly=1.0, by_nginx=1.4, clients=40.0)
-
-
-def served(*rounds: Round, proxy_ms: float = 0.15) -> Outcome:
-    return service.outcome(rounds or (a_round(), a_round(bare=420), a_round()), proxy_ms=proxy_ms)
 
 
 def drilled(*, lost: int, sent: int = 60_000) -> lost_requests.Drilled:

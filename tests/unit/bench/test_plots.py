@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bench import plots
-from bench.members import footprint, kills, lost_requests, reaction, service, soak
+from bench.members import footprint, kills, lost_requests, reaction, soak
 from bench.model import Outcome
 from tests.unit.bench.builders import a_result
-from tests.unit.bench.measured import a_kill, drill, drilled, footprint_of, reacted, samples, served, soaked
+from tests.unit.bench.measured import a_kill, drill, drilled, footprint_of, reacted, samples, soaked
 
 RAW: list[tuple[Any, Outcome]] = [
     (lost_requests.BENCHMARK, drill(drilled(lost=0), drilled(lost=4))),
@@ -20,7 +20,6 @@ RAW: list[tuple[Any, Outcome]] = [
     (soak.BENCHMARK, soaked(samples())),
     (reaction.BENCHMARK, reacted()),
     (footprint.BENCHMARK, footprint_of()),
-    (service.BENCHMARK, served()),
 ]
 
 
