@@ -300,27 +300,6 @@ def _pause(command: _Command, name: str, steps: str) -> None:
 
 
 @main.command()
-@click.argument("service")
-@click.argument("replicas", nargs=-1, required=True, metavar="REPLICA")
-@_asks_the_scaler
-def retire(command: _Command, *, service: str, replicas: tuple[str, ...]) -> None:
-    """Take each REPLICA of SERVICE away, all at once: for a deploy.
-
-    They finish their requests first, whatever is paused; another replica must be ready. It returns once
-    that is ordered. A scaler that is started anew has forgotten those that have not begun to leave.
-
-    \b
-    Example:
-      docker compose exec scaler alertscale retire flask-app 0f3c5a7be1d2 9b1d77c0a4e6
-    """  # noqa: D301
-    left = command.client.retire(service, replicas)
-    if command.as_json:
-        _print_json({"service": left.raw})
-    else:
-        _say(f"{left.key}: asked to take away {', '.join(replicas)}.")
-
-
-@main.command()
 @click.argument(
     "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path(), required=False
 )

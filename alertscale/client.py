@@ -108,10 +108,6 @@ class Client:
         """Hold steps (``up``, ``down``, ``all``) or let them go (``none``)."""
         return self._post(f"/api/v1/services/{quote(name)}/pause", {"pause": pause})
 
-    def retire(self, name: str, replicas: tuple[str, ...]) -> Service:
-        """Have replicas taken away, by their ids or names; the answer is the service as it stands."""
-        return self._post(f"/api/v1/services/{quote(name)}/retire", {"replicas": replicas})
-
     def _get(self, path: str) -> object:
         answer = self._send("GET", path)
         if answer.status_code != HTTPStatus.OK:

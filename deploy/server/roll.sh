@@ -78,7 +78,7 @@ await_ready() { # service, ids
             give_up "$1: new replicas are not ready after $ready_timeout s: $(in_one_line "$late")" \
                 "the last lines of one are above; put it right, or raise DEPLOY_READY_TIMEOUT"
         fi
-        sleep 0.3
+        sleep 1
     done
 }
 
@@ -87,22 +87,38 @@ last_words() { # id
     docker logs --tail 12 "$1" 2>&1 | sed 's/^/            | /' || true
 }
 
+# By the API, as every release has it: on the way back the scaler is one whose command line may know less.
+retire() { # service, ids; prints why not
+    # shellcheck disable=SC2086 # ids are words
+    compose exec -T scaler python -c '
+import json, sys, urllib.request
+url, *ids = sys.argv[1:]
+with open("/run/alertscale/token") as file:
+    headers = {"Authorization": "Bearer " + file.read().strip(), "Content-Type": "application/json"}
+try:
+    body = json.dumps({"replicas": ids}).encode()
+    urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10).close()
+except OSError as error:
+    said = error.read(300).decode(errors="replace") if hasattr(error, "read") else ""
+    sys.exit(f"the scaler: {error} {said}")' "http://127.0.0.1:8000/api/v1/services/$project/$1/retire" $2 2>&1
+}
+
 leave() { # service, ids
-    local deadline=$((SECONDS + drain_timeout)) ask_at=$SECONDS left serving
+    local deadline=$((SECONDS + drain_timeout)) ask_at=$SECONDS left serving refused=''
     while true; do
         left=$(states "$1" "$2" | awk '$2 != "gone"')
         if [ -z "$left" ]; then return 0; fi
         if [ "$SECONDS" -ge "$deadline" ]; then
-            give_up "$1: replicas did not leave within $drain_timeout s: $(in_one_line "$left")" \
+            give_up "$1: replicas did not leave within $drain_timeout s: $(in_one_line "$left")${refused:+; $refused}" \
                 "docker compose logs scaler says why; then deploy again, which takes them away"
         fi
         # Now and then again: a scaler that was started anew has forgotten what it was asked.
         serving=$(awk '$2 == "ready" || $2 == "starting" { print $1 }' <<<"$left")
-        # shellcheck disable=SC2086 # ids are words
-        if [ -n "$serving" ] && [ "$SECONDS" -ge "$ask_at" ] &&
-            compose exec -T scaler alertscale retire "$project/$1" $serving >>"$details" 2>&1; then
-            ask_at=$((SECONDS + 20))
+        if [ -n "$serving" ] && [ "$SECONDS" -ge "$ask_at" ]; then
+            if refused=$(retire "$1" "$serving"); then
+                refused='' ask_at=$((SECONDS + 20))
+            fi
         fi
-        sleep 0.5
+        sleep 1
     done
 }

@@ -49,6 +49,17 @@ class Source(Protocol):
         """Ask its API; see :meth:`Prometheus.read`."""
 
 
+class _Session(requests.Session):
+    """Takes a redirect for an answer like any other.
+
+    With ``allow_redirects=False`` requests 2.34.2 does not follow one, but prepares to: it reads the whole
+    body, however long, and parses the address, which may raise anything.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - see above
+        return None
+
+
 class Prometheus:
     """A Prometheus that alerts come from.
 
@@ -111,7 +122,7 @@ class Prometheus:
         """Return status and body; one that is too long is longer than ``_LARGEST``."""
         deadline = time.monotonic() + within
         # A session a question: a connection that is kept is found dead when Prometheus has restarted.
-        with requests.Session() as session:
+        with _Session() as session:
             session.trust_env = False  # no proxy, and no password of another
             answer = session.get(
                 self._base + path,
@@ -119,7 +130,6 @@ class Prometheus:
                 auth=self._credentials(),
                 headers=_HEADERS,
                 timeout=within,
-                allow_redirects=False,
                 stream=True,
             )
             return answer.status_code, _body(answer, deadline=deadline)

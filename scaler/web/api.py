@@ -158,7 +158,7 @@ def _order(body: bytes, kind: type[T], wrong: str) -> T:
     if not isinstance(document, dict) or name not in document:
         raise missing
     try:
-        return msgspec.convert(document, kind)
+        return msgspec.convert({name: document[name]}, kind)
     except (msgspec.ValidationError, UnicodeError) as error:  # half a surrogate pair is no word
         raise RequestError(f"{name}: {wrong.format(_shown(document[name]))}") from error
 

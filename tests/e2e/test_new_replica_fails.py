@@ -123,7 +123,7 @@ def pair_of_ports() -> Iterator[tuple[int, socket.socket]]:
     scope="module",
     params=[
         pytest.param(1, id="once"),
-        # The second wait, twice as long, is in tests/unit/scaler/test_autoscaler.py, too.
+        # The second wait, twice as long, is in tests/unit/scaler/loop/test_autoscaler.py, too.
         pytest.param(2, id="twice", marks=pytest.mark.drill),
     ],
 )

@@ -20,7 +20,6 @@ ASKING = (
     ("scale", "web", "3"),
     ("pause", "web"),
     ("resume", "web"),
-    ("retire", "web", "shop-web-1"),
 )
 COMMANDS = [*(words[0] for words in ASKING), "check"]
 
@@ -233,18 +232,6 @@ class TestPause:
     def test_json(self, run: Run) -> None:
         assert run("pause", "web", "up", "--json").json["service"]["pause"] == "up"
         assert run("resume", "web", "--json").json["service"]["pause"] == "none"
-
-
-class TestRetire:
-    def test_certain_replicas_are_taken_away(self, run: Run, stage: Stage) -> None:
-        shown = run("retire", "web", "shop-web-1", "0f3c5a7be1d2")
-        assert (shown.code, shown.out) == (0, "shop/web: asked to take away shop-web-1, 0f3c5a7be1d2.\n")
-        assert stage.script.asked == [("retire", "web", "shop-web-1", "0f3c5a7be1d2")]
-        assert run("retire", "web", "shop-web-1", "--json").json["service"]["service"] == "web"
-
-    def test_none_at_all_is_a_matter_of_usage(self, run: Run, stage: Stage) -> None:
-        assert run("retire", "web").code == Exit.USAGE
-        assert stage.script.asked == []
 
 
 class TestCheck:

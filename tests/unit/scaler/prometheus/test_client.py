@@ -22,8 +22,9 @@ LOGIN = "Basic " + base64.b64encode(b"me:secret").decode()
 class Answers(http.server.BaseHTTPRequestHandler):
     """200 for the true path, 404 for others, 503 below /starting; hangs up below /broken.
 
-    Below /locked 401 without the password, below /moved the way to the true path, below /slow an answer
-    without end, each part in time; the API answers with the query that it was sent.
+    Below /locked 401 without the password, below /moved the way to the true path, below /nowhere the way to
+    what is no address, below /slow an answer without end, each part in time; the API answers with the query
+    that it was sent.
     """
 
     def do_GET(self) -> None:
@@ -36,6 +37,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/moved"))
+            self.end_headers()
+            return
+        if self.path.startswith("/nowhere"):
+            self.send_response(302)
+            self.send_header("Location", "http://[no address")
             self.end_headers()
             return
         if self.path.startswith("/slow"):
@@ -101,6 +107,7 @@ def address() -> Iterator[str]:
         ("/elsewhere", False),
         ("/broken", False),
         ("/moved", False),
+        ("/nowhere", False),
     ],
 )
 def test_it_lives_when_it_says_that_it_is_ready(address: str, path: str, lives: bool) -> None:
