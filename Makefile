@@ -20,13 +20,17 @@ SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bi
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
+.PHONY: help ready images up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ready: ## Get this machine ready: Docker Engine, Compose, base images
 	@$(PYTHON) -m machine ready
+
+# Tests remove the images of their stacks, and with the last tag of an image goes what it was built from.
+images: ready ## Build the stack's images, which stay until clean: what tests build is then in the cache
+	@$(RUN) "images" docker compose --project-name alertscale-e2e-images --profile '*' build --quiet
 
 up: ## Get ready, build and start the whole stack, wait until it is healthy, print its pages
 	@$(PYTHON) -m machine up
@@ -56,7 +60,7 @@ browser: ## Install Chromium for the tests of the status page (root, Debian; els
 	@$(PYTHON) -m machine browser
 
 # What takes much of the CPU and has all the time is nice: the stack beside it is under load, and measured.
-test: ready venv browser deploying ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
+test: ready venv browser deploying images ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
 	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
@@ -75,8 +79,8 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
-integration: ready venv browser ## Run the tests on a real engine
-	@$(RUN) "integration tests" $(VENV)/pytest tests/integration
+integration: ready venv browser images ## Run the tests on a real engine
+	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
 
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
@@ -84,7 +88,7 @@ integration-newest: ready venv ## Run the parity tests on the newest Engine that
 deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deploy (else they are skipped)
 	@$(PYTHON) -m machine deploying
 
-e2e: ready venv browser deploying ## Run the tests of the whole stack
+e2e: ready venv browser deploying images ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
 test-swarm: ready venv deploying ## Run the tests on a Docker Swarm of three engines on this machine (root)
@@ -102,7 +106,7 @@ bench-quick: ready venv ## Run the short form of every benchmark (about 8 min), 
 soak: ready venv ## One hour up and down all the time; fails when something grows
 	@$(VENV)/python -m bench run soak --minutes 60
 
-drills: ready venv browser deploying ## Run what is long by nature (over an hour)
+drills: ready venv browser deploying images ## Run what is long by nature (over an hour)
 	@$(RUN) "drills: any input" $(VENV)/pytest tests/unit -m hypothesis --hypothesis-profile=drills $(SPREAD)
 	@$(RUN) "drills: engine and stack" $(VENV)/pytest tests/integration tests/e2e -m drill
 	@if $(PYTHON) -m machine swarm-possible; then $(RUN) "drills: Swarm" $(VENV)/pytest tests/swarm -m drill; fi
