@@ -7,7 +7,7 @@ waits for it, and what it finds changes nothing that the scaler does.
 import json
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,7 @@ class CheckFailedError(AlertscaleError):
     reason = ErrorReason.INTERNAL
 
 
+@dataclass(kw_only=True, eq=False)
 class SelfCheck:
     """What was found, once it is.
 
@@ -61,17 +62,10 @@ class SelfCheck:
         command: the program, before the directory.
     """
 
-    def __init__(
-        self,
-        *,
-        directory: Path,
-        survived: Callable[[str, AlertscaleError], None],
-        command: Sequence[str] = COMMAND,
-    ) -> None:
-        self._directory = directory
-        self._survived = survived
-        self._command = command
-        self._findings: tuple[Finding, ...] = ()
+    directory: Path
+    survived: Callable[[str, AlertscaleError], None]
+    command: Sequence[str] = COMMAND
+    _findings: tuple[Finding, ...] = field(default=(), init=False)
 
     def findings(self) -> tuple[Finding, ...]:
         """What was found; nothing while it is not known yet."""
@@ -79,13 +73,13 @@ class SelfCheck:
 
     def run(self) -> None:
         """Check now; takes about a second."""
-        if not self._directory.is_dir():
-            log.info("the stack's files are not checked", missing=str(self._directory))
+        if not self.directory.is_dir():
+            log.info("the stack's files are not checked", missing=str(self.directory))
             return
         try:
-            self._findings = read_report(self._report(), directory=self._directory)
+            self._findings = read_report(self._report(), directory=self.directory)
         except CheckFailedError as error:
-            self._survived("check of the configuration files", error)
+            self.survived("check of the configuration files", error)
             return
         for finding in self._findings:
             log.warning(
@@ -100,7 +94,7 @@ class SelfCheck:
     def _report(self) -> str:
         try:
             done = subprocess.run(  # noqa: S603 - our own program, and a directory of the settings
-                [*self._command, str(self._directory)],
+                [*self.command, str(self.directory)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -108,10 +102,10 @@ class SelfCheck:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise CheckFailedError(f"{self._command[0]} check cannot be run: {error}") from error
+            raise CheckFailedError(f"{self.command[0]} check cannot be run: {error}") from error
         if done.returncode not in _ENDED_WELL:
             said = (done.stderr or done.stdout).strip()[:_TOLD]
-            raise CheckFailedError(f"{self._command[0]} check ended with {done.returncode}: {said}")
+            raise CheckFailedError(f"{self.command[0]} check ended with {done.returncode}: {said}")
         return done.stdout
 
 

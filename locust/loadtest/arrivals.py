@@ -6,6 +6,7 @@ A user who waits for an answer before asking again asks less of a slow service, 
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 _STEP: Final = 0.02
@@ -43,6 +44,7 @@ class Arrivals:
                 yield self._at
 
 
+@dataclass(kw_only=True, eq=False)
 class OpenLoop:
     """Sends a request at each arrival, beside those under way; bounds these, and counts what it drops.
 
@@ -54,43 +56,34 @@ class OpenLoop:
         most: Requests that may be under way at once.
     """
 
-    def __init__(
-        self,
-        *,
-        arrivals: Arrivals,
-        send: Callable[[], None],
-        spawn: Callable[[Callable[[], None]], object],
-        drop: Callable[[str], None],
-        most: int,
-    ) -> None:
-        self._arrivals = arrivals
-        self._send = send
-        self._spawn = spawn
-        self._drop = drop
-        self._most = most
-        self._under_way = 0
-        self._lock = threading.Lock()
+    arrivals: Arrivals
+    send: Callable[[], None]
+    spawn: Callable[[Callable[[], None]], object]
+    drop: Callable[[str], None]
+    most: int
+    _under_way: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def advance(self, seconds: float) -> None:
         """Send what has arrived up to a second of the run; never waits for an answer."""
-        for arrival in self._arrivals.until(seconds):
+        for arrival in self.arrivals.until(seconds):
             if seconds - arrival > LATE_SECONDS:
-                self._drop(LATE)
+                self.drop(LATE)
             elif self._admit():
-                self._spawn(self._one)
+                self.spawn(self._one)
             else:
-                self._drop(FULL)
+                self.drop(FULL)
 
     def _admit(self) -> bool:
         with self._lock:
-            if self._under_way >= self._most:
+            if self._under_way >= self.most:
                 return False
             self._under_way += 1
             return True
 
     def _one(self) -> None:
         try:
-            self._send()
+            self.send()
         finally:
             with self._lock:
                 self._under_way -= 1

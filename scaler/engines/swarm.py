@@ -13,7 +13,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -61,6 +61,7 @@ class _Listing:
     at: float
 
 
+@dataclass(kw_only=True, eq=False)
 class SwarmTarget:
     """The replicated services of a Swarm, through one of its managers.
 
@@ -74,32 +75,21 @@ class SwarmTarget:
         may_change: whether it is us who act, asked before each change.
     """
 
-    def __init__(
-        self,
-        *,
-        client: APIClient,
-        watch: APIClient,
-        own_stack: str,
-        stacks: frozenset[str] = frozenset(),
-        monotonic: Callable[[], float],
-        pause: Callable[[float], object],
-        may_change: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._client = client
-        self._watch = watch
-        self._own_stack = own_stack
-        self._stacks = stacks
-        self._monotonic = monotonic
-        self._pause = pause
-        self._may_change = may_change
-        self._lock = threading.Lock()
-        self._known: _Listing | None = None
+    client: APIClient
+    watch: APIClient
+    own_stack: str
+    stacks: frozenset[str] = frozenset()
+    monotonic: Callable[[], float]
+    pause: Callable[[float], object]
+    may_change: Callable[[], bool] = lambda: True
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _known: _Listing | None = field(default=None, init=False)
 
     def ping(self) -> None:
         """See :class:`scaler.engines.contract.Target`; Swarm does not answer without a leader."""
         with engine_errors("ask for the state of the Swarm"):
-            url = f"{self._client.base_url}/v{self._client.api_version}/swarm"
-            answer = self._client.get(url, timeout=_PING_TIMEOUT)
+            url = f"{self.client.base_url}/v{self.client.api_version}/swarm"
+            answer = self.client.get(url, timeout=_PING_TIMEOUT)
         if answer.status_code != HTTPStatus.OK:
             raise _no_manager(answer.text)
 
@@ -107,9 +97,9 @@ class SwarmTarget:
         """See :class:`scaler.engines.contract.Target`."""
         with self._lock:
             known, self._known = self._known, None
-        if known is None or self._monotonic() - known.at > _FRESH_FOR:
-            known = self._list(self._client)
-        return read_listing(known.services, known.tasks, own_stack=self._own_stack, stacks=self._stacks)
+        if known is None or self.monotonic() - known.at > _FRESH_FOR:
+            known = self._list(self.client)
+        return read_listing(known.services, known.tasks, own_stack=self.own_stack, stacks=self.stacks)
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.engines.contract.Target`: Swarm knows all that it takes."""
@@ -118,33 +108,33 @@ class SwarmTarget:
         """See :class:`scaler.engines.contract.Target`."""
         before: object = None
         while True:
-            listing = self._list(self._watch)
+            listing = self._list(self.watch)
             now = digest(listing.services, listing.tasks)
             if now != before:
                 with self._lock:
                     self._known = listing
                 yield Change(action="update", container="")
             before = now
-            self._pause(LOOK_EVERY)
+            self.pause(LOOK_EVERY)
 
     def set_count(self, kept: Kept, count: int) -> None:
         """See :class:`scaler.engines.contract.Counts`."""
         with self._lock:
             self._known = None
         with engine_errors(f"read service {kept.id}"):
-            service = self._client.inspect_service(kept.id)  # type: ignore[no-untyped-call]
+            service = self.client.inspect_service(kept.id)  # type: ignore[no-untyped-call]
         if service["Version"]["Index"] != kept.version:
             raise _overtaken(service["Spec"]["Name"])
         spec = copy.deepcopy(service["Spec"])
         spec["Mode"][_SCALED]["Replicas"] = count
-        if not self._may_change():
+        if not self.may_change():
             raise TargetError(
                 f"{spec['Name']} is not scaled: the lease could not be renewed, and another scaler may act",
                 reason=ErrorReason.ENGINE_UNAVAILABLE,
             )
         try:
             with engine_errors(f"scale {spec['Name']} to {count}"):
-                post(self._client, f"/services/{kept.id}/update", spec, version=kept.version)
+                post(self.client, f"/services/{kept.id}/update", spec, version=kept.version)
         except TargetError as error:
             if is_overtaken(error):
                 raise _overtaken(spec["Name"]) from error
@@ -153,7 +143,7 @@ class SwarmTarget:
     def trouble(self, kept: Kept) -> str:
         """See :class:`scaler.engines.contract.Counts`."""
         with engine_errors(f"list the tasks of {kept.id}"):
-            tasks = _tasks(self._client, [kept.id], ("shutdown",))
+            tasks = _tasks(self.client, [kept.id], ("shutdown",))
         failed = [t["Status"] for t in tasks if t["Status"]["State"] in {"failed", "rejected"}]
         if not failed:
             return ""
@@ -161,10 +151,10 @@ class SwarmTarget:
         return str(last.get("Err") or last.get("Message") or last["State"])
 
     def _list(self, client: APIClient) -> _Listing:
-        at = self._monotonic()
+        at = self.monotonic()
         with engine_errors("list services"):
             services = client.services()  # type: ignore[no-untyped-call]
-        is_ours = whose(services, own_stack=self._own_stack, stacks=self._stacks)
+        is_ours = whose(services, own_stack=self.own_stack, stacks=self.stacks)
         enabled = [s["ID"] for s in services if is_ours(s)]
         tasks: Sequence[Mapping[str, Any]] = ()
         if enabled:

@@ -22,7 +22,7 @@ A step never writes to nginx and the loop never waits for a replica, so a slow o
 A killed scaler finds the phase that it had begun in the journal, and its next start goes on from there.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge, Known
@@ -37,6 +37,7 @@ from scaler.steps.runner import Runner
 from scaler.traffic.upstreams import Traffic
 
 
+@dataclass(kw_only=True, eq=False)
 class Autoscaler:
     """Replicas that follow the load.
 
@@ -51,47 +52,35 @@ class Autoscaler:
         rhythm: when passes are made.
     """
 
-    def __init__(
-        self,
-        *,
-        watch: Watch,
-        alerts: Alerts,
-        knowledge: Knowledge,
-        traffic: Traffic,
-        runner: Runner,
-        journal: Journal,
-        recorder: Recorder,
-        rhythm: Rhythm,
-    ) -> None:
-        self._watch = watch
-        self._alerts = alerts
-        self._knowledge = knowledge
-        self._traffic = traffic
-        self._runner = runner
-        self._journal = journal
-        self._recorder = recorder
-        self._rhythm = rhythm
-        self._claimed = False
+    watch: Watch
+    alerts: Alerts
+    knowledge: Knowledge
+    traffic: Traffic
+    runner: Runner
+    journal: Journal
+    recorder: Recorder
+    rhythm: Rhythm
+    _claimed: bool = field(default=False, init=False)
 
     @property
     def idle(self) -> bool:
         """Whether no step is under way; for any thread."""
-        return not self._runner.busy
+        return not self.runner.busy
 
     def run(self) -> None:
         """Make passes until the scaler ends."""
-        self._watch.start()
-        while not self._rhythm.stopping.is_set():
-            begun = self._rhythm.begin()
-            wait = self._rhythm.tick
+        self.watch.start()
+        while not self.rhythm.stopping.is_set():
+            begun = self.rhythm.begin()
+            wait = self.rhythm.tick
             try:
                 wait = self.run_once()
             except AlertscaleError as error:
-                self._recorder.survived("pass", error)
+                self.recorder.survived("pass", error)
             except Exception as error:  # noqa: BLE001 - the loop outlives its own faults: they are logged and counted
-                self._recorder.survived("pass", AlertscaleError(repr(error)), traceback=True)
-            self._recorder.passed(self._rhythm.end(begun))
-            self._rhythm.wait(wait)
+                self.recorder.survived("pass", AlertscaleError(repr(error)), traceback=True)
+            self.recorder.passed(self.rhythm.end(begun))
+            self.rhythm.wait(wait)
 
     def run_once(self) -> float:
         """Make one pass; return the seconds until the next one is due.
@@ -99,77 +88,77 @@ class Autoscaler:
         Raises:
             AlertscaleError: the engine or the journal did not answer.
         """
-        now = self._rhythm.now()
+        now = self.rhythm.now()
         self._claim()
-        listed = self._watch.list_if_due(now)
+        listed = self.watch.list_if_due(now)
         if listed:
-            self._runner.prepare(self._knowledge.view)
+            self.runner.prepare(self.knowledge.view)
         self._resume(now, listed=listed)
-        view = self._watch.ask_replicas(now)
-        self._traffic.sync(view, now, relisted=listed)
-        if self._rhythm.decides(now):
+        view = self.watch.ask_replicas(now)
+        self.traffic.sync(view, now, relisted=listed)
+        if self.rhythm.decides(now):
             self._decide_all(now)
-        return self._rhythm.until_next(now, min(self._traffic.next_due(), self._watch.next_due(now)))
+        return self.rhythm.until_next(now, min(self.traffic.next_due(), self.watch.next_due(now)))
 
     def _claim(self) -> None:
         """Once, before nginx is put right: who was leaving when an earlier process ended is leaving still."""
         if not self._claimed:
-            self._runner.claim(self._journal.unfinished())
+            self.runner.claim(self.journal.unfinished())
             self._claimed = True
 
     def _resume(self, now: float, *, listed: bool) -> None:
         """What the journal holds as begun goes on before anything new is decided."""
-        if self._recorder.heal(now=now) or (listed and not self._journal.error):
-            self._runner.resume(self._journal.unfinished)
+        if self.recorder.heal(now=now) or (listed and not self.journal.error):
+            self.runner.resume(self.journal.unfinished)
 
     def _decide_all(self, now: float) -> None:
-        self._alerts.expire(now=now)
-        self._recorder.watchdog(self._alerts.watchdog_age(now=now))
-        view = self._knowledge.view
-        self._recorder.gauges(view)
-        self._knowledge.forget_all_but(view.observation.services)
+        self.alerts.expire(now=now)
+        self.recorder.watchdog(self.alerts.watchdog_age(now=now))
+        view = self.knowledge.view
+        self.recorder.gauges(view)
+        self.knowledge.forget_all_but(view.observation.services)
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is None:
                 continue
             try:
-                known = self._order_over(self._knowledge.of(service, limits, view=view, now=now))
+                known = self._order_over(self.knowledge.of(service, limits, view=view, now=now))
                 self._act(known, self._decide(known, now))
             except AlertscaleError as error:  # of one service: the others go on
-                self._recorder.survived(f"service {service.key[1]}", error)
+                self.recorder.survived(f"service {service.key[1]}", error)
 
     def _order_over(self, known: Known) -> Known:
         """An order that has been carried out is over."""
         wanted, key = known.hold.wanted, known.service.key
         if wanted is None or known.stepping or known.limits.clamp(wanted) != known.state.replicas:
             return known
-        self._journal.clear_wanted(key, wanted)
+        self.journal.clear_wanted(key, wanted)
         return replace(known, hold=replace(known.hold, wanted=None))
 
     def _decide(self, known: Known, now: float) -> Decision:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        if decision.reason is DecisionReason.ALERT_DOWN and not self._alerts.source_lives():
+        if decision.reason is DecisionReason.ALERT_DOWN and not self.alerts.source_lives():
             demand = replace(demand, watched=False)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        decision = self._knowledge.decided(known, decision, demand)
-        self._recorder.decision(known.service.key, decision)
+        decision = self.knowledge.decided(known, decision, demand)
+        self.recorder.decision(known.service.key, decision)
         return decision
 
     def _act(self, known: Known, decision: Decision) -> None:
         # A step that was cut short by the end of the scaler must not be followed by another.
-        if decision.direction is None or self._rhythm.stopping.is_set():
+        if decision.direction is None or self.rhythm.stopping.is_set():
             self._clear_away(known)
             return
-        self._runner.act(known.service, known.counted, decision, known.limits, retiring=known.retiring)
+        self.runner.act(known.service, known.counted, decision, known.limits, retiring=known.retiring)
         if decision.reason is DecisionReason.RETIRE:
-            self._knowledge.retired(known)
+            self.knowledge.retired(known)
 
     def _clear_away(self, known: Known) -> None:
         for replica in known.dead:
-            self._runner.clear_away(replica)
-            self._watch.list_soon()
-            self._recorder.tell(
+            self.runner.clear_away(replica)
+            self.watch.list_soon()
+            self.recorder.tell(
                 EventKind.REPLICA,
                 ReplicaState.FAILED,
                 f"{replica.name} had exited and is removed",

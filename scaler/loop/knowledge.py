@@ -91,6 +91,7 @@ class _Kept:
     retiring: frozenset[str] = field(default_factory=frozenset)
 
 
+@dataclass(kw_only=True, eq=False)
 class Knowledge:
     """Gathers what is known of services; safe for several threads.
 
@@ -103,29 +104,19 @@ class Knowledge:
         stepping: whether a step of a service is under way.
     """
 
-    def __init__(
-        self,
-        *,
-        world: World,
-        journal: Journal,
-        alerts: Alerts,
-        outside: Outside,
-        anchors: Anchors,
-        stepping: Callable[[ServiceKey], bool],
-    ) -> None:
-        self._world = world
-        self._journal = journal
-        self._alerts = alerts
-        self._outside = outside
-        self._anchors = anchors
-        self._stepping = stepping
-        self._lock = threading.Lock()
-        self._kept: dict[ServiceKey, _Kept] = {}
+    world: World
+    journal: Journal
+    alerts: Alerts
+    outside: Outside
+    anchors: Anchors
+    stepping: Callable[[ServiceKey], bool]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _kept: dict[ServiceKey, _Kept] = field(default_factory=dict, init=False)
 
     @property
     def view(self) -> View:
         """What the loop observed."""
-        return self._world.view
+        return self.world.view
 
     def of(self, service: Service, limits: Limits, *, view: View, now: float) -> Known:
         """What is known of a service whose labels can be read.
@@ -133,9 +124,9 @@ class Knowledge:
         Raises:
             JournalError: the journal cannot be read.
         """
-        counted, stepping = view.counted(service), self._stepping(service.key)
+        counted, stepping = view.counted(service), self.stepping(service.key)
         retiring = self.retiring(service.key)
-        dead_for = {r.id: self._outside.dead_for(r.id, now=now) for r in service.replicas}
+        dead_for = {r.id: self.outside.dead_for(r.id, now=now) for r in service.replicas}
         return Known(
             service=service,
             limits=limits,
@@ -143,12 +134,12 @@ class Knowledge:
             retiring=tuple(r for r in counted if r.id in retiring),
             dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
             stepping=stepping,
-            hold=self._journal.hold(service.key),
-            former=self._outside.former(service.key, now=now),
-            last_change=self._anchors.monotonic(service.key, self._last_change(service)),
+            hold=self.journal.hold(service.key),
+            former=self.outside.former(service.key, now=now),
+            last_change=self.anchors.monotonic(service.key, self._last_change(service)),
             retry_at=self._retry_at(service),
-            writable=not self._journal.error,
-            demand=self._alerts.demand(service.key, now=now),
+            writable=not self.journal.error,
+            demand=self.alerts.demand(service.key, now=now),
         )
 
     def forget_all_but(self, services: Iterable[Service]) -> None:
@@ -165,13 +156,13 @@ class Knowledge:
         """
         with self._lock:
             decided = self._of(service.key).decided
-        signals = self._alerts.firing(service.key)
+        signals = self.alerts.firing(service.key)
         return service_view(
             view,
             service,
             decided=(decided.decision, decided.at) if decided else (None, 0.0),
-            hold=self._journal.hold(service.key),
-            signals=tuple(on_the_wall(s, self._anchors.wall) for s in signals),
+            hold=self.journal.hold(service.key),
+            signals=tuple(on_the_wall(s, self.anchors.wall) for s in signals),
             inputs=decided.inputs if decided else None,
         )
 
@@ -183,14 +174,14 @@ class Knowledge:
             decision: as the policy took it.
             demand: the alerts that it was taken on.
         """
-        wall = self._anchors.wall
+        wall = self.anchors.wall
         decision = replace(decision, until=wall(decision.until))
         inputs = inputs_of(
-            state=known.state, demand=demand, limits=known.limits, signal_ttl=self._alerts.ttl, wall=wall
+            state=known.state, demand=demand, limits=known.limits, signal_ttl=self.alerts.ttl, wall=wall
         )
         with self._lock:
             kept = self._of(known.service.key)
-            kept.decided = Decided(decision=decision, at=self._anchors.wall_now(), inputs=inputs)
+            kept.decided = Decided(decision=decision, at=self.anchors.wall_now(), inputs=inputs)
         return decision
 
     def retiring(self, key: ServiceKey) -> frozenset[str]:
@@ -219,17 +210,17 @@ class Knowledge:
 
     def _last_change(self, service: Service) -> float | None:
         """When the last step was done, seconds since the epoch; where the engine tells, whoever did it."""
-        known = self._journal.last_change(service.key)
+        known = self.journal.last_change(service.key)
         if service.kept is None:
             return known
         return max(service.kept.changed_at, known or 0.0)
 
     def _retry_at(self, service: Service) -> float | None:
-        key, carry = service.key, self._anchors.monotonic
-        failures, failed_at = self._journal.failures(key)
+        key, carry = service.key, self.anchors.monotonic
+        failures, failed_at = self.journal.failures(key)
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, "failure"), failed_at),
-            undone_at=carry((key, "undone"), self._journal.undone_at(key)),
-            lost_at=self._outside.lost_at(service),
+            undone_at=carry((key, "undone"), self.journal.undone_at(key)),
+            lost_at=self.outside.lost_at(service),
         )

@@ -1,6 +1,7 @@
 """What others ask of the loop: alerts, and orders of people. None of these waits for the engine."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge
@@ -18,6 +19,7 @@ from scaler.state.recorder import Recorder
 _SHORT_ID = 12
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Orders:
     """Takes orders, for the loop to carry out; safe for several threads.
 
@@ -31,24 +33,13 @@ class Orders:
         own_project: our own Compose project, which is meant where a name fits several.
     """
 
-    def __init__(
-        self,
-        *,
-        alerts: Alerts,
-        knowledge: Knowledge,
-        journal: Journal,
-        recorder: Recorder,
-        watch: Watch,
-        rhythm: Rhythm,
-        own_project: str,
-    ) -> None:
-        self._alerts = alerts
-        self._knowledge = knowledge
-        self._journal = journal
-        self._recorder = recorder
-        self._watch = watch
-        self._rhythm = rhythm
-        self._own_project = own_project
+    alerts: Alerts
+    knowledge: Knowledge
+    journal: Journal
+    recorder: Recorder
+    watch: Watch
+    rhythm: Rhythm
+    own_project: str
 
     def submit(self, alerts: Iterable[Alert]) -> tuple[Verdict, ...]:
         """Take in a notification.
@@ -59,18 +50,18 @@ class Orders:
         Raises:
             UnavailableError: the scaler has not seen the engine yet and cannot tell a service from none.
         """
-        if not self._watch.listed:
+        if not self.watch.listed:
             raise UnavailableError("the scaler has not listed the engine's services yet; try again")
-        view = self._knowledge.view
+        view = self.knowledge.view
         known = KnownServices(
             managed=frozenset(view.limits),
             faulty=frozenset(view.faults),
             others=view.observation.others,
-            own_project=self._own_project,
+            own_project=self.own_project,
         )
-        judged = self._alerts.take_in(alerts, known=known, now=self._rhythm.now())
-        self._recorder.alerts(judged)
-        self._rhythm.decide_soon()
+        judged = self.alerts.take_in(alerts, known=known, now=self.rhythm.now())
+        self.recorder.alerts(judged)
+        self.rhythm.decide_soon()
         return tuple(verdict for verdict, _ in judged)
 
     def scale(self, name: str, replicas: int) -> ServiceView:
@@ -90,7 +81,7 @@ class Orders:
                 f" and alertscale.max {limits.maximum} of {service.key[1]}; change the label to go beyond",
                 reason=ErrorReason.OUT_OF_BOUNDS,
             )
-        self._journal.set_wanted(service.key, replicas)
+        self.journal.set_wanted(service.key, replicas)
         return self._taken(
             service, f"asked for {replicas} {'replica' if replicas == 1 else 'replicas'}", "scale"
         )
@@ -115,7 +106,7 @@ class Orders:
                 " alertscale scale, or docker service scale"
             )
         found = _named(service, replicas)
-        if not self._knowledge.retire(service, frozenset(r.id for r in found)):
+        if not self.knowledge.retire(service, frozenset(r.id for r in found)):
             raise RequestError(
                 f"no other replica of {service.key[1]} is ready; wait until one is, or name fewer",
                 reason=ErrorReason.OUT_OF_BOUNDS,
@@ -133,24 +124,24 @@ class Orders:
             RequestError: no such service, or unreadable labels.
         """
         service, _ = self._find(name)
-        self._journal.set_pause(service.key, pause)
+        self.journal.set_pause(service.key, pause)
         return self._taken(service, f"paused: {pause}", "pause")
 
     def _taken(self, ordered: Service, text: str, reason: str) -> ServiceView:
-        self._recorder.tell(EventKind.MANUAL, reason, text, service=ordered.key)
-        self._rhythm.decide_soon()
-        view = self._knowledge.view
+        self.recorder.tell(EventKind.MANUAL, reason, text, service=ordered.key)
+        self.rhythm.decide_soon()
+        view = self.knowledge.view
         service = view.service(ordered.key)
         if service is None:
             raise RequestError(f"{ordered.key[1]} is not there any more", reason=ErrorReason.NOT_FOUND)
-        return self._knowledge.shown(service, view=view)
+        return self.knowledge.shown(service, view=view)
 
     def _find(self, name: str) -> tuple[Service, Limits]:
         project, _, wanted = name.rpartition("/")
-        view = self._knowledge.view
+        view = self.knowledge.view
         services = view.observation.services
         matches = [s for s in services if s.key[1] == wanted and project in {"", s.key[0]}]
-        own = [s for s in matches if s.key[0] == self._own_project]
+        own = [s for s in matches if s.key[0] == self.own_project]
         if len(matches) > 1 and own:
             matches = own
         if len(matches) != 1:

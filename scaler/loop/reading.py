@@ -1,5 +1,7 @@
 """What is read of the scaler by the API and the status page."""
 
+from dataclasses import dataclass
+
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge
 from scaler.loop.rhythm import Rhythm
@@ -12,6 +14,7 @@ from scaler.state.journal import Journal
 from scaler.traffic.upstreams import Traffic
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
     """Answers from what is known, without asking the engine; safe for several threads.
 
@@ -24,27 +27,17 @@ class Reading:
         rhythm: whether the loop makes its passes.
     """
 
-    def __init__(
-        self,
-        *,
-        knowledge: Knowledge,
-        journal: Journal,
-        alerts: Alerts,
-        watch: Watch,
-        traffic: Traffic,
-        rhythm: Rhythm,
-    ) -> None:
-        self._knowledge = knowledge
-        self._journal = journal
-        self._alerts = alerts
-        self._watch = watch
-        self._traffic = traffic
-        self._rhythm = rhythm
+    knowledge: Knowledge
+    journal: Journal
+    alerts: Alerts
+    watch: Watch
+    traffic: Traffic
+    rhythm: Rhythm
 
     def services(self) -> tuple[ServiceView, ...]:
         """Everything that asks to be scaled, as it stands."""
-        view = self._knowledge.view
-        return tuple(self._knowledge.shown(service, view=view) for service in view.observation.services)
+        view = self.knowledge.view
+        return tuple(self.knowledge.shown(service, view=view) for service in view.observation.services)
 
     def events(
         self,
@@ -55,14 +48,14 @@ class Reading:
         kind: EventKind | None = None,
     ) -> tuple[Event, ...]:
         """The history, newest first; of one service or kind only if asked so."""
-        return self._journal.events(limit=limit, before=before, service=service, kind=kind)
+        return self.journal.events(limit=limit, before=before, service=service, kind=kind)
 
     def health(self) -> Health:
         """Whether the loop runs, the engine answers and alerts arrive."""
         return Health(
-            passes_age=self._rhythm.passed_ago(),
-            engine=self._watch.engine_up,
-            watchdog_age=self._alerts.watchdog_age(now=self._rhythm.now()),
-            balancer_error=self._traffic.error,
-            journal_error=self._journal.error,
+            passes_age=self.rhythm.passed_ago(),
+            engine=self.watch.engine_up,
+            watchdog_age=self.alerts.watchdog_age(now=self.rhythm.now()),
+            balancer_error=self.traffic.error,
+            journal_error=self.journal.error,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scaler.model.reasons import Outcome, Phase
 from scaler.model.records import Order, Step
@@ -12,6 +13,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StepLog:
     """Writes down steps, before they are taken and when they have ended.
 
@@ -23,20 +25,11 @@ class StepLog:
         monotonic: seconds, never set back.
     """
 
-    def __init__(
-        self,
-        *,
-        journal: Journal,
-        recorder: Recorder,
-        metrics: Metrics,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._journal = journal
-        self._recorder = recorder
-        self._metrics = metrics
-        self._wall = wall
-        self._monotonic = monotonic
+    journal: Journal
+    recorder: Recorder
+    metrics: Metrics
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
 
     def begin(self, order: Order, *, phase: Phase, replica: str | None = None) -> Step:
         """Write down that a step begins.
@@ -44,13 +37,13 @@ class StepLog:
         Raises:
             JournalError: it cannot be written, and so must not be taken.
         """
-        return self._journal.begin(
+        return self.journal.begin(
             service=order.service,
             direction=order.direction,
             number=order.number,
             why=order.why,
             phase=phase,
-            now=self._wall(),
+            now=self.wall(),
             replica=replica,
         )
 
@@ -58,17 +51,17 @@ class StepLog:
         """Make what journals and times a step's phases."""
         return Phases(
             step=step,
-            journal=self._journal,
-            metrics=self._metrics,
-            wall=self._wall,
-            monotonic=self._monotonic,
+            journal=self.journal,
+            metrics=self.metrics,
+            wall=self.wall,
+            monotonic=self.monotonic,
         )
 
     def end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
     ) -> None:
         """Write down how a step ended: see :meth:`scaler.state.recorder.Recorder.step_ended`."""
-        self._recorder.step_ended(step, outcome, detail=detail, seconds=seconds)
+        self.recorder.step_ended(step, outcome, detail=detail, seconds=seconds)
 
 
 class Phases:

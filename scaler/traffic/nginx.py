@@ -15,7 +15,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
@@ -180,6 +180,7 @@ class OldWorkers:
         return not self._waiting
 
 
+@dataclass(kw_only=True, eq=False)
 class Nginx:
     """Keeps nginx's upstreams equal to what it is told; safe for several threads.
 
@@ -191,23 +192,14 @@ class Nginx:
         timeout: seconds after which a reload that shows no new workers has failed.
     """
 
-    def __init__(
-        self,
-        *,
-        directory: Path,
-        control: NginxControl,
-        pause: Callable[[float], object],
-        monotonic: Callable[[], float],
-        timeout: float = 10.0,
-    ) -> None:
-        self._directory = directory
-        self._control = control
-        self._pause = pause
-        self._monotonic = monotonic
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._loaded_by: int | None = None
-        self._loaded: dict[str, str] = {}
+    directory: Path
+    control: NginxControl
+    pause: Callable[[float], object]
+    monotonic: Callable[[], float]
+    timeout: float = 10.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _loaded_by: int | None = field(default=None, init=False)
+    _loaded: dict[str, str] = field(default_factory=dict, init=False)
 
     def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
         """See :class:`scaler.traffic.contract.Balancer`.
@@ -219,14 +211,14 @@ class Nginx:
             return self._sync(upstreams, instance)
         except OSError as error:
             raise BalancerError(
-                f"cannot write nginx's upstreams in {self._directory}: {error};"
+                f"cannot write nginx's upstreams in {self.directory}: {error};"
                 " is the volume mounted, and is its disk full or read-only?",
                 reason=ErrorReason.RELOAD_FAILED,
             ) from error
 
     def _sync(self, upstreams: tuple[Upstream, ...], instance: str | None) -> ReloadOutcome | None:
         with self._lock:
-            found = self._control.processes(instance) if instance else None
+            found = self.control.processes(instance) if instance else None
             if found is not None and (found.master is None or not found.workers):
                 return ReloadOutcome.STARTING
             wanted = self._read() | {f"{u.name}.conf": render(u) for u in upstreams}
@@ -239,7 +231,7 @@ class Nginx:
 
     def draining(self, instance: str | None) -> OldWorkers:
         """See :class:`scaler.steps.drain.Drains`."""
-        return OldWorkers(lambda: self._control.processes(instance).leaving if instance else frozenset())
+        return OldWorkers(lambda: self.control.processes(instance).leaving if instance else frozenset())
 
     def _write_only(self, wanted: Mapping[str, str]) -> ReloadOutcome | None:
         if wanted == self._read():
@@ -250,14 +242,14 @@ class Nginx:
     def _swap(self, wanted: dict[str, str], instance: str, before: Processes) -> ReloadOutcome:
         made = self._generation(wanted, link="next")
         try:
-            self._control.test(instance)
+            self.control.test(instance)
         except AlertscaleError:
             self._discard(made)
             raise
         previous = self._target("current")
         self._link("current", made)
         try:
-            self._control.reload(instance)
+            self.control.reload(instance)
             self._await_reload(instance, before)
         except BalancerError:
             if previous:
@@ -269,28 +261,28 @@ class Nginx:
         return ReloadOutcome.RELOADED
 
     def _await_reload(self, instance: str, before: Processes) -> None:
-        deadline = self._monotonic() + self._timeout
+        deadline = self.monotonic() + self.timeout
         old = before.workers | before.leaving
-        while self._monotonic() < deadline:
-            now = self._control.processes(instance)
+        while self.monotonic() < deadline:
+            now = self.control.processes(instance)
             # The master starts new workers first and retires the old ones a moment later.
             if now.workers - old and not now.workers & old:
                 return
-            self._pause(0.03)
+            self.pause(0.03)
         raise BalancerError(
-            f"nginx did not take the new upstreams within {self._timeout:g} s and keeps the old ones;"
+            f"nginx did not take the new upstreams within {self.timeout:g} s and keeps the old ones;"
             " its log says why: docker compose logs nginx",
             reason=ErrorReason.RELOAD_FAILED,
         )
 
     def _read(self) -> dict[str, str]:
-        current = self._directory / "current"
+        current = self.directory / "current"
         return {p.name: p.read_text() for p in sorted(current.glob("*.conf"))} if current.is_dir() else {}
 
     def _generation(self, files: Mapping[str, str], *, link: str) -> str:
-        numbers = [int(m[1]) for p in self._directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
+        numbers = [int(m[1]) for p in self.directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
         name = f"generation-{max(numbers, default=0) + 1}"
-        made = self._directory / name
+        made = self.directory / name
         try:
             made.mkdir()
             for file, text in files.items():
@@ -303,21 +295,21 @@ class Nginx:
         return name
 
     def _link(self, link: str, target: str) -> None:
-        aside = self._directory / f".{link}"
+        aside = self.directory / f".{link}"
         aside.unlink(missing_ok=True)
         aside.symlink_to(target)
-        aside.replace(self._directory / link)
+        aside.replace(self.directory / link)
 
     def _target(self, link: str) -> str | None:
-        path = self._directory / link
+        path = self.directory / link
         return path.readlink().name if path.is_symlink() else None
 
     def _discard(self, generation: str) -> None:
-        (self._directory / "next").unlink(missing_ok=True)
-        shutil.rmtree(self._directory / generation)
+        (self.directory / "next").unlink(missing_ok=True)
+        shutil.rmtree(self.directory / generation)
 
     def _prune(self, *, keep: set[str | None]) -> None:
-        (self._directory / "next").unlink(missing_ok=True)
-        for path in self._directory.iterdir():
+        (self.directory / "next").unlink(missing_ok=True)
+        for path in self.directory.iterdir():
             if path.is_dir() and not path.is_symlink() and path.name not in keep:
                 shutil.rmtree(path)

@@ -538,7 +538,7 @@ class TestChanges:
             if len(looks) == 3:
                 made.watch.tasks_.append(task(3))
 
-        made.target._pause = pause
+        made.target.pause = pause
         second = next(changes)
 
         assert first == second == Change(action="update", container="")
