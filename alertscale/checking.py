@@ -1,13 +1,17 @@
 """What the command ``check`` makes of :mod:`alertscale.check`, which is loaded only when it is asked for."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alertscale.check import Finding
 from alertscale.errors import CliError, Exit
+
+if TYPE_CHECKING:
+    from alertscale.check import Finding
 
 
 class UncheckableError(CliError):

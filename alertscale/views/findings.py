@@ -1,13 +1,18 @@
 """What ``check`` found."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from alertscale.check import Finding
 from alertscale.views.parts import foreign
 from alertscale.wording import clean, count
+
+if TYPE_CHECKING:
+    from alertscale.check import Finding
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:
