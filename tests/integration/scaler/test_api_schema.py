@@ -14,6 +14,9 @@ from schemathesis.specs.openapi.checks import ignored_auth
 from tests.recording import TOKEN, Recording, recording_app
 
 SECONDS = 40.0
+"""Of CPU: other tests may run at the same time."""
+THOROUGH = 80
+"""Requests to each operation."""
 
 
 def drive(
@@ -22,7 +25,14 @@ def drive(
     """Call one operation so many times; every answer is held against the document. Return the statuses."""
     statuses = []
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples,
+        # The short form asks the same each time: by chance alone few requests may miss an answer.
+        derandomize=examples < THOROUGH,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def call(case: Case[Any]) -> None:
         recording.changes.clear()
@@ -38,12 +48,12 @@ def drive(
     return statuses
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(80, marks=pytest.mark.drill)])
+@pytest.mark.parametrize("examples", [40, pytest.param(THOROUGH, marks=pytest.mark.drill)])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode, examples: int) -> None:
     recording = Recording()
     schema = schemathesis.openapi.from_wsgi("/openapi.json", recording_app(recording))
-    begun = time.monotonic()
+    begun = time.process_time()
     seen: dict[str, set[int]] = {}
     for result in schema.get_all_operations():
         assert isinstance(result, Ok)
@@ -51,7 +61,7 @@ def test_every_answer_is_one_that_the_document_gives(mode: GenerationMode, examp
         takes_input = bool(operation.body) or bool(operation.query)
         if mode is GenerationMode.POSITIVE or takes_input:
             seen[operation.label] = set(drive(operation, mode, recording, examples=examples))
-    assert time.monotonic() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
     if mode is GenerationMode.POSITIVE:
         # schemathesis leaves out the document's own address.
         assert len(seen) == len(schema.raw_schema["paths"]) - 1
