@@ -51,6 +51,7 @@ class Rough:
         ports: the first of its two host ports.
         holder: holds the second of them.
         begun: the id of the last event of before it.
+        page: the status page when all had failed.
     """
 
     stack: Stack
@@ -58,6 +59,7 @@ class Rough:
     ports: int
     holder: socket.socket
     begun: int = 0
+    page: str = ""
 
     def compose(self, *words: str) -> str:
         done = self._run(*words)
@@ -157,6 +159,7 @@ def failed(spoilt: Rough) -> Rough:
         within=30 * spoilt.times,
         what="failed steps of each service",
     )
+    spoilt.page = spoilt.stack.session.get(spoilt.stack.url("SCALER_PORT", "/"), timeout=10).text
     for service in REASONS:
         # The next try may be under way: then after that.
         wait_until(
@@ -187,8 +190,7 @@ def test_the_reason_and_the_way_out_are_told_everywhere(failed: Rough, service: 
     for failure in failed.failures(service):
         assert failure["text"].startswith(f"up: replica 2 failed: {reason}: ")
         assert words in failure["text"]
-    page = stack.session.get(stack.url("SCALER_PORT", "/"), timeout=10).text
-    assert f"replica 2 failed: {reason}" in page
+    assert f"replica 2 failed: {reason}" in failed.page
     assert f"{reason}: " in stack.compose("logs", "--no-log-prefix", "scaler")
     metrics = stack.session.get(stack.url("SCALER_PORT", "/metrics"), timeout=10).text
     counted = (
