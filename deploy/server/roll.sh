@@ -87,20 +87,11 @@ last_words() { # id
     docker logs --tail 12 "$1" 2>&1 | sed 's/^/            | /' || true
 }
 
-# By the API, as every release has it: on the way back the scaler is one whose command line may know less.
 retire() { # service, ids; prints why not
     # shellcheck disable=SC2086 # ids are words
-    compose exec -T scaler python -c '
-import json, sys, urllib.request
-url, *ids = sys.argv[1:]
-with open("/run/alertscale/token") as file:
-    headers = {"Authorization": "Bearer " + file.read().strip(), "Content-Type": "application/json"}
-try:
-    body = json.dumps({"replicas": ids}).encode()
-    urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10).close()
-except OSError as error:
-    said = error.read(300).decode(errors="replace") if hasattr(error, "read") else ""
-    sys.exit(f"the scaler: {error} {said}")' "http://127.0.0.1:8000/api/v1/services/$project/$1/retire" $2 2>&1
+    compose exec -T scaler python -c "$ask"'
+name, *ids = sys.argv[1:]
+ask(f"/{name}/retire", {"replicas": ids})' "$project/$1" $2 2>>"$details"
 }
 
 leave() { # service, ids
@@ -109,7 +100,7 @@ leave() { # service, ids
         left=$(states "$1" "$2" | awk '$2 != "gone"')
         if [ -z "$left" ]; then return 0; fi
         if [ "$SECONDS" -ge "$deadline" ]; then
-            give_up "$1: replicas did not leave within $drain_timeout s: $(in_one_line "$left")${refused:+; $refused}" \
+            give_up "$1: replicas did not leave within $drain_timeout s: $(in_one_line "$left")${refused:+; the scaler: $refused}" \
                 "docker compose logs scaler says why; then deploy again, which takes them away"
         fi
         # Now and then again: a scaler that was started anew has forgotten what it was asked.
