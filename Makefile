@@ -59,9 +59,9 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# What takes much of the CPU and has all the time is nice: the stack beside it is under load, and measured.
-test: ready venv browser deploying images ## Run lint, docs, unit, integration, and beside them e2e; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "lint docs unit integration" e2e --made $^
+# Integration and e2e hold seconds, which two cores keep only with one of them at a time; what is beside them is nice.
+test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint, docs; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
