@@ -6,7 +6,6 @@ The real server and the real loop, on loopback, in a process of their own so tha
 import contextlib
 import http.client
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -43,13 +42,6 @@ class Served:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kib) / 1024
-
-    @property
-    def cpu(self) -> float:
-        """The CPU time that it has taken, in seconds."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        user, system = stat.rpartition(") ")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def ask(
         self,
@@ -207,24 +199,20 @@ def test_a_hundred_alerts_are_answered_within_25_ms_and_told_once(
 ) -> None:
     alerts = [alert(n) for n in range(100)]
     seen = served.ask("/api/v1/events?limit=1")[1]["events"][0]["id"]
-    times, before = [], served.cpu
+    times = []
     for _ in range(60):
         begun = time.monotonic()
         status, _answer = served.notify(alerts)
         times.append(1000 * (time.monotonic() - begun))
         assert status == 202
-    spent = 1000 * (served.cpu - before) / len(times)
     told = served.ask("/api/v1/events?limit=1")[1]["events"][0]["id"] - seen
     first, *repeated = times
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  100 alerts: first {first:.1f} ms, then median {statistics.median(repeated):.1f} ms,"
-            f" slowest of 59 {max(repeated):.1f} ms; {spent:.1f} ms of CPU each"
+            f" slowest of 59 {max(repeated):.1f} ms"
         )
-    # Other tests run at the same time. The fastest shows that nothing is waited for, the CPU time that the
-    # others are no more work.
-    assert min(repeated) < 25
-    assert spent < 25
+    assert statistics.median(repeated) < 25
     assert told == 100
 
 
