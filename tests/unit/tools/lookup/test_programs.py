@@ -30,7 +30,8 @@ def programs() -> set[str]:
     files = [
         name
         for name in listed.stdout.splitlines()
-        if not name.startswith(("tests/", ".ci/", "machine/stand-ins/")) and "healthcheck" not in name
+        if not name.startswith(("tests/", ".ci/", "findings/", "machine/stand-ins/"))
+        and "healthcheck" not in name
     ]
     return {name for name in files if name.endswith((".py", ".sh")) and _starts(name)}
 
