@@ -2,7 +2,8 @@
 
 ``docker compose up -d`` sets a service back to the count in its file, whatever the load is. Who did that,
 and whether they meant it, the engine does not tell; so the count from before is remembered for a while,
-and the policy returns to it at once if an alert then asks for more (docs/decisions/0001-plain-up.md).
+and the policy returns to it at once if an alert then asks for more (docs/decisions/0001-plain-up.md);
+``_up()`` of ``policy/scaling.py`` takes a count above the minimum for one that a person chose.
 """
 
 import threading

@@ -23,6 +23,7 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Seconds that each range looks back, and between two of its points."""
 
+# A new one also needs a field of `History` in web/schema.py, and its line in web/static/chart.js.
 SERIES: Final[Mapping[str, str]] = {
     "replicas": "service:replicas:ready{%s}",
     "cpu": "avg_over_time(service:cpu_utilization:ratio{%s}[%ds])",

@@ -1,4 +1,7 @@
-"""What the loop needs of a balancer, whichever it is, and the value in which it is told."""
+"""What the loop needs of a balancer, whichever it is, and the value in which it is told.
+
+What a step down needs of it as well is ``Drains`` of ``steps/drain.py``; the choice is in ``wiring.py``.
+"""
 
 import ipaddress
 import re
