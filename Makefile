@@ -14,6 +14,8 @@ VENV   := .venv/bin
 RUN    := machine/timed
 # On every core; the tests of a file stay together, since they share what is dear to make.
 SPREAD := --numprocesses auto --dist loadfile
+# Alone: a browser drops what it is loading when a network of the machine comes or goes, as those of other tests do.
+IN_BROWSER := tests/integration/scaler/test_page_in_browser.py
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
@@ -80,7 +82,8 @@ unit: venv ## Run the tests that need no engine
 	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
-	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
+	@$(RUN) "integration tests: the page" $(VENV)/pytest $(IN_BROWSER)
+	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD) --ignore $(IN_BROWSER)
 
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
