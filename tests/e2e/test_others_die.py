@@ -51,7 +51,8 @@ def two_replicas(one_replica: Stack) -> Stack:
     """Two replicas in nginx, and nothing but the test changes the count."""
     one_replica.pause("all")
     one_replica.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "flask-app=2", "flask-app")
-    wait_until(lambda: len(one_replica.upstream()) == 2, within=10, what="both in nginx")
+    # Loaded, or that reload would be taken for one that a test waits for.
+    wait_until(lambda: len(one_replica.loaded()) == 2, within=10, what="both in nginx")
     return one_replica
 
 
