@@ -61,7 +61,7 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# Integration and e2e hold seconds, which two cores keep only with one of them at a time; what is beside them is nice.
+# One after the other what holds answers to seconds; beside it, and nice, what only takes CPU.
 test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint, docs; begin nothing after a failure
 	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
 

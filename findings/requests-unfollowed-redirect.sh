@@ -1,5 +1,5 @@
 #!/bin/sh
-# requests 2.34.2: a redirect that is not to be followed is read and parsed all the same.
+# requests 2.34.2 on urllib3 2.8.0: a redirect that is not to be followed is read and parsed all the same.
 #
 # Guess: with allow_redirects=False and stream=True a 302 is handed over like any other answer: nothing of its
 # body is read until it is asked for, and its Location is a text that nobody looks at.
@@ -11,7 +11,8 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check requests==2.34.2
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+    requests==2.34.2 urllib3==2.8.0 certifi==2026.10.18 charset-normalizer==3.5.2 idna==3.20
 "$folder/venv/bin/python" - <<'PYTHON'
 import http.server
 import threading

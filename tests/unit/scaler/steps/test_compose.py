@@ -144,7 +144,7 @@ class Shop:
         )
 
     def resume(self) -> None:
-        """Do what the crew does with the steps of an earlier process."""
+        """Do what the runner does with the steps of an earlier process."""
         for step in self.journal.unfinished():
             if step.direction is Direction.DOWN and step.replica:
                 self.world.mark_draining(step.replica)
