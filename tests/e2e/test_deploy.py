@@ -35,6 +35,9 @@ pytestmark = [
 PROJECT = "alertscale-e2e-deploy"
 # Waits instead of burning CPU: an alert of its own would move the count.
 LIGHT = "/sleep?seconds=0.05"
+# More than a plain `docker compose up` would leave.
+REPLICAS = 2
+OVERLAYS = ("fast", "often", "deploy")
 UNTOUCHED = ("nginx", "nginx-exporter", "exporter", "prometheus", "alertmanager")
 
 
@@ -129,10 +132,10 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     ports = {name: free_port() for name in names}
     with servers.serving(scratch, settings) as server:
         server.directory.mkdir()
-        fast = "docker-compose.yml:tests/e2e/docker-compose.fast.yml:tests/e2e/docker-compose.often.yml"
+        files = ":".join(("docker-compose.yml", *(f"tests/e2e/docker-compose.{n}.yml" for n in OVERLAYS)))
         lines = [f"{name}={port}" for name, port in ports.items()]
-        lines += ["NGINX_BIND=127.0.0.1", "LOCUST_REPLICAS=0", f"COMPOSE_PROJECT_NAME={PROJECT}"]
-        lines += [f"COMPOSE_FILE={fast}", f"ALERTSCALE_PROJECTS={PROJECT}"]
+        lines += ["NGINX_BIND=127.0.0.1", f"COMPOSE_PROJECT_NAME={PROJECT}"]
+        lines += [f"COMPOSE_FILE={files}", f"ALERTSCALE_PROJECTS={PROJECT}"]
         (server.directory / ".env").write_text("\n".join(lines) + "\n")
         subprocess.run(["chown", "-R", servers.USER, str(server.directory)], check=True)
         there = Stack(directory=server.directory, ports=ports, project=PROJECT, projects=(PROJECT,))
@@ -225,16 +228,16 @@ def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
 ) -> None:
     stack = site.stack
     stack.pause("down")
-    stack.scale(4)
+    stack.scale(REPLICAS)
     before = site.ids(*UNTOUCHED)
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
         said = site.deploy("v2")
         served = load.answers["200"]
         wait_until(lambda: load.answers["200"] > served + 100, within=30, what="traffic afterwards")
-    tell(capsys, f"deploy under load: {seconds(said)} s, {lost(load)}, 4 replicas before and after")
+    tell(capsys, f"deploy under load: {seconds(said)} s, {lost(load)}, {REPLICAS} replicas all the time")
     assert load.failures == {}
-    stack.await_replicas(4, within=5)
+    stack.await_replicas(REPLICAS, within=5)
     assert "release 2" in site.page()
     # Reloaded, not restarted.
     assert site.ids(*UNTOUCHED) == before
@@ -269,7 +272,7 @@ def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving(
     assert "the version before serves as it did" in said
     assert "prometheus/alert.rules.yml was changed on the server" in said
     assert site.ids("flask-app", "scaler", *UNTOUCHED) == before
-    stack.await_replicas(4, within=5)
+    stack.await_replicas(REPLICAS, within=5)
     assert "> 0.715" in rules.read_text()
     assert "release 2" in site.page()
 
@@ -319,19 +322,21 @@ def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_d
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
         cut = site.server.start(site.clone, "rollback.sh")
-        until_line(cut, "rolling 4 replicas")
+        until_line(cut, f"rolling {REPLICAS} replicas")
         # The operator's machine is gone from one moment to the next.
         os.killpg(cut.pid, 9)
         cut.communicate()
         said = site.deploy("v1")
     (log,) = (site.server.directory / ".deploy/log").glob("*-rollback-*.log")
-    tell(capsys, f"rollback: {seconds(log.read_text())} s, {lost(load)}, 4 replicas before and after")
+    tell(
+        capsys, f"rollback: {seconds(log.read_text())} s, {lost(load)}, {REPLICAS} replicas before and after"
+    )
     assert "Another deploy is at work: rollback" in said
-    assert "flask-app: unchanged, 4 replicas" in said
+    assert f"flask-app: unchanged, {REPLICAS} replicas" in said
     assert load.failures == {}
     assert "release 1" in site.page()
     assert "> 0.70" in site.file("prometheus/alert.rules.yml")
-    site.stack.await_replicas(4, within=5)
+    site.stack.await_replicas(REPLICAS, within=5)
     listed = site.server.run(site.clone, "rollback.sh", "--list", f"{servers.USER}@127.0.0.1")
     assert re.search(r"^\* .*\(Release 1\)$", listed, re.MULTILINE)
     said = site.server.run(site.clone, "rollback.sh", code=1)
@@ -353,10 +358,10 @@ def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
         said = site.deploy("v1")
     tell(capsys, f"killed and repaired: {lost(load)}")
     assert "An earlier deploy was cut off" in said
-    assert "flask-app: unchanged, 4 replicas" in said
+    assert f"flask-app: unchanged, {REPLICAS} replicas" in said
     assert load.failures == {}
     assert "release 1" in site.page()
-    site.stack.await_replicas(4, within=5)
+    site.stack.await_replicas(REPLICAS, within=5)
     kinds = {c["Image"] for c in site.stack.containers()}
     assert len(kinds) == 1
 
