@@ -14,8 +14,6 @@ VENV   := .venv/bin
 RUN    := machine/timed
 # On every core; the tests of a file stay together, since they share what is dear to make.
 SPREAD := --numprocesses auto --dist loadfile
-# Alone: a browser drops what it is loading when a network of the machine comes or goes, as those of other tests do.
-IN_BROWSER := tests/integration/scaler/test_page_in_browser.py
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
@@ -61,9 +59,9 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# One after the other what holds answers to seconds; beside it, and nice, what only takes CPU.
+# What waits most of its time beside what takes CPU, which is nice.
 test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint, docs; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
+	@$(PYTHON) -m machine lanes "e2e" "lint docs unit integration" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -79,11 +77,10 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
+	@$(RUN) "unit tests" nice $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
-	@$(RUN) "integration tests: the page" $(VENV)/pytest $(IN_BROWSER)
-	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD) --ignore $(IN_BROWSER)
+	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
 
 integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
 	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py

@@ -23,6 +23,9 @@ ARGUMENTS = (
     # In a container of CI there is often no user namespace to lock it into, and it only sees our own pages.
     "--no-sandbox",
 )
+DROPPED = "net::ERR_NETWORK_CHANGED"
+"""What becomes of a request under way when a network of the machine comes or goes, as Docker's do."""
+LOADS_AT_MOST = 5
 
 
 def why_not() -> str:
@@ -43,20 +46,44 @@ class Watched:
         origin: where it comes from.
         complaints: errors on the console, exceptions, violations of the content policy.
         elsewhere: requests to anywhere but the origin.
+        dropped: requests that ended because a network of the machine came or went: neither page nor server is
+            to blame.
     """
 
     page: Page
     origin: str
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._request)
+        self.page.on("requestfailed", self._failed)
+
+    def load(self) -> None:
+        """Load it, anew as often as a part of it was dropped."""
+        from playwright.sync_api import Error  # noqa: PLC0415 - the tests are collected without it, too
+
+        for _ in range(LOADS_AT_MOST):
+            before = len(self.dropped)
+            try:
+                self.page.goto(self.origin)
+            except Error as fault:
+                if DROPPED not in str(fault):
+                    raise
+                continue
+            if len(self.dropped) == before:
+                return
+        raise AssertionError(f"the networks of this machine change all the time: {self.dropped}")
+
+    def _failed(self, request: Any) -> None:  # noqa: ANN401 - playwright's own
+        if request.failure == DROPPED:
+            self.dropped.append(request.url)
 
     def _console(self, message: Any) -> None:  # noqa: ANN401 - playwright's own
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and DROPPED not in message.text:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _request(self, request: Any) -> None:  # noqa: ANN401 - playwright's own
@@ -83,7 +110,7 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:  # 
     context = browser.new_context(**options)
     try:
         watched = Watched(context.new_page(), origin=url)
-        watched.page.goto(url)
+        watched.load()
         yield watched
     finally:
         context.close()
