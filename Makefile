@@ -66,7 +66,7 @@ test: ready venv browser deploying images ## Run unit, integration, e2e, and bes
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
 	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
-	@$(RUN) "lint: mypy" nice $(VENV)/mypy
+	@$(RUN) "lint: mypy" nice -n 19 $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
 	@$(RUN) "lint: shell scripts" $(VENV)/shellcheck $(SCRIPTS)
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
@@ -74,10 +74,10 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice $(VENV)/mkdocs build
+	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice -n 19 $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" nice $(VENV)/pytest tests/unit $(SPREAD)
+	@$(RUN) "unit tests" nice -n 19 $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)

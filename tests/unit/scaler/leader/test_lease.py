@@ -620,7 +620,7 @@ class Play:
 RATES = st.tuples(*[st.floats(0.95, 1.05)] * 3)
 
 
-@settings(max_examples=15 * settings().max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(rates=RATES, moves=st.lists(MOVES, min_size=5, max_size=40))
 def test_two_never_act_at_once(rates: tuple[float, ...], moves: list[Move]) -> None:
     """Whatever crashes, is late, is lost or comes in between, and whoever leads."""
