@@ -23,7 +23,7 @@ from alertscale.views.explanation import explanation
 from alertscale.views.findings import findings as findings_view
 from alertscale.views.history import line
 from alertscale.views.parts import console_on, foreign
-from alertscale.views.progress import Progress, Silence
+from alertscale.views.progress import Progress
 from alertscale.views.status import status as status_view
 from alertscale.waiting import Outcome, Wait, Waited
 from alertscale.wording import Times
@@ -242,21 +242,16 @@ def scale(command: _Command, *, service: str, replicas: int, no_wait: bool, time
 
 
 def _wait(command: _Command, ordered: Service, target: int, *, last: int, timeout: float) -> Waited:
-    def until(watcher: Progress | Silence) -> Waited:
+    with Progress(console_on("stderr", quiet=command.as_json), target=target) as progress:
         return Wait(
             scaler=command.client,
             ordered=ordered,
             target=target,
             last_event=last,
-            watcher=watcher,
+            watcher=progress,
             monotonic=time.monotonic,
             sleep=time.sleep,
         ).until(timeout=timeout)
-
-    if command.as_json:
-        return until(Silence())
-    with Progress(console_on("stderr"), target=target) as progress:
-        return until(progress)
 
 
 @main.command()

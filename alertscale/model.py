@@ -11,39 +11,29 @@ from typing import Any, TypeVar
 import msgspec
 
 from alertscale.reading import read
+from scaler.web import schema
 from scaler.web.schema import EVENT_KINDS, PAUSES, Error, Inputs, Limits, Replica, Time, rfc3339
-from scaler.web.schema import Decision as DecisionAnswer
-from scaler.web.schema import Event as EventAnswer
-from scaler.web.schema import Health as HealthAnswer
-from scaler.web.schema import Service as ServiceAnswer
 
 __all__ = [
     "EVENT_KINDS",
     "PAUSES",
-    "Decision",
     "Error",
-    "Event",
-    "Health",
     "Inputs",
     "Limits",
     "Replica",
-    "Service",
-    "answer_of",
-    "events_of",
     "rfc3339",
-    "services_of",
-]
+]  # handed on as they are
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Decision(DecisionAnswer, frozen=True, kw_only=True):
+class Decision(schema.Decision, frozen=True, kw_only=True):
     """The last decision; ``direction`` is None when holding, ``until`` when only an event can change it."""
 
     at: Time
 
 
-class Service(ServiceAnswer, frozen=True, kw_only=True):
+class Service(schema.Service, frozen=True, kw_only=True):
     """A service that asks to be scaled; ``limits`` is None while its labels cannot be read."""
 
     decision: Decision | None
@@ -64,14 +54,14 @@ class Service(ServiceAnswer, frozen=True, kw_only=True):
         return name in {self.name, self.key}
 
 
-class Event(EventAnswer, frozen=True, kw_only=True):
+class Event(schema.Event, frozen=True, kw_only=True):
     """An entry of the history."""
 
     at: Time
     raw: dict[str, Any]
 
 
-class Health(HealthAnswer, frozen=True, kw_only=True):
+class Health(schema.Health, frozen=True, kw_only=True):
     """Whether the scaler can do its work; the errors are empty when there is none."""
 
     raw: dict[str, Any]

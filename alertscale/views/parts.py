@@ -17,25 +17,18 @@ _LOG_WIDTH: Final = 200
 _STATE_STYLES: Final = {"ready": "green", "starting": "yellow", "draining": "yellow", "failed": "bold red"}
 
 
-def console_on(stream: str) -> Console:
+def console_on(stream: str, *, quiet: bool = False) -> Console:
     """Return a console, with colour only when it is a terminal.
 
     Args:
         stream: ``stdout`` or ``stderr``.
+        quiet: it shows nothing of what it is given.
     """
     file = sys.stderr if stream == "stderr" else sys.stdout
-    console = Console(file=file, highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        return console
-    return Console(
-        file=file,
-        width=_LOG_WIDTH,
-        no_color=True,
-        force_terminal=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    console = Console(file=file, highlight=False, markup=False, emoji=False, quiet=quiet)
+    if not console.is_terminal:
+        console.width, console.no_color = _LOG_WIDTH, True
+    return console
 
 
 def table(*columns: str) -> Table:

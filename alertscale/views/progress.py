@@ -54,16 +54,3 @@ class Progress:
         if not self._troubled:
             self._console.print(foreign(f"{error}; trying again", "yellow"), soft_wrap=True)
         self._troubled = True
-
-
-class Silence:
-    """Shows nothing, for --json."""
-
-    def at(self, service: Service) -> None:
-        """Show nothing."""
-
-    def event(self, event: Event) -> None:
-        """Show nothing."""
-
-    def trouble(self, error: CliError) -> None:
-        """Show nothing."""
