@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from alertscale.check.files import Files, find_files, load
-from alertscale.check.findings import Finding, Rule, Severity, in_order, severity_of
+from alertscale.check.findings import Finding, Rule, Severity, finding, in_order, severity_of
 from alertscale.check.rules import RULES
 from alertscale.check.setup import read_setup
 
@@ -28,6 +28,6 @@ def check(files: Files, *, environment: Mapping[str, str] | None = _NO_ENVIRONME
     """
     findings: list[Finding] = []
     setup = read_setup(load(files, environment=environment, findings=findings), findings=findings)
-    for rule in RULES.values():
-        findings += rule(setup)
+    for rule, find in RULES.items():
+        findings += [finding(rule, *found) for found in find(setup)]
     return in_order(findings)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Severity(StrEnum):
@@ -77,6 +77,14 @@ class Place:
 
     file: Path
     line: int
+
+
+class Found(NamedTuple):
+    """What a rule finds; ``text`` and ``way_out`` are those of a ``Finding``."""
+
+    place: Place
+    text: str
+    way_out: str
 
 
 @dataclass(frozen=True, kw_only=True)

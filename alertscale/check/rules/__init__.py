@@ -1,13 +1,13 @@
-"""The rules: each a function from the setup to its findings."""
+"""The rules: each a function from the setup to what it finds there."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from alertscale.check.findings import Finding, Rule
+from alertscale.check.findings import Found, Rule
 from alertscale.check.rules import alerts, labels, pairs, routes, services, sums, timing
 from alertscale.check.setup import Setup
 
-RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Finding]]]] = {
+RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.UNREADABLE_LABEL: labels.unreadable_label,
     Rule.MIN_ABOVE_MAX: labels.min_above_max,
     Rule.UNKNOWN_LABEL: labels.unknown_label,

@@ -3,33 +3,31 @@
 from collections.abc import Iterator
 
 from alertscale.check.compose import Service, Stack
-from alertscale.check.findings import Finding, Place, Rule, finding, nearest
+from alertscale.check.findings import Found, Place, nearest
 from alertscale.check.labelflow import ABSENT
 from alertscale.check.promrules import WATCHDOG, Alert
 from alertscale.check.setup import Setup
 from scaler.model.reasons import Direction
 
 
-def bad_scale(setup: Setup) -> Iterator[Finding]:
+def bad_scale(setup: Setup) -> Iterator[Found]:
     """A direction that does not exist."""
     for alert in setup.scaling:
         word = alert.labels["scale"]
         if word.value is not None and word.value not in set(Direction):
             near = nearest(word.value, [direction.value for direction in Direction], cutoff=0.5)
-            yield finding(
-                Rule.BAD_SCALE,
+            yield Found(
                 word.place,
                 f"{alert.name}: scale: {word.value!r} is neither up nor down, so the scaler ignores it",
                 f"did you mean {near}?" if near else "write up or down, or leave the label away",
             )
 
 
-def scale_without_service(setup: Setup) -> Iterator[Finding]:
+def scale_without_service(setup: Setup) -> Iterator[Found]:
     """A step for nobody."""
     for alert in setup.scaling:
         if setup.rules and setup.rules.values(alert, "service") == ABSENT:
-            yield finding(
-                Rule.SCALE_WITHOUT_SERVICE,
+            yield Found(
                 alert.labels["scale"].place,
                 f"{alert.name} has the label scale, but neither its labels nor its expression give it a "
                 "label service, so the scaler ignores it",
@@ -38,38 +36,35 @@ def scale_without_service(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def scale_without_resource(setup: Setup) -> Iterator[Finding]:
+def scale_without_resource(setup: Setup) -> Iterator[Found]:
     """A step on no resource."""
     for alert in setup.scaling:
         if setup.rules and setup.rules.values(alert, "resource") == ABSENT:
-            yield finding(
-                Rule.SCALE_WITHOUT_RESOURCE,
+            yield Found(
                 alert.labels["scale"].place,
                 f"{alert.name} has the label scale but no label resource, so the scaler ignores it",
                 "add the label resource: cpu, memory, or a name of your own",
             )
 
 
-def unknown_service(setup: Setup) -> Iterator[Finding]:
+def unknown_service(setup: Setup) -> Iterator[Found]:
     """A step for a service that does not exist."""
     for alert, name, stack in _named(setup):
         if name not in stack.services and not stack.partial:
             near = nearest(name, stack.services)
-            yield finding(
-                Rule.UNKNOWN_SERVICE,
+            yield Found(
                 _place(alert),
                 f"{alert.name} is about the service {name!r}, which no Compose file has",
                 f"did you mean {near}?" if near else "name a service of the Compose file",
             )
 
 
-def service_not_enabled(setup: Setup) -> Iterator[Finding]:
+def service_not_enabled(setup: Setup) -> Iterator[Found]:
     """A step for a service that is not to be scaled."""
     for alert, name, stack in _named(setup):
         service: Service | None = stack.services.get(name)
         if service is not None and service.enabled is False:
-            yield finding(
-                Rule.SERVICE_NOT_ENABLED,
+            yield Found(
                 _place(alert),
                 f"{alert.name} is about the service {name!r}, which is not scaled",
                 f'put the label alertscale.enable: "true" on {name}, or take the alert out',
@@ -93,12 +88,11 @@ def _place(alert: Alert) -> Place:
     return alert.labels.get("service", alert.labels["scale"]).place
 
 
-def watchdog_missing(setup: Setup) -> Iterator[Finding]:
+def watchdog_missing(setup: Setup) -> Iterator[Found]:
     """Nothing proves to the scaler that alerts arrive."""
     rules = setup.rules
     if rules and not rules.partial and not any(alert.name == WATCHDOG for alert in rules.alerts):
-        yield finding(
-            Rule.WATCHDOG_MISSING,
+        yield Found(
             rules.place,
             f"no rule is named {WATCHDOG}, so the scaler takes itself for blind and removes no replica",
             f"add the alert {WATCHDOG} with the expression vector(1)",

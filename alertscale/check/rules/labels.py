@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from alertscale.check.compose import Service
-from alertscale.check.findings import Finding, Rule, finding, nearest
+from alertscale.check.findings import Found, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.setup import Setup
 from scaler.model.labels import ALL, COMPONENT, ENABLE, MAX, MIN, PAUSE, PREFIX
@@ -28,7 +28,7 @@ _ALIKE: Final = 0.8
 """How like ours a foreign label must be to be taken for a slip; 1 is the same."""
 
 
-def unreadable_label(setup: Setup) -> Iterator[Finding]:
+def unreadable_label(setup: Setup) -> Iterator[Found]:
     """A label of ours with a value that cannot be read."""
     for service in setup.services:
         for label in ALL:
@@ -40,8 +40,7 @@ def unreadable_label(setup: Setup) -> Iterator[Finding]:
             except ValueError as error:
                 words = _WORDS.get(label.name, {})
                 meant = nearest(text.value, words)
-                yield finding(
-                    Rule.UNREADABLE_LABEL,
+                yield Found(
                     text.place,
                     f"{service.name}: {PREFIX}{label.name}: {text.value!r} is not {error}, "
                     "so the scaler leaves the service alone",
@@ -49,13 +48,12 @@ def unreadable_label(setup: Setup) -> Iterator[Finding]:
                 )
 
 
-def min_above_max(setup: Setup) -> Iterator[Finding]:
+def min_above_max(setup: Setup) -> Iterator[Found]:
     """Bounds that contradict each other."""
     for service in setup.services:
         low, high = service.value(MIN), service.value(MAX)
         if low is not None and high is not None and low > high:
-            yield finding(
-                Rule.MIN_ABOVE_MAX,
+            yield Found(
                 service.place_of(MIN if PREFIX + MIN.name in service.labels else MAX),
                 f"{service.name}: alertscale.min: {low} is more than alertscale.max: {high}, "
                 "so the scaler leaves the service alone",
@@ -63,7 +61,7 @@ def min_above_max(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def unknown_label(setup: Setup) -> Iterator[Finding]:
+def unknown_label(setup: Setup) -> Iterator[Found]:
     """A label with our prefix that does not exist."""
     names = {name.removeprefix(PREFIX): name for name in _KNOWN}
     for service in setup.services:
@@ -71,15 +69,14 @@ def unknown_label(setup: Setup) -> Iterator[Finding]:
             if name.startswith(PREFIX) and name not in _KNOWN:
                 # Without the prefix, which alone would make any two names alike.
                 near = nearest(name.removeprefix(PREFIX), names)
-                yield finding(
-                    Rule.UNKNOWN_LABEL,
+                yield Found(
                     text.place,
                     f"{service.name}: alertscale has no label {name}, so the scaler leaves the service alone",
                     f"did you mean {names[near]}?" if near else "remove it; docs/labels.md lists ours",
                 )
 
 
-def nearly_our_label(setup: Setup) -> Iterator[Finding]:
+def nearly_our_label(setup: Setup) -> Iterator[Found]:
     """A label that is not ours but looks like a slip, on a service or on an alert."""
     for service in setup.services:
         yield from _nearly_on_service(service)
@@ -87,19 +84,18 @@ def nearly_our_label(setup: Setup) -> Iterator[Finding]:
         yield from _nearly_on_alert(alert)
 
 
-def _nearly_on_service(service: Service) -> Iterator[Finding]:
+def _nearly_on_service(service: Service) -> Iterator[Found]:
     for name, text in service.labels.items():
         near = None if name.startswith(PREFIX) else nearest(name, sorted(_KNOWN), cutoff=_ALIKE)
         if near:
-            yield finding(
-                Rule.NEARLY_OUR_LABEL,
+            yield Found(
                 text.place,
                 f"{service.name}: nobody reads the label {name}",
                 f"did you mean {near}?",
             )
 
 
-def _nearly_on_alert(alert: Alert) -> Iterator[Finding]:
+def _nearly_on_alert(alert: Alert) -> Iterator[Found]:
     for name, text in alert.labels.items():
         near = None
         if alert.scales:
@@ -107,8 +103,7 @@ def _nearly_on_alert(alert: Alert) -> Iterator[Finding]:
         elif text.value in set(Direction):
             near = nearest(name, ["scale"], cutoff=_ALIKE)
         if near and name not in {"scale", *_ON_ALERTS}:
-            yield finding(
-                Rule.NEARLY_OUR_LABEL,
+            yield Found(
                 text.place,
                 f"{alert.name}: the scaler does not read the label {name}",
                 f"did you mean {near}?",

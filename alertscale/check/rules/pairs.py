@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alertscale.check.compose import Service
 from alertscale.check.expressions import Threshold, thresholds
-from alertscale.check.findings import Finding, Rule, finding, nearest
+from alertscale.check.findings import Found, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.setup import Setup
@@ -28,7 +28,7 @@ def _may_be_on(setup: Setup, alert: Alert, resource: str) -> bool:
     return resources is None or resource in resources
 
 
-def up_without_down(setup: Setup) -> Iterator[Finding]:
+def up_without_down(setup: Setup) -> Iterator[Found]:
     """What is added on a resource is never removed on it."""
     if setup.rules is None or setup.rules.partial:
         return
@@ -41,8 +41,7 @@ def up_without_down(setup: Setup) -> Iterator[Finding]:
         without = [s.name for s in services if not any(setup.may_concern(down, s) for down in downs)]
         if without or (not services and not downs):
             of = f" of {', '.join(without)}" if without else ""
-            yield finding(
-                Rule.UP_WITHOUT_DOWN,
+            yield Found(
                 alert.place,
                 f"{alert.name} adds replicas{of} on {resource!r}, but no alert with scale: down and "
                 f"resource: {resource} ever speaks for removing them",
@@ -51,7 +50,7 @@ def up_without_down(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def resource_without_rule(setup: Setup) -> Iterator[Finding]:
+def resource_without_rule(setup: Setup) -> Iterator[Found]:
     """A resource that has to be low before a replica is removed, and of which nothing ever says so."""
     if setup.rules is None or setup.rules.partial or setup.stack is None:
         return
@@ -67,8 +66,7 @@ def resource_without_rule(setup: Setup) -> Iterator[Finding]:
             if any(setup.may_concern(alert, service) for alert in asking):
                 continue
             near = nearest(resource, [name for name in known if name != resource])
-            yield finding(
-                Rule.RESOURCE_WITHOUT_RULE,
+            yield Found(
                 service.place_of(RESOURCES),
                 f"{service.name}: alertscale.resources names {resource!r}, of which no alert with "
                 "scale: down tells, so no replica is ever removed",
@@ -99,7 +97,7 @@ class _Step:
         return self.before / self.after
 
 
-def flapping_thresholds(setup: Setup) -> Iterator[Finding]:
+def flapping_thresholds(setup: Setup) -> Iterator[Found]:
     """A step down that makes the load high, so that a step up follows, and so on."""
     for down in setup.scaling:
         if down.direction is not Direction.DOWN or not down.resource:
@@ -139,10 +137,9 @@ def _last_step(service: Service) -> _Step | None:
     return _Step(service=service.name, before=min(high, low + step), after=low)
 
 
-def _flapping(up: Alert, down: Alert, low: Threshold, high: Threshold, step: _Step) -> Finding:
+def _flapping(up: Alert, down: Alert, low: Threshold, high: Threshold, step: _Step) -> Found:
     of = f" of {step.service}" if step.service else ""
-    return finding(
-        Rule.FLAPPING_THRESHOLDS,
+    return Found(
         down.expression.place,
         f"{down.name} removes a replica below {low.number:g}, but from {step.before} to {step.after} "
         f"replicas{of} that becomes {low.number * step.factor:g}, and {up.name} adds one above "

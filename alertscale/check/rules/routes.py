@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from alertscale.check import durations
 from alertscale.check.compose import Service
-from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.findings import Found
 from alertscale.check.promrules import Alert
 from alertscale.check.routing import Receiver, Route, has_credentials
 from alertscale.check.setup import Setup
@@ -20,14 +20,13 @@ _PATH: Final = "/alerts"
 _THIS_MACHINE: Final = frozenset({"localhost"})
 
 
-def undelivered_alert(setup: Setup) -> Iterator[Finding]:
+def undelivered_alert(setup: Setup) -> Iterator[Found]:
     """An alert that reaches nobody."""
     for alert in setup.alerts:
         routes = _reached(setup, alert)
         if routes and not any(_delivers(setup, route) for route in routes):
             names = ", ".join(dict.fromkeys(repr(route.receiver) for route in routes))
-            yield finding(
-                Rule.UNDELIVERED_ALERT,
+            yield Found(
                 alert.place,
                 f"{alert.name} is routed to {names}, which tells nobody: not defined, or without integration",
                 "give the receiver an integration (webhook_configs, email_configs, ...), or route the alert "
@@ -35,13 +34,12 @@ def undelivered_alert(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def scaler_not_reached(setup: Setup) -> Iterator[Finding]:
+def scaler_not_reached(setup: Setup) -> Iterator[Found]:
     """An alert that the scaler needs and does not get."""
     for alert in setup.for_the_scaler:
         routes = _reached(setup, alert)
         if any(_delivers(setup, route) for route in routes) and not _to_the_scaler(setup, routes):
-            yield finding(
-                Rule.SCALER_NOT_REACHED,
+            yield Found(
                 alert.place,
                 f"{alert.name} is delivered to {', '.join(sorted({repr(r.receiver) for r in routes}))}, "
                 f"but to no webhook of the scaler's {_PATH}",
@@ -49,15 +47,14 @@ def scaler_not_reached(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def webhook_without_token(setup: Setup) -> Iterator[Finding]:
+def webhook_without_token(setup: Setup) -> Iterator[Found]:
     """A webhook to the scaler that it answers with 401."""
     for receiver in setup.routing.receivers.values() if setup.routing else ():
         for webhook in receiver.webhooks:
             http = webhook.get("http_config")
             authorized = setup.routing.authorized if http is None and setup.routing else False
             if _is_the_scaler(setup, webhook) and not authorized and not (http and has_credentials(http)):
-                yield finding(
-                    Rule.WEBHOOK_WITHOUT_TOKEN,
+                yield Found(
                     webhook.place,
                     f"the webhook of the receiver {receiver.name!r} to {webhook.word('url') or 'the scaler'} "
                     "sends no token, so the scaler refuses what it says",
@@ -65,15 +62,14 @@ def webhook_without_token(setup: Setup) -> Iterator[Finding]:
                 )
 
 
-def repeat_not_below_group(setup: Setup) -> Iterator[Finding]:
+def repeat_not_below_group(setup: Setup) -> Iterator[Found]:
     """A route that misses every other occasion to repeat."""
 
     def slow(route: Route) -> bool:
         return route.repeat_interval.seconds >= route.group_interval.seconds
 
     for route, name in _only_routes(setup, slow):
-        yield finding(
-            Rule.REPEAT_NOT_BELOW_GROUP,
+        yield Found(
             route.repeat_interval.place,
             f"repeat_interval: {route.repeat_interval} is not shorter than group_interval: "
             f"{route.group_interval} on the route of {name}, so it is repeated only every "
@@ -83,12 +79,11 @@ def repeat_not_below_group(setup: Setup) -> Iterator[Finding]:
         )
 
 
-def ttl_below_repetition(setup: Setup) -> Iterator[Finding]:
+def ttl_below_repetition(setup: Setup) -> Iterator[Found]:
     """Alerts that the scaler forgets before it is told of them again."""
     ttl = _ttl(setup)
     for route, name in _only_routes(setup, lambda r: r.repetition >= ttl) if ttl is not None else ():
-        yield finding(
-            Rule.TTL_BELOW_REPETITION,
+        yield Found(
             route.group_interval.place,
             f"the scaler forgets an alert after {durations.show(ttl or 0)} of silence, but {name} is "
             f"repeated only every {durations.show(route.repetition)}",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from alertscale.check.compose import Service
-from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.findings import Found
 from alertscale.check.setup import Setup
 
 
@@ -11,13 +11,12 @@ def _scaled(setup: Setup) -> tuple[Service, ...]:
     return setup.stack.enabled if setup.stack else ()
 
 
-def fixed_host_port(setup: Setup) -> Iterator[Finding]:
+def fixed_host_port(setup: Setup) -> Iterator[Found]:
     """A host port that only one replica can have."""
     for service in _scaled(setup):
         for port in service.host_ports:
             if port.value is not None and port.value not in {"", "0"} and "-" not in port.value:
-                yield finding(
-                    Rule.FIXED_HOST_PORT,
+                yield Found(
                     port.place,
                     f"{service.name} is scaled but publishes the fixed host port {port.value}, "
                     "which only one replica can have",
@@ -25,12 +24,11 @@ def fixed_host_port(setup: Setup) -> Iterator[Finding]:
                 )
 
 
-def container_name(setup: Setup) -> Iterator[Finding]:
+def container_name(setup: Setup) -> Iterator[Found]:
     """A container name that only one replica can have."""
     for service in _scaled(setup):
         if service.container_name:
-            yield finding(
-                Rule.CONTAINER_NAME,
+            yield Found(
                 service.container_name.place,
                 f"{service.name} is scaled but has container_name: {service.container_name.value or ''}, "
                 "which only one replica can have",
@@ -38,12 +36,11 @@ def container_name(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def static_address(setup: Setup) -> Iterator[Finding]:
+def static_address(setup: Setup) -> Iterator[Found]:
     """An address that only one replica can have."""
     for service in _scaled(setup):
         for address in service.addresses:
-            yield finding(
-                Rule.STATIC_ADDRESS,
+            yield Found(
                 address.place,
                 f"{service.name} is scaled but has the static address {address.value or ''}, "
                 "which only one replica can have",
@@ -51,7 +48,7 @@ def static_address(setup: Setup) -> Iterator[Finding]:
             )
 
 
-def host_network(setup: Setup) -> Iterator[Finding]:
+def host_network(setup: Setup) -> Iterator[Found]:
     """A network that replicas would have to share with something else."""
     for service in _scaled(setup):
         mode = service.network_mode
@@ -60,8 +57,7 @@ def host_network(setup: Setup) -> Iterator[Finding]:
             and mode.value
             and (mode.value == "host" or mode.value.startswith(("container:", "service:")))
         ):
-            yield finding(
-                Rule.HOST_NETWORK,
+            yield Found(
                 mode.place,
                 f"{service.name} is scaled but has network_mode: {mode.value}, "
                 "where all replicas would share one address",

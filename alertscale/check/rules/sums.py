@@ -6,7 +6,7 @@ from typing import Final
 import promql_parser as promql
 
 from alertscale.check.expressions import COMPARISONS, bare, children, name_of, number
-from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.findings import Found
 from alertscale.check.promrules import RuleSet
 from alertscale.check.setup import Setup
 
@@ -18,13 +18,12 @@ _NO_SUMS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"}
 """Functions whose value is no sum, even of series that are sums."""
 
 
-def sum_not_average(setup: Setup) -> Iterator[Finding]:
+def sum_not_average(setup: Setup) -> Iterator[Found]:
     """A measurement that one more replica does not lower."""
     for alert in setup.scaling:
         tree = alert.expression.tree
         if setup.rules and tree is not None and is_sum_over_replicas(tree, setup.rules):
-            yield finding(
-                Rule.SUM_NOT_AVERAGE,
+            yield Found(
                 alert.expression.place,
                 f"{alert.name} compares a sum over all replicas, which one more or fewer does not change",
                 "take avg instead of sum, or divide by the number of replicas or by the sum of their limits",

@@ -7,7 +7,7 @@ import promql_parser as promql
 
 from alertscale.check import durations
 from alertscale.check.expressions import name_of, walk
-from alertscale.check.findings import Finding, Rule, finding
+from alertscale.check.findings import Found
 from alertscale.check.promrules import Alert, Expression
 from alertscale.check.setup import Setup
 from scaler.model.labels import COOLDOWN_DOWN, COOLDOWN_UP, Label
@@ -19,13 +19,12 @@ _SCRAPES: Final = 4
 _CLOSE: Final = 1e-9
 
 
-def for_exceeds_cooldown(setup: Setup) -> Iterator[Finding]:
+def for_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
     """An alert that waits longer than the cooldown between two steps."""
     for alert in setup.scaling:
         for label, seconds, who in _shortest_cooldown(setup, alert):
             if alert.wait and alert.wait.seconds > seconds:
-                yield finding(
-                    Rule.FOR_EXCEEDS_COOLDOWN,
+                yield Found(
                     alert.wait.place,
                     f"{alert.name}: for: {alert.wait} is longer than alertscale.{label.name} of {who} "
                     f"({durations.show(seconds)}), so the next step that needs the alert anew comes later "
@@ -35,13 +34,12 @@ def for_exceeds_cooldown(setup: Setup) -> Iterator[Finding]:
                 )
 
 
-def keep_firing_exceeds_cooldown(setup: Setup) -> Iterator[Finding]:
+def keep_firing_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
     """An alert that goes on firing after its cause until the next step is allowed."""
     for alert in setup.scaling:
         for label, seconds, who in _shortest_cooldown(setup, alert):
             if alert.keep and alert.keep.seconds and alert.keep.seconds >= seconds:
-                yield finding(
-                    Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
+                yield Found(
                     alert.keep.place,
                     f"{alert.name}: keep_firing_for: {alert.keep} is not shorter than "
                     f"alertscale.{label.name} of {who} ({durations.show(seconds)}), "
@@ -64,7 +62,7 @@ def _shortest_cooldown(setup: Setup, alert: Alert) -> Iterator[tuple[Label[float
         yield label, *min(known)
 
 
-def short_rate_window(setup: Setup) -> Iterator[Finding]:
+def short_rate_window(setup: Setup) -> Iterator[Found]:
     """A rate over so few scrapes that a missed one leaves a gap."""
     if setup.rules is None or setup.scraping is None:
         return
@@ -73,7 +71,7 @@ def short_rate_window(setup: Setup) -> Iterator[Finding]:
         yield from _short_windows(setup, name, expression)
 
 
-def _short_windows(setup: Setup, name: str, expression: Expression) -> Iterator[Finding]:
+def _short_windows(setup: Setup, name: str, expression: Expression) -> Iterator[Found]:
     for call in walk(expression.tree) if expression.tree is not None else ():
         if not isinstance(call, promql.Call) or call.func.name not in _RATES:
             continue
@@ -83,8 +81,7 @@ def _short_windows(setup: Setup, name: str, expression: Expression) -> Iterator[
                 continue
             seconds, every = window.range.total_seconds(), known[0]
             if seconds < _SCRAPES * every - _CLOSE:
-                yield finding(
-                    Rule.SHORT_RATE_WINDOW,
+                yield Found(
                     expression.place,
                     f"{name}: {call.func.name} looks back {durations.show(seconds)}, less than {_SCRAPES} "
                     f"samples at {known[1]} every {durations.show(every)}",
