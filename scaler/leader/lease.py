@@ -19,7 +19,7 @@ in that time; hence the scaler that acts had better be elsewhere:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from scaler.model.errors import TargetError
@@ -86,6 +86,7 @@ class LeaseStore(Protocol):
         """Name the node that leads those that keep it; empty when there are no others, or none leads."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Lease:
     """One scaler's part in it; for one thread.
 
@@ -98,40 +99,28 @@ class Lease:
         ttl: see ``TTL``.
     """
 
-    def __init__(
-        self,
-        *,
-        store: LeaseStore,
-        me: str,
-        address: str,
-        monotonic: Callable[[], float],
-        node: str = "",
-        ttl: float = TTL,
-    ) -> None:
-        self._store = store
-        self._me = me
-        self._address = address
-        self._node = node
-        self._monotonic = monotonic
-        self._ttl = ttl
-        self._seen: Record | None = None
-        self._seen_at = math.inf
-        self._read_at = -math.inf
-        self._free_at: float | None = None
-        self._ask_at = -math.inf
-        self._take_at = -math.inf
-        self._wanted_at = -math.inf
-        self._written_at = -math.inf
-        self._before = ""
+    store: LeaseStore
+    me: str
+    address: str
+    monotonic: Callable[[], float]
+    node: str = ""
+    ttl: float = TTL
+    _seen: Record | None = field(default=None, init=False)
+    _seen_at: float = field(default=math.inf, init=False)
+    _read_at: float = field(default=-math.inf, init=False)
+    _free_at: float | None = field(default=None, init=False)
+    _ask_at: float = field(default=-math.inf, init=False)
+    _take_at: float = field(default=-math.inf, init=False)
+    _wanted_at: float = field(default=-math.inf, init=False)
+    _written_at: float = field(default=-math.inf, init=False)
+    _before: str = field(default="", init=False)
 
     @property
     def holder(self) -> Record | None:
         """The holder that was seen last; None when nobody acts, as far as is known."""
         seen = self._seen
         return (
-            seen
-            if seen is not None and seen.holder and self._monotonic() - self._seen_at < self._ttl
-            else None
+            seen if seen is not None and seen.holder and self.monotonic() - self._seen_at < self.ttl else None
         )
 
     @property
@@ -142,17 +131,17 @@ class Lease:
     @property
     def is_ours_again(self) -> bool:
         """Whether the one that held it before us was an earlier process on our node: nobody acted since."""
-        return bool(self._node) and self._before == self._node
+        return bool(self.node) and self._before == self.node
 
     @property
     def acting(self) -> bool:
         """Whether we hold it, and nobody else can."""
-        return self._monotonic() - self._written_at < self._ttl * _CEASE
+        return self.monotonic() - self._written_at < self.ttl * _CEASE
 
     @property
     def wanted(self) -> bool:
         """Whether one that could act from a better place has lately asked us, the holder, for it."""
-        return self._monotonic() - self._wanted_at < self._ttl
+        return self.monotonic() - self._wanted_at < self.ttl
 
     def try_to_take(self) -> bool:
         """Look at the lease once, and take it if it is free; ask for it if its holder is in a bad place.
@@ -163,23 +152,23 @@ class Lease:
         Raises:
             TargetError: it cannot be reached.
         """
-        found = self._store.read()
-        now = self._monotonic()
+        found = self.store.read()
+        now = self.monotonic()
         self._watch(found, now)
-        if found is not None and found.holder and now - self._seen_at < self._ttl:
+        if found is not None and found.holder and now - self._seen_at < self.ttl:
             self._free_at = None
             if now >= self._ask_at:
                 self._ask_at = now + ASK_EVERY
                 self._ask(found)
             return False
         self._free_at = now if self._free_at is None else self._free_at
-        if now < self._take_at or (now - self._free_at < self._ttl and self._leads()):
+        if now < self._take_at or (now - self._free_at < self.ttl and self._leads()):
             return False
         self._before = found.node if found is not None else ""
         return self._write(self._mine(found or Record(holder="")))
 
     def _watch(self, found: Record | None, now: float) -> None:
-        unwatched = now - self._read_at > self._ttl
+        unwatched = now - self._read_at > self.ttl
         self._read_at = now
         if _writing(found) != _writing(self._seen) or unwatched:
             self._seen_at = now
@@ -187,14 +176,14 @@ class Lease:
         self._seen = found
 
     def _leads(self) -> bool:
-        return bool(self._node) and self._store.leader() == self._node
+        return bool(self.node) and self.store.leader() == self.node
 
     def _ask(self, found: Record) -> None:
         """Ask the holder for the lease if that one's node leads and ours does not."""
-        if not found.node or found.node == self._node or self._store.leader() != found.node:
+        if not found.node or found.node == self.node or self.store.leader() != found.node:
             return
         try:
-            self._seen = self._store.write(replace(found, wanted=self._me))
+            self._seen = self.store.write(replace(found, wanted=self.me))
         except TargetError as error:
             # It was renewed, or taken, at this very moment.
             if error.reason is not ErrorReason.OVERTAKEN:
@@ -217,10 +206,10 @@ class Lease:
         if self._write(replace(self._mine(self._seen), note=note)):
             return True
         # It may be our own last writing, whose answer was lost, or somebody's request.
-        found = self._store.read()
-        if found is not None and found.holder == self._me:
+        found = self.store.read()
+        if found is not None and found.holder == self.me:
             if found.wanted:
-                self._wanted_at = self._monotonic()
+                self._wanted_at = self.monotonic()
             if self._write(replace(self._mine(found), note=note)):
                 return True
         self._written_at = -math.inf
@@ -242,16 +231,16 @@ class Lease:
 
     def step_back(self) -> None:
         """Leave it to others for a while: we had it, and could not act."""
-        self._take_at = self._monotonic() + STEP_BACK
-        self._ask_at = self._monotonic() + ASK_AGAIN
+        self._take_at = self.monotonic() + STEP_BACK
+        self._ask_at = self.monotonic() + ASK_AGAIN
 
     def _mine(self, record: Record) -> Record:
-        return replace(record, holder=self._me, address=self._address, node=self._node, wanted="")
+        return replace(record, holder=self.me, address=self.address, node=self.node, wanted="")
 
     def _write(self, record: Record) -> bool:
-        begun = self._monotonic()
+        begun = self.monotonic()
         try:
-            self._seen = self._store.write(replace(record, turn=record.turn + 1))
+            self._seen = self.store.write(replace(record, turn=record.turn + 1))
         except TargetError as error:
             if error.reason is not ErrorReason.OVERTAKEN:
                 raise

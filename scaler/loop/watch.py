@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from scaler.engines.contract import Target
@@ -29,6 +30,7 @@ LOOK_AGAIN: Final = 0.5
 _LISTEN_AGAIN: Final = 1.0
 
 
+@dataclass(kw_only=True, eq=False)
 class Watch:
     """Observes: follows the engine's events in threads of its own, lists and asks in the loop's.
 
@@ -42,31 +44,23 @@ class Watch:
         networks: those that we are on; None when we reach all of them.
     """
 
-    def __init__(
-        self,
-        *,
-        target: Target,
-        world: World,
-        prober: Prober,
-        outside: Outside,
-        recorder: Recorder,
-        rhythm: Rhythm,
-        networks: frozenset[str] | None,
-    ) -> None:
-        self._target = target
-        self._world = world
-        self._prober = prober
-        self._outside = outside
-        self._recorder = recorder
-        self._rhythm = rhythm
-        self._networks = networks
-        self._dirty = threading.Event()
+    target: Target
+    world: World
+    prober: Prober
+    outside: Outside
+    recorder: Recorder
+    rhythm: Rhythm
+    networks: frozenset[str] | None
+    listed: bool = field(default=False, init=False)
+    """Whether the engine has been listed: only then is a service that is unknown none of its."""
+    engine_up: bool = field(default=False, init=False)
+    """Whether the engine answered last."""
+    _dirty: threading.Event = field(default_factory=threading.Event, init=False)
+    _relist_at: float = field(default=-math.inf, init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is listed yet."""
         self._dirty.set()
-        self._relist_at = -math.inf
-        self.listed = False
-        """Whether the engine has been listed: only then is a service that is unknown none of its."""
-        self.engine_up = False
-        """Whether the engine answered last."""
 
     def start(self) -> None:
         """Follow the engine, from now on until the scaler ends."""
@@ -89,7 +83,7 @@ class Watch:
         self._relist_at = now + (LOOK_AGAIN if self._dirty.is_set() else RELIST_EVERY)
         self._dirty.clear()
         try:
-            observation = self._target.observe()
+            observation = self.target.observe()
         except Exception as error:
             self._dirty.set()
             if isinstance(error, TargetError):
@@ -97,79 +91,79 @@ class Watch:
             raise
         self._set_engine(up=True)
         limits, faults = _read_labels(observation)
-        self._recorder.faults(faults)
-        self._world.update(observation=observation, limits=limits, faults=faults)
+        self.recorder.faults(faults)
+        self.world.update(observation=observation, limits=limits, faults=faults)
         self.listed = True
         try:
-            self._outside.note(observation, now=now)
+            self.outside.note(observation, now=now)
         except JournalError as error:
-            self._recorder.survived("counts", error)
+            self.recorder.survived("counts", error)
         return True
 
     def ask_replicas(self, now: float) -> View:
         """Take in what replicas answered, ask whoever is due, and return what is known now."""
-        view = self._world.view
+        view = self.world.view
         checks: dict[str, Check] = {}
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is not None:
                 running = (r for r in service.replicas if r.status == "running")
-                checks |= {r.id: plan_check(r, limits, networks=self._networks) for r in running}
-        readiness = self._prober.update(checks, now=now)
-        self._recorder.readiness(view, readiness)
-        return self._world.update(readiness=readiness)
+                checks |= {r.id: plan_check(r, limits, networks=self.networks) for r in running}
+        readiness = self.prober.update(checks, now=now)
+        self.recorder.readiness(view, readiness)
+        return self.world.update(readiness=readiness)
 
     def next_due(self, now: float) -> float:
         """When to list or ask next, seconds, monotonic."""
-        asked = self._prober.next_due()
+        asked = self.prober.next_due()
         return min(now if self._dirty.is_set() else self._relist_at, math.inf if asked is None else asked)
 
     def _listen(self) -> None:
-        while not self._rhythm.stopping.is_set():
+        while not self.rhythm.stopping.is_set():
             try:
                 # What happened while nobody listened is told by no event.
                 self._dirty.set()
-                for change in self._target.changes():
+                for change in self.target.changes():
                     self._take_in(change)
             except AlertscaleError as error:
-                self._recorder.survived("event stream", error)
-            self._rhythm.stopping.wait(_LISTEN_AGAIN)
+                self.recorder.survived("event stream", error)
+            self.rhythm.stopping.wait(_LISTEN_AGAIN)
 
     def _take_in(self, change: Change) -> None:
         if change.action == "oom":
-            self._recorder.out_of_memory(self._world.view, change.container)
+            self.recorder.out_of_memory(self.world.view, change.container)
         if change.action in {"start", "die"}:
-            self._prober.forget(change.container)
+            self.prober.forget(change.container)
         if change.action == STOPPING:
             self._asked_to_stop(change.container)
         elif change.action == "start":
-            self._outside.started(change.container)
+            self.outside.started(change.container)
         self._dirty.set()
-        self._rhythm.pass_soon()
+        self.rhythm.pass_soon()
 
     def _asked_to_stop(self, replica: str) -> None:
-        view = self._world.view
+        view = self.world.view
         for service in view.observation.services:
             for found in service.replicas:
                 if found.id == replica and found.live and not view.leaves(found):
                     text = f"{found.name} was asked to stop, not by alertscale; it gets no new requests"
-                    self._recorder.tell(EventKind.REPLICA, ReplicaState.DRAINING, text, service=service.key)
-        self._outside.asked_to_stop(replica, now=self._rhythm.now())
+                    self.recorder.tell(EventKind.REPLICA, ReplicaState.DRAINING, text, service=service.key)
+        self.outside.asked_to_stop(replica, now=self.rhythm.now())
 
     def _feel_pulse(self) -> None:
         """Notice an engine that hangs, while the loop and its steps wait for an answer or need none."""
-        while not self._rhythm.stopping.wait(PING_EVERY):
+        while not self.rhythm.stopping.wait(PING_EVERY):
             try:
-                self._target.ping()
+                self.target.ping()
             except AlertscaleError as error:
                 self._set_engine(up=False, why=str(error))
                 # The list that succeeds tells that it is back.
                 self._dirty.set()
-                self._rhythm.pass_soon()
+                self.rhythm.pass_soon()
 
     def _set_engine(self, *, up: bool, why: str = "") -> None:
         # Before the first list it has not fallen silent: it has not been there yet.
-        self._recorder.engine(up=up, why=why, tell=self.listed and up != self.engine_up)
+        self.recorder.engine(up=up, why=why, tell=self.listed and up != self.engine_up)
         self.engine_up = up
 
 

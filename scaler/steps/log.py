@@ -49,13 +49,7 @@ class StepLog:
 
     def phases(self, step: Step) -> Phases:
         """Make what journals and times a step's phases."""
-        return Phases(
-            step=step,
-            journal=self.journal,
-            metrics=self.metrics,
-            wall=self.wall,
-            monotonic=self.monotonic,
-        )
+        return Phases(self, step)
 
     def end(
         self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
@@ -73,21 +67,10 @@ class Phases:
         seconds: what each phase that is over took.
     """
 
-    def __init__(
-        self,
-        *,
-        step: Step,
-        journal: Journal,
-        metrics: Metrics,
-        wall: Callable[[], float],
-        monotonic: Callable[[], float],
-    ) -> None:
+    def __init__(self, log: StepLog, step: Step) -> None:
+        self._log = log
         self._step = step
-        self._journal = journal
-        self._metrics = metrics
-        self._wall = wall
-        self._monotonic = monotonic
-        self._begun = monotonic()
+        self._begun = log.monotonic()
         self.phase: Phase | None = None
         self.replica: str | None = step.replica
         self.seconds: dict[Phase, float] = {}
@@ -99,16 +82,16 @@ class Phases:
             JournalError: it cannot be written, and so must not be done.
         """
         self.replica = replica or self.replica
-        self._journal.enter(self._step.id, phase=phase, now=self._wall(), replica=replica)
+        self._log.journal.enter(self._step.id, phase=phase, now=self._log.wall(), replica=replica)
         self.end()
         self.phase = phase
 
     def end(self) -> None:
         """Take the time of the phase under way."""
-        now = self._monotonic()
+        now = self._log.monotonic()
         if self.phase is not None:
             took = now - self._begun
             self.seconds[self.phase] = took
             labels = (*self._step.service, self._step.direction, self.phase)
-            self._metrics.duration.labels(*labels).observe(took)
+            self._log.metrics.duration.labels(*labels).observe(took)
         self._begun = now

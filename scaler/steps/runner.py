@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -21,6 +22,7 @@ from scaler.steps.contract import Steps
 log = structlog.get_logger()
 
 
+@dataclass(kw_only=True, eq=False)
 class Runner:
     """Starts steps; used by the loop alone, but for the ends of its threads.
 
@@ -32,23 +34,14 @@ class Runner:
         done: called when a step has ended.
     """
 
-    def __init__(
-        self,
-        *,
-        steps: Steps,
-        world: World,
-        recorder: Recorder,
-        learn: Callable[..., None],
-        done: Callable[[], object],
-    ) -> None:
-        self._steps = steps
-        self._world = world
-        self._target_learns = learn
-        self._recorder = recorder
-        self._done = done
-        self._lock = threading.Lock()
-        self._prepared: dict[ServiceKey, str] = {}
-        self._threads: dict[ServiceKey, set[threading.Thread]] = {}
+    steps: Steps
+    world: World
+    recorder: Recorder
+    learn: Callable[..., None]
+    done: Callable[[], object]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _prepared: dict[ServiceKey, str] = field(default_factory=dict, init=False)
+    _threads: dict[ServiceKey, set[threading.Thread]] = field(default_factory=dict, init=False)
 
     def stepping(self, key: ServiceKey) -> bool:
         """Whether a step of that service is under way."""
@@ -80,7 +73,7 @@ class Runner:
             retiring: those that a retirement takes; otherwise the highest numbers go.
         """
         for order in _orders(service, counted, decision, limits, retiring):
-            self._spawn(service.key, partial(self._steps.take, order))
+            self._spawn(service.key, partial(self.steps.take, order))
 
     def clear_away(self, replica: Replica) -> None:
         """Remove a dead replica; gone is as good.
@@ -88,7 +81,7 @@ class Runner:
         Raises:
             TargetError: the engine did not comply.
         """
-        self._steps.clear_away(replica.id)
+        self.steps.clear_away(replica.id)
 
     def prepare(self, view: View) -> None:
         """Have the target learn what a copy takes, once for each version of a service, aside."""
@@ -105,15 +98,15 @@ class Runner:
 
     def _learn(self, model: Replica) -> None:
         try:
-            self._target_learns(model=model.id)
+            self.learn(model=model.id)
         except AlertscaleError as error:  # create learns it itself then
-            self._recorder.survived("prepare", error)
+            self.recorder.survived("prepare", error)
 
     def claim(self, steps: tuple[Step, ...]) -> None:
         """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
         for step in steps:
             if step.direction is Direction.DOWN and step.replica:
-                self._world.mark_draining(step.replica)
+                self.world.mark_draining(step.replica)
 
     def resume(self, unfinished: Callable[[], tuple[Step, ...]]) -> None:
         """Finish steps that were left unfinished, by an earlier run or by this one.
@@ -128,8 +121,8 @@ class Runner:
             if step.service in busy:
                 continue
             log.info("step is resumed", service=step.service[1], phase=str(step.phase))
-            limits = self._world.view.limits.get(step.service, Limits())
-            self._spawn(step.service, partial(self._steps.resume, step, limits))
+            limits = self.world.view.limits.get(step.service, Limits())
+            self._spawn(step.service, partial(self.steps.resume, step, limits))
 
     def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
@@ -141,13 +134,13 @@ class Runner:
         try:
             work()
         except AlertscaleError as error:
-            self._recorder.survived("step", error)
+            self.recorder.survived("step", error)
         except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
-            self._recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
+            self.recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
         finally:
             with self._lock:
                 self._threads[key].discard(threading.current_thread())
-            self._done()
+            self.done()
 
 
 def _orders(
