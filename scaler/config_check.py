@@ -7,7 +7,7 @@ waits for it, and what it finds changes nothing that the scaler does.
 import json
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,14 +82,7 @@ class SelfCheck:
             self.survived("check of the configuration files", error)
             return
         for finding in self._findings:
-            log.warning(
-                "check",
-                rule=finding.rule,
-                severity=finding.severity,
-                place=finding.place,
-                text=finding.text,
-                way_out=finding.way_out,
-            )
+            log.warning("check", **asdict(finding))
 
     def _report(self) -> str:
         try:
@@ -132,10 +125,5 @@ def read_report(text: str, *, directory: Path) -> tuple[Finding, ...]:
 
 def _finding(one: dict[str, Any], *, directory: Path) -> Finding:
     file = str(one["file"]).removeprefix(f"{directory}/")
-    return Finding(
-        rule=str(one["rule"]),
-        severity=str(one["severity"]),
-        place=f"{file}:{one['line']}",
-        text=str(one["text"]),
-        way_out=str(one["way_out"]),
-    )
+    said = {name: str(one[name]) for name in ("rule", "severity", "text", "way_out")}
+    return Finding(place=f"{file}:{one['line']}", **said)

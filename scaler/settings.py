@@ -12,12 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from scaler.model.errors import SettingsError
 from scaler.model.labels import parse_duration
-
-T = TypeVar("T")
 
 PREFIX: Final = "ALERTSCALE_"
 _OF_THE_COMMAND_LINE: Final = frozenset({"URL", "TOKEN"})
@@ -199,7 +197,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     ),
     "LOG_FORMAT": Variable(read=_one_of(_FORMATS), default="json", meaning="`json` or `console`."),
 }
-"""Every variable without its prefix ``ALERTSCALE_``."""
+"""Every variable without its prefix ``ALERTSCALE_``; all but the first are a field of ``Settings`` each."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -212,7 +210,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         SettingsError: some variables cannot be read, or begin with ALERTSCALE_ and are not known.
     """
     faults = []
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for name, variable in VARIABLES.items():
         text = environment.get(PREFIX + name, "") or variable.default
         try:
@@ -222,7 +220,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     faults += _unknown(environment)
     if faults:
         raise SettingsError(tuple(faults))
-    return _settings(values)
+    host, port = values.pop("LISTEN")
+    return Settings(host=host, port=port, **{name.lower(): value for name, value in values.items()})
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
@@ -238,30 +237,3 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {PREFIX}{near[0]}?" if near else f"; known are {known}"
             faults.append(f"{name} is not known{hint}")
     return faults
-
-
-def _settings(values: Mapping[str, object]) -> Settings:
-    def take(name: str, kind: type[T]) -> T:
-        value = values[name]
-        assert isinstance(value, kind)  # noqa: S101 - the table above and the fields below must agree
-        return value
-
-    host, port = take("LISTEN", tuple)
-    return Settings(
-        host=host,
-        port=port,
-        data=take("DATA", Path),
-        upstreams=take("UPSTREAMS", Path),
-        token_file=take("TOKEN_FILE", Path),
-        target=take("TARGET", str),
-        project=take("PROJECT", str),
-        projects=take("PROJECTS", frozenset),
-        signal_ttl=take("SIGNAL_TTL", float),
-        prometheus=take("PROMETHEUS", str),
-        prometheus_password_file=take("PROMETHEUS_PASSWORD_FILE", Path),
-        stack=take("STACK", Path),
-        tick=take("TICK", float),
-        keep_events=take("KEEP_EVENTS", int),
-        log_level=take("LOG_LEVEL", str),
-        log_format=take("LOG_FORMAT", str),
-    )

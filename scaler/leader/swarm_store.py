@@ -69,9 +69,7 @@ class SwarmLease:
                     post(self._client, "/configs/create", spec)
         except TargetError as error:
             if is_overtaken(error):
-                raise TargetError(
-                    "another scaler has taken the lease", reason=ErrorReason.OVERTAKEN
-                ) from error
+                raise _taken() from error
             raise
         written = self.read()
         if written is None or written.holder != record.holder or written.turn != record.turn:

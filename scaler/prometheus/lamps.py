@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scaler.loop.views import Health
@@ -27,6 +27,11 @@ QUERY: Final = " or ".join(
 )
 """The one expression that asks for every station that Prometheus sees."""
 
+_NGINX: Final[Mapping[Light, str]] = {
+    Light.OK: "serves",
+    Light.DOWN: "its exporter cannot reach it",
+    Light.UNKNOWN: "has its replicas; whether it serves only Prometheus knows",
+}
 _RECENT: Final = 10.0
 """Seconds; each is scraped every five seconds or more often."""
 _STALLED: Final = 10.0
@@ -176,16 +181,5 @@ class Pipeline:
     def _nginx(self, seen: Seen | None, health: Health, now: float) -> Station:
         scraped = self._scraped("nginx", "nginx", seen, now)
         if health.balancer_error:
-            return Station(name="nginx", light=Light.DOWN, proof=scraped.proof, text=health.balancer_error)
-        if scraped.light is Light.UNKNOWN:
-            return Station(
-                name="nginx",
-                light=Light.UNKNOWN,
-                proof=scraped.proof,
-                text="has its replicas; whether it serves only Prometheus knows",
-            )
-        if scraped.light is Light.OK:
-            return Station(name="nginx", light=Light.OK, proof=scraped.proof, text="serves")
-        return Station(
-            name="nginx", light=Light.DOWN, proof=scraped.proof, text="its exporter cannot reach it"
-        )
+            return replace(scraped, light=Light.DOWN, text=health.balancer_error)
+        return replace(scraped, text=_NGINX[scraped.light])

@@ -20,7 +20,7 @@ from scaler.model.records import Event
 from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.prometheus.chart import RANGES, Chart, History, Past
-from scaler.prometheus.lamps import Pipeline, Station
+from scaler.prometheus.lamps import Pipeline
 from scaler.web import schema
 from scaler.web.guard import Guard
 from scaler.web.query import HIGHEST_ID, whole_argument, word_argument
@@ -129,7 +129,7 @@ def _add_figures(app: Flask, reading: Reading, figures: Figures, wall: Callable[
 
     @app.get("/api/v1/pipeline")
     def pipeline() -> tuple[Response, int]:
-        stations = tuple(map(_station, figures.pipeline.stations(wait=True)))
+        stations = tuple(_like(schema.Station, one) for one in figures.pipeline.stations(wait=True))
         return answer(schema.Pipeline(now=_time(wall()), stations=stations))
 
 
@@ -257,13 +257,5 @@ def _history(key: ServiceKey, span: str, chart: Chart) -> schema.History:
         times=chart.lines.times,
         **chart.lines.values,
         thresholds=tuple(_like(schema.Threshold, threshold) for threshold in chart.lines.thresholds),
-        marks=tuple(
-            schema.Mark(at=_time(e.at), kind=e.kind, reason=e.reason, text=e.text) for e in chart.marks
-        ),
-    )
-
-
-def _station(station: Station) -> schema.Station:
-    return schema.Station(
-        name=station.name, light=station.light, proof=_time(station.proof), text=station.text
+        marks=tuple(_like(schema.Mark, mark) for mark in chart.marks),
     )
