@@ -124,7 +124,6 @@ def _wire(settings: Settings) -> WSGIApplication:
         latest=stats.latest,
         machine=this_machine(),
         metrics=metrics,
-        clock=time,
     )
     registry.start()
     stats.start()

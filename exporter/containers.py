@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -78,6 +78,7 @@ def track(
     )
 
 
+@dataclass(kw_only=True, eq=False)
 class Registry:
     """Every running container.
 
@@ -89,25 +90,16 @@ class Registry:
         relist_seconds: the longest time between two lists of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        connect: Callable[[], Lister],
-        cgroup_root: Path,
-        container_labels: tuple[str, ...],
-        metrics: Metrics,
-        relist_seconds: float = RELIST_SECONDS,
-    ) -> None:
-        self._connect = connect
-        self._cgroup_root = cgroup_root
-        self._container_labels = container_labels
-        self._metrics = metrics
-        self._relist_seconds = relist_seconds
-        self._inbox: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
-        self._tracked: Mapping[str, Tracked] = {}
-        self._engine: Lister | None = None
-        self._driver: Driver | None = None
-        self._listed = threading.Event()
+    connect: Callable[[], Lister]
+    cgroup_root: Path
+    container_labels: tuple[str, ...]
+    metrics: Metrics
+    relist_seconds: float = RELIST_SECONDS
+    _inbox: queue.SimpleQueue[Change | None] = field(default_factory=queue.SimpleQueue, init=False)
+    _tracked: Mapping[str, Tracked] = field(default_factory=dict, init=False)
+    _engine: Lister | None = field(default=None, init=False)
+    _driver: Driver | None = field(default=None, init=False)
+    _listed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def start(self) -> None:
         """Start both threads."""
@@ -127,8 +119,8 @@ class Registry:
         retry = FIRST_RETRY_SECONDS
         while True:
             try:
-                changes = self._connect().changes()
-                self._metrics.streaming = True
+                changes = self.connect().changes()
+                self.metrics.streaming = True
                 self._inbox.put(None)
                 retry = FIRST_RETRY_SECONDS
                 log.info("engine.events.open")
@@ -137,7 +129,7 @@ class Registry:
                 log.warning("engine.events.closed", retry_in=retry)
             except EngineError as error:
                 self._survived("engine.events.failed", error, retry_in=retry)
-            self._metrics.streaming = False
+            self.metrics.streaming = False
             time.sleep(retry)
             retry = min(2 * retry, LONGEST_RETRY_SECONDS)
 
@@ -148,14 +140,14 @@ class Registry:
                 change = self._next_change(due)
                 if change is None:
                     self._relist()
-                    due = time.monotonic() + self._relist_seconds
+                    due = time.monotonic() + self.relist_seconds
                 else:
                     self._apply(change)
-                self._metrics.answering = True
+                self.metrics.answering = True
                 retry = FIRST_RETRY_SECONDS
             except EngineError as error:
                 self._survived("engine.failed", error, retry_in=retry)
-                self._metrics.answering = False
+                self.metrics.answering = False
                 self._engine = None
                 due = time.monotonic() + retry
                 retry = min(2 * retry, LONGEST_RETRY_SECONDS)
@@ -172,7 +164,7 @@ class Registry:
 
     def _client(self) -> Lister:
         if self._engine is None:
-            self._engine = self._connect()
+            self._engine = self.connect()
         return self._engine
 
     def _relist(self) -> None:
@@ -196,10 +188,10 @@ class Registry:
         return track(
             container,
             driver=self._driver,
-            cgroup_root=self._cgroup_root,
-            container_labels=self._container_labels,
+            cgroup_root=self.cgroup_root,
+            container_labels=self.container_labels,
         )
 
     def _survived(self, event: str, error: EngineError, *, retry_in: float) -> None:
-        self._metrics.count(error.reason)
+        self.metrics.count(error.reason)
         log.warning(event, error=str(error), reason=error.reason, retry_in=retry_in)

@@ -1,9 +1,9 @@
 """One scrape: read every container, render, count."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -30,6 +30,11 @@ class Machine:
     cores: int
     memory: int
 
+    def render(self) -> str:
+        """Render both figures."""
+        cores = render_samples(MACHINE_CORES, [("", self.cores)])
+        return cores + render_samples(MACHINE_MEMORY, [("", self.memory)])
+
 
 def this_machine() -> Machine:
     """Read the machine; neither figure is namespaced, so that a container sees the host's."""
@@ -39,16 +44,7 @@ def this_machine() -> Machine:
     )
 
 
-class Clock(Protocol):
-    """The two clocks that a scrape needs, in seconds."""
-
-    def time(self) -> float:
-        """Since the epoch."""
-
-    def monotonic(self) -> float:
-        """Since some moment; never goes back."""
-
-
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scraper:
     """Takes a scrape; asks the Engine nothing, so that it is never held up by it.
 
@@ -57,40 +53,27 @@ class Scraper:
         latest: the latest reading by the stats API, if there is a fresh one.
         machine: the machine's figures.
         metrics: the exporter's own.
-        clock: the ``time`` module or a stand-in.
     """
 
-    def __init__(
-        self,
-        *,
-        tracked: Callable[[], Mapping[str, Tracked]],
-        latest: Callable[[str], Seen | None],
-        machine: Machine,
-        metrics: Metrics,
-        clock: Clock,
-    ) -> None:
-        self._tracked = tracked
-        self._latest = latest
-        self._metrics = metrics
-        self._clock = clock
-        self._machine = render_samples(MACHINE_CORES, [("", machine.cores)]) + render_samples(
-            MACHINE_MEMORY, [("", machine.memory)]
-        )
+    tracked: Callable[[], Mapping[str, Tracked]]
+    latest: Callable[[str], Seen | None]
+    machine: Machine
+    metrics: Metrics
 
     def scrape(self) -> bytes:
         """Read and render everything. A container that vanishes meanwhile is left out."""
-        began = self._clock.monotonic()
+        began = time.monotonic()
         rows, by_source = self._rows()
         containers = render_containers(rows)
-        self._metrics.scraped(self._clock.monotonic() - began)
-        text = containers + self._machine + self._metrics.render(by_source=by_source)
+        self.metrics.scraped(time.monotonic() - began)
+        text = containers + self.machine.render() + self.metrics.render(by_source=by_source)
         # A label that holds half a surrogate pair must not cost all others their readings.
         return text.encode("utf-8", errors="replace")
 
     def _rows(self) -> tuple[list[Row], dict[str, int]]:
         by_source = {"cgroup": 0, "stats": 0}
         rows = []
-        for tracked in self._tracked().values():
+        for tracked in self.tracked().values():
             reading, seen_at = self._read(tracked)
             if reading is None:
                 continue
@@ -108,17 +91,17 @@ class Scraper:
 
     def _read(self, tracked: Tracked) -> tuple[Reading | None, float]:
         """A reading, if there is one, and when it was taken, in seconds since the epoch."""
-        now = self._clock.time()
+        now = time.time()
         if tracked.files is None:
-            seen = self._latest(tracked.container.id)
+            seen = self.latest(tracked.container.id)
             if seen is None:
                 return None, now
-            return seen.reading, now - (self._clock.monotonic() - seen.at)
+            return seen.reading, now - (time.monotonic() - seen.at)
         try:
             return tracked.files.read(), now
         except VanishedError:
             log.debug("container.vanished", container=tracked.container.name)
         except CgroupUnreadableError as error:
-            self._metrics.count(Reason.CGROUP_UNREADABLE)
+            self.metrics.count(Reason.CGROUP_UNREADABLE)
             log.warning("cgroup.unreadable", container=tracked.container.name, error=str(error))
         return None, now

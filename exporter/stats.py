@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -34,6 +34,7 @@ class Seen:
     at: float
 
 
+@dataclass(kw_only=True, eq=False)
 class StatsReader:
     """Keeps the latest reading of each container that is wanted.
 
@@ -44,23 +45,15 @@ class StatsReader:
         monotonic: a clock that never goes back, in seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        connect: Callable[[], Meter],
-        wanted: Callable[[], Collection[Container]],
-        metrics: Metrics,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._connect = connect
-        self._wanted = wanted
-        self._metrics = metrics
-        self._monotonic = monotonic
-        self._seen: dict[str, Seen] = {}
-        self._todo: queue.SimpleQueue[Container] = queue.SimpleQueue()
-        self._pending: set[str] = set()
-        self._lock = threading.Lock()
-        self._workers = 0
+    connect: Callable[[], Meter]
+    wanted: Callable[[], Collection[Container]]
+    metrics: Metrics
+    monotonic: Callable[[], float] = time.monotonic
+    _seen: dict[str, Seen] = field(default_factory=dict, init=False)
+    _todo: queue.SimpleQueue[Container] = field(default_factory=queue.SimpleQueue, init=False)
+    _pending: set[str] = field(default_factory=set, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _workers: int = field(default=0, init=False)
 
     def start(self) -> None:
         """Start the thread that asks for readings; those that take them start on demand."""
@@ -69,7 +62,7 @@ class StatsReader:
     def latest(self, container_id: str) -> Seen | None:
         """The latest reading; None where there is none that is fresh enough."""
         seen = self._seen.get(container_id)
-        if seen is None or self._monotonic() - seen.at > OLDEST_SECONDS:
+        if seen is None or self.monotonic() - seen.at > OLDEST_SECONDS:
             return None
         return seen
 
@@ -79,7 +72,7 @@ class StatsReader:
             time.sleep(REFRESH_SECONDS)
 
     def _refresh(self) -> None:
-        wanted = {container.id: container for container in self._wanted()}
+        wanted = {container.id: container for container in self.wanted()}
         with self._lock:
             for forgotten in self._seen.keys() - wanted.keys():
                 del self._seen[forgotten]
@@ -99,13 +92,13 @@ class StatsReader:
             container = self._todo.get()
             reading = None
             try:
-                engine = engine or self._connect()
+                engine = engine or self.connect()
                 reading = engine.stats(container)
             except EngineError as error:
                 engine = None
-                self._metrics.count(Reason.STATS_UNAVAILABLE)
+                self.metrics.count(Reason.STATS_UNAVAILABLE)
                 log.warning("stats.failed", container=container.name, error=str(error))
             with self._lock:
                 self._pending.discard(container.id)
                 if reading is not None:
-                    self._seen[container.id] = Seen(reading, self._monotonic())
+                    self._seen[container.id] = Seen(reading, self.monotonic())

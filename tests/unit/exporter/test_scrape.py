@@ -26,7 +26,6 @@ def scrape(*tracked: Tracked, metrics: Metrics | None = None, seen: Seen | None 
         latest=lambda _: seen,
         machine=Machine(cores=2, memory=4096),
         metrics=metrics or Metrics(),
-        clock=time,
     )
     text = scraper.scrape().decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
