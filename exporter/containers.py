@@ -95,11 +95,12 @@ class Registry:
     container_labels: tuple[str, ...]
     metrics: Metrics
     relist_seconds: float = RELIST_SECONDS
+    listed: bool = field(default=False, init=False)
+    """Whether the Engine was ever listed."""
     _inbox: queue.SimpleQueue[Change | None] = field(default_factory=queue.SimpleQueue, init=False)
     _tracked: Mapping[str, Tracked] = field(default_factory=dict, init=False)
     _engine: Lister | None = field(default=None, init=False)
     _driver: Driver | None = field(default=None, init=False)
-    _listed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def start(self) -> None:
         """Start both threads."""
@@ -109,11 +110,6 @@ class Registry:
     def tracked(self) -> Mapping[str, Tracked]:
         """The running containers by id; never changed in place, so it is safe to walk."""
         return self._tracked
-
-    @property
-    def listed(self) -> bool:
-        """Whether the Engine was ever listed."""
-        return self._listed.is_set()
 
     def _follow(self) -> None:
         retry = FIRST_RETRY_SECONDS
@@ -173,7 +169,7 @@ class Registry:
         self._driver = engine.driver()
         found = (engine.inspect(container_id) for container_id in engine.running())
         self._tracked = {c.id: self._track(c) for c in found if c is not None}
-        self._listed.set()
+        self.listed = True
 
     def _apply(self, change: Change) -> None:
         container = None if change.gone else self._client().inspect(change.container_id)

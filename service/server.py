@@ -205,7 +205,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )
 
 
-def undelivered_connections(*, port: int, table: Path = Path("/proc/net/tcp")) -> int:
+def undelivered_connections(*, port: int) -> int:
     """Count connections from a local port with bytes that the other side has not acknowledged.
 
     A closed socket's last bytes are still in the kernel. They are lost when the process was a
@@ -214,11 +214,11 @@ def undelivered_connections(*, port: int, table: Path = Path("/proc/net/tcp")) -
 
     Args:
         port: The local TCP port.
-        table: The kernel's list of IPv4 connections: columns 2, 3 and 5 are the two addresses as
-            hex `address:port` and the queues as hex `tx:rx`, tx being what is not acknowledged.
     """
     try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
+        # IPv4 connections: columns 2, 3 and 5 are the two addresses as hex `address:port` and the queues as
+        # hex `tx:rx`, tx being what is not acknowledged.
+        lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     except OSError as error:
         log.warning("cannot tell whether all bytes were delivered: %s", error)
         return 0

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, ParamSpec, TypeVar
 
@@ -157,6 +157,7 @@ class _Record:
     pending: Future[Readiness] | None = None
 
 
+@dataclass(kw_only=True, eq=False)
 class Prober:
     """Asks all replicas, each in its own rhythm, without holding up the caller.
 
@@ -168,18 +169,11 @@ class Prober:
         wake: called, from a thread of the executor, when an answer is there.
     """
 
-    def __init__(
-        self,
-        *,
-        executor: Executor,
-        wake: Callable[[], object],
-        asker: Callable[[Check], Readiness] = ask,
-    ) -> None:
-        self._executor = executor
-        self._wake = wake
-        self._ask = asker
-        self._lock = threading.Lock()
-        self._records: dict[str, _Record] = {}
+    executor: Executor
+    wake: Callable[[], object]
+    asker: Callable[[Check], Readiness] = ask
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _records: dict[str, _Record] = field(default_factory=dict, init=False)
 
     def forget(self, replica: str) -> None:
         """Start anew with a replica: it died or was started."""
@@ -218,8 +212,8 @@ class Prober:
         if record.pending is not None and record.pending.done():
             self._take(record, record.pending.result(), now)
         if record.pending is None and now >= record.due:
-            record.pending = self._executor.submit(self._ask, check)
-            record.pending.add_done_callback(lambda _future: self._wake())
+            record.pending = self.executor.submit(self.asker, check)
+            record.pending.add_done_callback(lambda _future: self.wake())
         return record.readiness
 
     def _take(self, record: _Record, answer: Readiness, now: float) -> None:
