@@ -19,6 +19,11 @@ __all__ = ["one_replica", "pytest_exception_interact", "stack"]
 OFTEN = "tests/e2e/docker-compose.often.yml"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deploy first: that has a stack of its own, and one that is up beside it takes CPU all the time."""
+    items.sort(key=lambda item: item.path.name != "test_deploy.py")
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""

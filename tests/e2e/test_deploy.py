@@ -34,7 +34,7 @@ pytestmark = [
 ]
 PROJECT = "alertscale-e2e-deploy"
 # Waits instead of burning CPU: an alert of its own would move the count.
-LIGHT = "/sleep?seconds=0.05"
+LIGHT = "/sleep?seconds=0.2"
 # More than a plain `docker compose up` would leave.
 REPLICAS = 2
 OVERLAYS = ("fast", "often", "deploy")
@@ -122,8 +122,8 @@ def history(clone: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """An empty server but for its .env, and a repository. The other stack's images spare the building."""
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An empty server but for its .env, and a repository."""
     clone = tmp_path_factory.mktemp("operator")
     commits = history(clone)
     scratch = tmp_path_factory.mktemp("keys")
