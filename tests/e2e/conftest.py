@@ -20,8 +20,9 @@ OFTEN = "tests/e2e/docker-compose.often.yml"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deploy first: that has a stack of its own, and one that is up beside it takes CPU all the time."""
-    items.sort(key=lambda item: item.path.name != "test_deploy.py")
+    """First the files that have a stack of their own: one that is up beside it takes CPU all the time."""
+    sharing = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in sharing)
 
 
 @pytest.fixture(scope="session")
