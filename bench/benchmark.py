@@ -1,12 +1,11 @@
 """What one benchmark declares, and what it is given when it runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from matplotlib.figure import Figure as Drawing
 
-from bench.errors import BenchError
 from bench.model import Outcome
 from testkit.stack import Stack
 
@@ -21,21 +20,10 @@ class Progress(Protocol):
         """So far of the part's total, with a word on what is going on."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackNeeds:
-    """The stack that a benchmark runs on. Benchmarks with equal needs in a row share one.
-
-    Attributes:
-        files: Compose files, relative to the repository; the first alone is what is shipped.
-    """
-
-    files: tuple[str, ...] = ("docker-compose.yml",)
-
-
-SHIPPED = StackNeeds()
-"""Shipped defaults."""
-FAST = StackNeeds(files=("docker-compose.yml", "tests/e2e/docker-compose.fast.yml"))
-"""Up to four replicas, and short cooldowns."""
+SHIPPED: Final = ("docker-compose.yml",)
+"""Compose files of a stack with shipped defaults."""
+FAST: Final = (*SHIPPED, "tests/e2e/docker-compose.fast.yml")
+"""Of one with up to four replicas, and short cooldowns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,29 +31,18 @@ class Context:
     """What a benchmark's function is given.
 
     Attributes:
-        running: the stack that it asked for, healthy, with one replica; None if it asked for none.
+        stack: the one that it asked for, healthy, with one replica.
         progress: to be told of anything that takes over two seconds.
         quick: the short form.
         seed: of everything that is left to chance.
         minutes: how long, where the person chose; None for the benchmark's own length.
     """
 
-    running: Stack | None
+    stack: Stack
     progress: Progress
     quick: bool
     seed: int
     minutes: float | None = None
-
-    @property
-    def stack(self) -> Stack:
-        """The stack.
-
-        Raises:
-            BenchError: the benchmark declared that it needs none.
-        """
-        if self.running is None:
-            raise BenchError("this benchmark declares no stack (needs=None) but asks for it")
-        return self.running
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +55,10 @@ class Benchmark:
         explained: how it measures and how to read its figures; a paragraph for the page, which wraps it.
         quick: expected seconds of the short form, without making the stack.
         full: expected seconds of the long form.
-        needs: the stack that it runs on; None to run without.
+        files: Compose files of the stack that it runs on, relative to the repository. Benchmarks with the
+            same ones in a row share a stack.
         run: measures. Raises BenchError if it cannot.
-        plots: file name endings to functions that draw from raw data; "" is the only or first one.
+        plot: draws its raw data.
         timed: whether its length can be chosen (``--minutes``).
         alone: whether it is run only by its name, and is not one of all (``--all``).
     """
@@ -90,9 +68,9 @@ class Benchmark:
     explained: str
     quick: float
     full: float
-    needs: StackNeeds | None
+    files: tuple[str, ...]
     run: Callable[[Context], Outcome]
-    plots: Mapping[str, Callable[[Drawing, Mapping[str, Any]], None]] = field(default_factory=dict)
+    plot: Callable[[Drawing, Mapping[str, Any]], None]
     timed: bool = False
     alone: bool = False
 

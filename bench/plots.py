@@ -26,21 +26,14 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def file_names(benchmark: Benchmark, *, name: str) -> tuple[str, ...]:
-    """The files that a result of this name has for plots."""
-    return tuple(_file(name, ending) for ending in benchmark.plots)
-
-
 def draw(benchmark: Benchmark, result: Result, *, folder: Path) -> None:
-    """Draw all plots of a result into a folder."""
-    for ending, function in benchmark.plots.items():
-        with mpl.rc_context(_STYLE):
-            drawing = Drawing(figsize=(9, 4.5), layout="constrained")
-            function(drawing, result.outcome.raw)
-            # Neither the time nor the program: the same data gives the same file.
-            drawing.savefig(
-                folder / _file(result.name, ending), format="svg", metadata={"Date": None, "Creator": None}
-            )
+    """Draw a result into its file of a folder."""
+    with mpl.rc_context(_STYLE):
+        drawing = Drawing(figsize=(9, 4.5), layout="constrained")
+        benchmark.plot(drawing, result.outcome.raw)
+        # Neither the time nor the program: the same data gives the same file.
+        metadata = {"Date": None, "Creator": None}
+        drawing.savefig(folder / f"{result.name}.svg", format="svg", metadata=metadata)
 
 
 def staircase(axes: Axes, times: Sequence[float], values: Sequence[float], *, label: str, color: str) -> None:
@@ -53,7 +46,3 @@ def legend(axes: Axes) -> None:
     """From zero, with room for the legend above what is drawn."""
     axes.set_ylim(0, axes.get_ylim()[1] * 1.45)
     axes.legend(loc="upper left", ncols=2, fontsize=8)
-
-
-def _file(name: str, ending: str) -> str:
-    return f"{name}-{ending}.svg" if ending else f"{name}.svg"

@@ -1,16 +1,16 @@
 """Runs benchmarks one after the other; one that fails does not keep the others from running."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import machine, plots, stacks
+from bench import machine, stacks
 from bench.benchmark import Benchmark, Context, Progress
 from bench.errors import BenchError
 from bench.model import Result
-from testkit.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ def _run(
     monotonic: Callable[[], float],
     on: dict[str, str],
 ) -> Result:
-    stack = made.get(benchmark.needs) if benchmark.needs else None
+    stack = made.get(benchmark.files)
     minutes = order.minutes if benchmark.timed else None
-    context = Context(running=stack, progress=progress, quick=order.quick, seed=order.seed, minutes=minutes)
+    context = Context(stack=stack, progress=progress, quick=order.quick, seed=order.seed, minutes=minutes)
     started = datetime.now(UTC)
     begun = monotonic()
     with stacks.failures_told():
@@ -85,14 +85,10 @@ def _run(
         started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=round(seconds, 1),
         machine=on,
-        versions=machine.versions(_images(stack)),
-        plots=plots.file_names(benchmark, name=name),
+        versions=machine.versions(stacks.images(stack)),
+        plots=(f"{name}.svg",),
         outcome=outcome,
     )
-
-
-def _images(stack: Stack | None) -> list[str]:
-    return stacks.images(stack) if stack else []
 
 
 def result_name(benchmark: Benchmark, *, minutes: float | None) -> str:
@@ -102,7 +98,6 @@ def result_name(benchmark: Benchmark, *, minutes: float | None) -> str:
 
 def expected_seconds(order: Order) -> float:
     """How long an order will take, a minute for each stack included."""
-    needs = [benchmark.needs for benchmark in order.benchmarks]
-    fresh = sum(need is not None and need != last for last, need in zip([None, *needs], needs, strict=False))
+    fresh = len(list(itertools.groupby(benchmark.files for benchmark in order.benchmarks)))
     runs = sum(b.expected(quick=order.quick, minutes=order.minutes) for b in order.benchmarks)
     return runs + 60 * fresh

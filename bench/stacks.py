@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from bench.benchmark import Progress, StackNeeds
+from bench.benchmark import Progress
 from bench.errors import BenchError
 from machine.shell import capture
 from testkit.stack import Stack, copy_repository, free_port, wait_until
@@ -44,7 +44,7 @@ class Stacks:
     def __init__(self, *, progress: Progress, keep: bool) -> None:
         self._progress = progress
         self._keep = keep
-        self._up: tuple[StackNeeds, Stack] | None = None
+        self._up: Stack | None = None
         self._clones = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -68,30 +68,33 @@ class Stacks:
             self._take_down(images=True)
             self._clones.close()
 
-    def get(self, needs: StackNeeds) -> Stack:
-        """Return a healthy stack with one replica: the one that is up if it is as needed, else a new one.
+    def get(self, files: tuple[str, ...]) -> Stack:
+        """Return a healthy stack with one replica: the one that is up if it has these files, else a new.
+
+        Args:
+            files: for Compose, relative to the repository.
 
         Raises:
             BenchError: it does not come up.
         """
-        if self._up and self._up[0] == needs:
+        if self._up and self._up.files == files:
             self._progress.stage("Back to one replica")
             with failures_told():
-                self._up[1].pause("none")
-                self._up[1].scale(1)
-            return self._up[1]
+                self._up.pause("none")
+                self._up.scale(1)
+            return self._up
         self._take_down()
         with failures_told():
-            return self._make(needs)
+            return self._make(files)
 
-    def _make(self, needs: StackNeeds) -> Stack:
+    def _make(self, files: tuple[str, ...]) -> Stack:
         self._progress.stage("Building and starting the stack from a fresh copy of the repository")
         clone = Path(self._clone())
         copy_repository(clone)
         ports = {name: free_port() for name in _PORTS}
-        stack = Stack(directory=clone, ports=ports, project=PROJECT, files=needs.files)
+        stack = Stack(directory=clone, ports=ports, project=PROJECT, files=files)
         # Before it is started: what comes up half is taken down too.
-        self._up = (needs, stack)
+        self._up = stack
         stack.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
         stack.await_replicas(1, within=60)
         return stack
@@ -105,8 +108,7 @@ class Stacks:
         if not self._up:
             return
         self._progress.stage("Taking the stack down")
-        _needs, stack = self._up
-        self._up = None
+        stack, self._up = self._up, None
         # On the way out of a failure, which must stay what is told.
         stack.take_down(check=False)
         if images:

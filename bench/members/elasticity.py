@@ -106,7 +106,7 @@ BENCHMARK = Benchmark(
     ),
     quick=65,
     full=755,
-    needs=SHIPPED,
+    files=SHIPPED,
     run=run,
-    plots={"": plot},
+    plot=plot,
 )

@@ -388,7 +388,7 @@ BENCHMARK = Benchmark(
     ),
     quick=65,
     full=355,
-    needs=SHIPPED,
+    files=SHIPPED,
     run=run,
-    plots={"": plot},
+    plot=plot,
 )

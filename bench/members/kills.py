@@ -152,7 +152,7 @@ BENCHMARK = Benchmark(
     ),
     quick=45,
     full=300,
-    needs=FAST,
+    files=FAST,
     run=run,
-    plots={"": plot},
+    plot=plot,
 )

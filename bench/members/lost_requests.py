@@ -315,7 +315,7 @@ BENCHMARK = Benchmark(
     ),
     quick=90,
     full=480,
-    needs=FAST,
+    files=FAST,
     run=run,
-    plots={"": plot},
+    plot=plot,
 )

@@ -330,7 +330,7 @@ BENCHMARK = Benchmark(
     ),
     quick=60,
     full=470,
-    needs=SHIPPED,
+    files=SHIPPED,
     run=run,
-    plots={"": plot},
+    plot=plot,
 )

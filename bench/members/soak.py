@@ -145,9 +145,9 @@ BENCHMARK = Benchmark(
     ),
     quick=_QUICK_MINUTES * 60 + 5,
     full=_FULL_MINUTES * 60 + 5,
-    needs=FAST,
+    files=FAST,
     run=run,
-    plots={"": plot},
+    plot=plot,
     timed=True,
     alone=True,
 )

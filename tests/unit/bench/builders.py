@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.benchmark import Benchmark
+from bench.benchmark import SHIPPED, Benchmark
 from bench.model import Figure, Outcome, Result
 
 
@@ -31,7 +31,8 @@ def a_benchmark(**changed: Any) -> Benchmark:  # noqa: ANN401 - any field
         "explained": "With a clock.",
         "quick": 10.0,
         "full": 300.0,
-        "needs": None,
+        "files": SHIPPED,
         "run": lambda _context: Outcome(figures=()),
+        "plot": lambda *_: None,
     }
     return Benchmark(**(given | changed))

@@ -49,10 +49,9 @@ def test_the_page_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     assert (tmp_path / "README.md").is_file()
 
 
-def test_names_are_unique_and_each_has_a_plot_and_two_lengths() -> None:
+def test_names_are_unique_and_each_has_two_lengths() -> None:
     assert len({benchmark.name for benchmark in BENCHMARKS}) == len(BENCHMARKS)
     for benchmark in BENCHMARKS:
-        assert benchmark.plots
         assert 0 < benchmark.quick < benchmark.full
         assert "\n" not in benchmark.purpose
 

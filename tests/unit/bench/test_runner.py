@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench import stacks
-from bench.benchmark import Benchmark, Context, StackNeeds
+from bench.benchmark import FAST, SHIPPED, Benchmark, Context
 from bench.errors import BenchError
 from bench.model import Figure, Outcome, Result
 from bench.runner import Failure, Order, expected_seconds, run_all
+from testkit.stack import Stack
 from tests.unit.bench.builders import a_benchmark
 
 
@@ -23,13 +24,26 @@ class Silent:
     def at(self, done: float, note: str = "") -> None: ...
 
 
+class Up(Stack):
+    """A stack that is up without an engine, and has no images."""
+
+    def compose(self, *_words: str, **_options: object) -> str:
+        return '{"services": {}}'
+
+
+class Ready(stacks.Stacks):
+    """Has a stack ready for whatever is asked for."""
+
+    def get(self, files: tuple[str, ...]) -> Stack:
+        return Up(directory=Path("unused"), ports={}, files=files)
+
+
 def an_order(*benchmarks: Benchmark, minutes: float | None = None, quick: bool = False) -> Order:
     return Order(benchmarks=benchmarks, quick=quick, seed=1, minutes=minutes, out=Path("unused"))
 
 
 def ran(order: Order) -> Sequence[Result | Failure]:
-    made = stacks.Stacks(progress=Silent(), keep=False)
-    return list(run_all(order, made=made, progress=Silent()))
+    return list(run_all(order, made=Ready(progress=Silent(), keep=False), progress=Silent()))
 
 
 def raising(error: BaseException) -> Callable[[Context], Outcome]:
@@ -72,9 +86,9 @@ def test_a_benchmark_gets_what_was_ordered_and_its_outcome_is_kept() -> None:
         seen.append(context)
         return Outcome(figures=(Figure(name="f", value=1),))
 
-    (result,) = ran(an_order(a_benchmark(run=run, plots={"": lambda *_: None}), quick=True))
+    (result,) = ran(an_order(a_benchmark(run=run), quick=True))
     assert isinstance(result, Result)
-    assert (seen[0].quick, seen[0].seed, seen[0].running) == (True, 1, None)
+    assert (seen[0].quick, seen[0].seed, seen[0].stack.files) == (True, 1, SHIPPED)
     assert (result.name, result.quick, result.plots) == ("speed", True, ("speed.svg",))
     assert result.outcome.figures == (Figure(name="f", value=1),)
 
@@ -92,20 +106,8 @@ def test_a_chosen_length_reaches_only_those_that_have_one_and_names_the_result()
     assert names == ["speed", "soak-60m"]
 
 
-def test_one_that_asks_for_a_stack_it_did_not_declare_is_told_so() -> None:
-    def run(context: Context) -> Outcome:
-        return Outcome(figures=(Figure(name=context.stack.project, value=1),))
-
-    (failure,) = ran(an_order(a_benchmark(run=run)))
-    assert isinstance(failure, Failure)
-    assert "declares no stack" in failure.why
-
-
 def test_what_is_expected_is_each_ones_length_and_a_minute_a_stack() -> None:
-    shipped, fast = StackNeeds(), StackNeeds(files=("docker-compose.yml", "fast.yml"))
-    order = an_order(
-        a_benchmark(needs=shipped), a_benchmark(needs=shipped), a_benchmark(needs=fast), a_benchmark()
-    )
-    assert expected_seconds(order) == 4 * 300 + 2 * 60
-    assert expected_seconds(an_order(a_benchmark(timed=True), minutes=60)) == 3600
-    assert expected_seconds(an_order(a_benchmark(), quick=True)) == 10
+    order = an_order(a_benchmark(), a_benchmark(), a_benchmark(files=FAST), a_benchmark())
+    assert expected_seconds(order) == 4 * 300 + 3 * 60
+    assert expected_seconds(an_order(a_benchmark(timed=True), minutes=60)) == 3600 + 60
+    assert expected_seconds(an_order(a_benchmark(), quick=True)) == 10 + 60
