@@ -1,9 +1,8 @@
-"""More sites in a stack's nginx, each on a port of its own that nobody publishes."""
+"""More sites in a stack's nginx, one for each service, on a port of its own that nobody publishes."""
 
 import contextlib
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,48 +12,41 @@ _FIRST_PORT: Final = 9001
 _FILE: Final = Path("nginx", "conf.d", "bench.conf")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """A site with an upstream of its own.
-
-    Attributes:
-        upstream: its name.
-        servers: hosts with their ports; names are resolved when nginx loads its configuration.
-    """
-
-    upstream: str
-    servers: tuple[str, ...]
+# The upstream is as the scaler writes its own; nginx resolves the name when it loads its configuration.
+_SITE: Final = """\
+upstream {service} {{
+    zone {service} 256k;
+    server {service}:5000 max_fails=0;
+    keepalive 32;
+}}
+server {{
+    listen {port};
+    location / {{ proxy_pass http://{service}; }}
+}}
+"""
 
 
 def port(number: int) -> int:
-    """Where nginx listens for the site of this place in the list."""
+    """Where nginx listens for the service of this place in the list."""
     return _FIRST_PORT + number
 
 
-def render(sites: Sequence[Site]) -> str:
-    """Write sites as nginx reads them, their upstreams as the scaler writes its own. Pure."""
-    return "\n".join(_upstream(site) + _server(site, port(number)) for number, site in enumerate(sites))
-
-
-def _upstream(site: Site) -> str:
-    servers = "".join(f"    server {server} max_fails=0;\n" for server in site.servers)
-    return f"upstream {site.upstream} {{\n    zone {site.upstream} 256k;\n{servers}    keepalive 32;\n}}\n"
-
-
-def _server(site: Site, at: int) -> str:
-    return f"server {{\n    listen {at};\n    location / {{ proxy_pass http://{site.upstream}; }}\n}}\n"
+def render(services: Sequence[str]) -> str:
+    """Write a site for each service as nginx reads it. Pure."""
+    sites = [_SITE.format(service=service, port=port(number)) for number, service in enumerate(services)]
+    return "\n".join(sites)
 
 
 @contextlib.contextmanager
-def opened(stack: Stack, sites: Sequence[Site]) -> Iterator[str]:
-    """Open sites beside what the stack's nginx serves, and close them at the end.
+def opened(stack: Stack, services: Sequence[str]) -> Iterator[str]:
+    """Open a site for each service beside what the stack's nginx serves, and close them at the end.
 
     Yields:
         nginx's address on the stack's network: past any port of the machine, since none is published.
     """
     file = stack.directory / _FILE
     (address,) = stack.addresses("nginx")
-    file.write_text(render(sites), encoding="utf-8")
+    file.write_text(render(services), encoding="utf-8")
     try:
         reload(stack)
         wait_until(lambda: _listens(address, port(0)), within=30, what="nginx to open the sites")

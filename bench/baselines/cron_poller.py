@@ -1,14 +1,14 @@
 """What people run from cron: once a minute look at CPU, scale by Compose, reload nginx.
 
-CPU is what such a job has: scraped every 15 s, averaged over a minute. It looks at the same
-thresholds as the alerts HighCPU and LowCPU as shipped.
+CPU is what such a job has: samples 15 s apart, averaged over a minute. (They are taken out of those that
+Prometheus scrapes each second.) It looks at the same thresholds as the alerts HighCPU and LowCPU as shipped.
 
 A run takes minutes, nearly all of them spent waiting, so several jobs run side by side: each looks after a
 service of its own, which nobody else scales and no other job's load reaches, and all of them fit on the
 machine at once (six replicas of a fifth of a core at the end). Beside that they share Prometheus, which is
 asked once a minute by each, and nginx: a reload for one job loads the names of the others too, which
 changes nothing for a service that was not scaled a moment ago, and two jobs never look at the same moment.
-How long a job takes is decided by where its load step falls between two scrapes and between two looks.
+How long a job takes is decided by where its load step falls between two samples and between two looks.
 Both are spread evenly over their whole range (see :func:`plan`), the range itself begins by chance, so a
 few jobs show all of the spread, which as many runs one after the other at random moments need not.
 """
@@ -18,14 +18,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from bench import sites
 from bench.baselines import scale_then_reload
 from bench.errors import BenchError
 from bench.sampling import ask
-from bench.sites import Site
-from bench.stacks import edited
 from testkit.load import Load
 from testkit.stack import Stack, wait_until
 
@@ -34,9 +32,8 @@ EVERY: Final = 60.0
 SERVICES: Final = ("cron-1", "cron-2", "cron-3")
 """Of the Compose file below."""
 _COMPOSE: Final = "bench/baselines/docker-compose.crons.yml"
-_SCRAPES: Final = 15.0
-WINDOW: Final = f"1m:{_SCRAPES:g}s"
-"""Its window over samples that are scraped more often: of these, one every 15 s."""
+_SAMPLES: Final = 15.0
+_WINDOW: Final = f"1m:{_SAMPLES:g}s"
 _THRESHOLD: Final = 0.70
 _LOW: Final = 0.30
 _LONGEST: Final = 3 * EVERY
@@ -61,13 +58,13 @@ class Job:
 
 
 def plan(services: Sequence[str], chance: random.Random) -> tuple[Job, ...]:
-    """Spread load steps over the time between two scrapes, and first looks over that between two looks."""
+    """Spread load steps over the time between two samples, and first looks over that between two looks."""
     first = chance.uniform(0, EVERY)
     share = 1 / len(services)
     looks = [(first + n * share * EVERY) % EVERY for n in range(len(services))]
     chance.shuffle(looks)
     return tuple(
-        Job(service=service, load=n * share * _SCRAPES, look=look)
+        Job(service=service, load=n * share * _SAMPLES, look=look)
         for n, (service, look) in enumerate(zip(services, looks, strict=True))
     )
 
@@ -91,32 +88,14 @@ class Served:
 
 @contextlib.contextmanager
 def served(stack: Stack) -> Iterator[Served]:
-    """Start the services of the cron jobs, and have Prometheus scrape every 15 s; undo both at the end."""
+    """Start the services of the cron jobs, each behind a site of its own; gone at the end."""
     more = replace(stack, files=(*stack.files, _COMPOSE))
-    behind = [Site(upstream=service, servers=(f"{service}:5000",)) for service in SERVICES]
     try:
         more.compose("up", "--detach", "--no-deps", "--no-recreate", *SERVICES)
-        with _scraped_less(stack), sites.opened(stack, behind) as nginx:
+        with sites.opened(stack, SERVICES) as nginx:
             yield Served(stack=more, nginx=nginx)
     finally:
         more.compose("rm", "--stop", "--force", *SERVICES)
-
-
-@contextlib.contextmanager
-def _scraped_less(stack: Stack) -> Iterator[None]:
-    try:
-        with edited(stack.directory / "prometheus" / "prometheus.yml", slow):
-            _await_scrapes(stack, f"{_SCRAPES:g}s")
-            yield
-    finally:
-        _await_scrapes(stack, "1s")
-
-
-def slow(config: dict[str, Any]) -> None:
-    """Have the exporter scraped every 15 s, in a configuration of Prometheus."""
-    for job in config["scrape_configs"]:
-        if job["job_name"] == "exporter":
-            job["scrape_interval"] = f"{_SCRAPES:g}s"
 
 
 def run(on: Served, jobs: Sequence[Job], *, told: Callable[[float, str], None]) -> list[float]:
@@ -164,7 +143,7 @@ def _take_turns(
             begin(loads[job.service])
             due.append((at + job.look, job, True))
             continue
-        busy = utilization(on.stack, job.service)
+        busy = utilization(on.stack, service=job.service, project=on.stack.project) or 0.0
         if busy > _THRESHOLD:
             scale_then_reload.scale(on.stack, 2, service=job.service)
             scaled += 1
@@ -190,10 +169,10 @@ def wanted(replicas: int, busy: float, *, most: int) -> int:
     return min(max(replicas + change, 1), most)
 
 
-def utilization(stack: Stack, service: str = "flask-app") -> float:
-    """CPU over its limit, mean over the replicas and the last minute; 0 where there are no samples."""
-    found = by_replica(stack, service=service, project=stack.project, window="1m")
-    return sum(found.values()) / len(found) if found else 0.0
+def utilization(stack: Stack, *, service: str, project: str) -> float | None:
+    """CPU over its limit, mean over the replicas and the last minute; None where there are no samples."""
+    found = by_replica(stack, service=service, project=project, window=_WINDOW)
+    return sum(found.values()) / len(found) if found else None
 
 
 def by_replica(stack: Stack, *, service: str, project: str, window: str) -> dict[str, float]:
@@ -211,13 +190,3 @@ def by_replica(stack: Stack, *, service: str, project: str, window: str) -> dict
     )
     found = ask(stack, f"{_USED % (chosen, window)} / {_LIMIT % (chosen, chosen)}")
     return {str(row["metric"]["name"]): float(row["value"][1]) for row in found}
-
-
-def _await_scrapes(stack: Stack, interval: str) -> None:
-    wait_until(lambda: _interval(stack) == interval, within=30, what=f"scrapes every {interval}")
-
-
-def _interval(stack: Stack) -> str:
-    url = stack.url("PROMETHEUS_PORT", "/api/v1/targets?state=active")
-    targets = stack.session.get(url, timeout=10).json()["data"]["activeTargets"]
-    return next((str(t["scrapeInterval"]) for t in targets if t["labels"]["job"] == "exporter"), "")

@@ -174,9 +174,9 @@ def _cron(beside: Beside, stop: threading.Event, missed: Counter[str], *, phase:
 
     def look() -> None:
         now = len(beside.supply.replicas(CRON.service))
-        used = cron_poller.by_replica(stack, service=CRON.service, project=project, window=cron_poller.WINDOW)
-        if used:
-            wanted = cron_poller.wanted(now, sum(used.values()) / len(used), most=MOST)
+        busy = cron_poller.utilization(stack, service=CRON.service, project=project)
+        if busy is not None:
+            wanted = cron_poller.wanted(now, busy, most=MOST)
             if wanted != now:
                 scale_then_reload.scale(beside.project, wanted, service=CRON.service, proxy=CRON.gate)
 

@@ -322,11 +322,11 @@ BENCHMARK = Benchmark(
         "scaler's history, all on this machine's clock. The floor is what the engine, the service and nginx "
         "need by themselves under the same load: create, start, first answer of `/ready`, reload, first "
         "answer through nginx, over the Engine API with the scaler stopped. The cron job is one that runs: "
-        "once a minute it asks Prometheus, which scrapes every 15 s, for the mean CPU of the last minute, "
+        "once a minute it asks Prometheus for the mean CPU of the last minute, of samples 15 s apart, "
         "and above 70 % runs `docker compose up --scale` and reloads nginx. Three of them run side by side, "
         "each on a service of its own with a fifth of a core, idle for a minute before, under the same "
         "twelve clients. What decides how long one takes is spread evenly: the load steps a third of the "
-        "time between two scrapes apart, the first looks a third of a minute apart, from a random one on."
+        "time between two samples apart, the first looks a third of a minute apart, from a random one on."
     ),
     quick=60,
     full=470,

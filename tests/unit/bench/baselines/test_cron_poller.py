@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.baselines.cron_poller import EVERY, SERVICES, Job, plan, slow, wanted
+from bench.baselines.cron_poller import EVERY, SERVICES, Job, plan, wanted
 
 ROOT = Path(__file__).parents[4]
 SEEDS = range(20)
@@ -26,7 +26,7 @@ def test_first_looks_are_a_third_of_a_minute_apart(seed: int) -> None:
     assert [after - before for before, after in pairwise(looks)] == pytest.approx([20, 20])
 
 
-def test_load_steps_are_a_third_of_the_time_between_two_scrapes_apart() -> None:
+def test_load_steps_are_a_third_of_the_time_between_two_samples_apart() -> None:
     assert [job.load for job in planned(1)] == pytest.approx([0, 5, 10])
 
 
@@ -49,15 +49,6 @@ def test_every_job_has_a_service_that_alertscale_leaves_alone_and_that_fits_besi
     limits = [float(service["deploy"]["resources"]["limits"]["cpus"]) for service in services.values()]
     assert 2 * sum(limits) < 1.5
     assert not any("labels" in service for service in services.values())
-
-
-def test_for_the_cron_job_only_the_exporter_is_scraped_less_often() -> None:
-    text = (ROOT / "prometheus" / "prometheus.yml").read_text()
-    config, expected = yaml.safe_load(text), yaml.safe_load(text)
-    (exporter,) = [job for job in expected["scrape_configs"] if job["job_name"] == "exporter"]
-    exporter["scrape_interval"] = "15s"
-    slow(config)
-    assert config == expected
 
 
 @pytest.mark.parametrize(
