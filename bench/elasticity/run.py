@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import requests
@@ -87,14 +87,14 @@ def play_all(beside: Beside, plan: Plan, *, progress: Progress) -> Played:
     chance = random.Random(plan.seed)  # noqa: S311 - a load that can be repeated, not a secret
     moments = arrivals(plan.rates, chance=chance)
     looks: Samples = []
-    missed: Counter[str] = Counter()
+    beat = Beat(wait=stop.wait)
     with ThreadPoolExecutor(4) as pool:
         try:
             jobs = [
                 pool.submit(_load, beside.doors, moments, begins=begins, tallies=tallies, stop=stop),
-                pool.submit(_cron, beside, stop, missed, phase=chance.uniform(0, cron_poller.EVERY)),
-                pool.submit(_hpa, beside, stop, missed),
-                pool.submit(_look_inside, beside.stack, looks, stop, missed, every=plan.look_every),
+                pool.submit(_cron, beside, beat, phase=chance.uniform(0, cron_poller.EVERY)),
+                pool.submit(_hpa, beside, beat),
+                pool.submit(_look_inside, beside.stack, looks, beat, every=plan.look_every),
             ]
             end = max(begins.values()) + len(plan.rates) + PATIENCE
             counted = _watch(beside, jobs, end=end, progress=progress)
@@ -106,7 +106,7 @@ def play_all(beside: Beside, plan: Plan, *, progress: Progress) -> Played:
         service: _followed(counted, service, begin=begins[service], plan=plan, tally=tallies[service])
         for service in begins
     }
-    return Played(followed=followed, looks=looks, missed=missed)
+    return Played(followed=followed, looks=looks, missed=beat.missed)
 
 
 def _load(
@@ -125,49 +125,40 @@ def _load(
     asyncio.run(all_of_them())
 
 
-def repeat(
-    do: Callable[[], object],
-    *,
-    every: float,
-    first: float,
-    wait: Callable[[float], bool],
-    monotonic: Callable[[], float] = time.monotonic,
-) -> None:
-    """Do something at a fixed beat until told to stop.
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """Those who look at a fixed beat, until they are told to stop.
 
-    Args:
-        do: it; may take longer than a beat, and beats are then left out.
-        every: seconds from beat to beat.
-        first: seconds until the first one.
+    Attributes:
         wait: for so many seconds; true if told to stop meanwhile.
+        missed: looks that were left out since nobody answered, by who looked and why.
         monotonic: in seconds.
     """
-    due = monotonic() + first
-    while not wait(max(0.0, due - monotonic())):
-        do()
-        late = monotonic() - due
-        due += every * (1 + late // every)
+
+    wait: Callable[[float], bool]
+    missed: Counter[str] = field(default_factory=Counter)
+    monotonic: Callable[[], float] = time.monotonic
+
+    def repeat(self, look: Callable[[], object], *, who: str, every: float, first: float = 0.0) -> None:
+        """Look again and again; where nobody answers in time that is counted, and the next look comes anyway.
+
+        Args:
+            look: may take longer than a beat, and beats are then left out.
+            who: looks.
+            every: seconds from beat to beat.
+            first: seconds until the first one.
+        """
+        due = self.monotonic() + first
+        while not self.wait(max(0.0, due - self.monotonic())):
+            try:
+                look()
+            except (requests.RequestException, subprocess.TimeoutExpired) as error:
+                self.missed[f"{who}: {type(error).__name__}"] += 1
+            late = self.monotonic() - due
+            due += every * (1 + late // every)
 
 
-def or_missed(look: Callable[[], None], *, who: str, missed: Counter[str]) -> Callable[[], None]:
-    """The same look, left out and counted where nobody answers in time: the next one comes anyway.
-
-    Args:
-        look: it.
-        who: looks.
-        missed: is counted in.
-    """
-
-    def once() -> None:
-        try:
-            look()
-        except (requests.RequestException, subprocess.TimeoutExpired) as error:
-            missed[f"{who}: {type(error).__name__}"] += 1
-
-    return once
-
-
-def _cron(beside: Beside, stop: threading.Event, missed: Counter[str], *, phase: float) -> None:
+def _cron(beside: Beside, beat: Beat, *, phase: float) -> None:
     """Once a minute, one replica more or fewer; scale, then reload."""
     stack = own_session(beside.stack)
     project = beside.project.project
@@ -180,11 +171,10 @@ def _cron(beside: Beside, stop: threading.Event, missed: Counter[str], *, phase:
             if wanted != now:
                 scale_then_reload.scale(beside.project, wanted, service=CRON.service, proxy=CRON.gate)
 
-    once = or_missed(look, who=CRON.shown, missed=missed)
-    repeat(once, every=cron_poller.EVERY, first=phase, wait=stop.wait)
+    beat.repeat(look, who=CRON.shown, every=cron_poller.EVERY, first=phase)
 
 
-def _hpa(beside: Beside, stop: threading.Event, missed: Counter[str]) -> None:
+def _hpa(beside: Beside, beat: Beat) -> None:
     """Every 15 s, as many as the algorithm says; nginx follows by itself, as a Service of Kubernetes does."""
     stack = own_session(beside.stack)
     scaler = hpa.Hpa(most=MOST, target=TARGET)
@@ -200,7 +190,7 @@ def _hpa(beside: Beside, stop: threading.Event, missed: Counter[str]) -> None:
         if wanted != len(replicas):
             scale_then_reload.up(beside.project, wanted, "--no-recreate", service=HPA.service)
 
-    repeat(or_missed(sync, who=HPA.shown, missed=missed), every=hpa.SYNC, first=0.0, wait=stop.wait)
+    beat.repeat(sync, who=HPA.shown, every=hpa.SYNC)
 
 
 def measured(used: Mapping[str, float], replicas: Sequence[Replica], *, at: float) -> dict[str, float]:
@@ -212,9 +202,7 @@ def measured(used: Mapping[str, float], replicas: Sequence[Replica], *, at: floa
     }
 
 
-def _look_inside(
-    stack: Stack, looks: Samples, stop: threading.Event, missed: Counter[str], *, every: float
-) -> None:
+def _look_inside(stack: Stack, looks: Samples, beat: Beat, *, every: float) -> None:
     begun = time.monotonic()
     sampler = Sampler(own_session(stack))
 
@@ -222,8 +210,7 @@ def _look_inside(
         at = round(time.monotonic() - begun, 1)
         looks.append({"at": at, **sampler.sample()})
 
-    once = or_missed(look, who="the look into the scaler", missed=missed)
-    repeat(once, every=every, first=0.0, wait=stop.wait)
+    beat.repeat(look, who="the look into the scaler", every=every)
 
 
 _Counted = dict[str, list[tuple[float, int, int]]]

@@ -3,7 +3,7 @@
 import http.client
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import docker
@@ -13,33 +13,22 @@ _PATIENCE: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """A container that runs.
+class Replica:
+    """A container that runs, and since when it is ready.
 
     Attributes:
         identity: the engine's id of it.
         name: as the engine shows it.
         service: of Compose.
         address: on the stack's network.
+        ready_since: on the clock of the one who looks; None while it has not said that it is ready.
     """
 
     identity: str
     name: str
     service: str
     address: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replica:
-    """A container that runs, and since when it is ready.
-
-    Attributes:
-        name: of the container.
-        ready_since: on the clock of the one who looks; None while it has not said that it is ready.
-    """
-
-    name: str
-    ready_since: float | None
+    ready_since: float | None = None
 
 
 class Supply:
@@ -57,42 +46,37 @@ class Supply:
     def __init__(
         self,
         *,
-        listed: Callable[[], Sequence[Running]],
+        listed: Callable[[], Sequence[Replica]],
         ready: Callable[[str], bool],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listed = listed
         self._ready = ready
         self._monotonic = monotonic
-        self._since: dict[str, float] = {}
-        self._seen: tuple[tuple[Running, Replica], ...] = ()
+        self._seen: tuple[Replica, ...] = ()
 
     def look(self) -> None:
         """Look once."""
-        running = self._listed()
-        since = {one.identity: self._since[one.identity] for one in running if one.identity in self._since}
-        for one in running:
-            if one.identity not in since and self._ready(one.address):
-                since[one.identity] = self._monotonic()
-        self._since = since
-        self._seen = tuple(
-            (one, Replica(name=one.name, ready_since=since.get(one.identity))) for one in running
-        )
+        known = {one.identity: one for one in self._seen if one.ready_since is not None}
+        self._seen = tuple(known.get(one.identity) or self._asked(one) for one in self._listed())
+
+    def _asked(self, one: Replica) -> Replica:
+        return replace(one, ready_since=self._monotonic()) if self._ready(one.address) else one
 
     def replicas(self, service: str) -> list[Replica]:
         """The replicas of a service when it was last looked at."""
-        return [replica for running, replica in self._seen if running.service == service]
+        return [one for one in self._seen if one.service == service]
 
     def ready(self, service: str) -> int:
         """How many of them were ready."""
-        return sum(replica.ready_since is not None for replica in self.replicas(service))
+        return sum(one.ready_since is not None for one in self.replicas(service))
 
 
-def listed(engine: docker.DockerClient, *, project: str, network: str) -> list[Running]:
+def listed(engine: docker.DockerClient, *, project: str, network: str) -> list[Replica]:
     """The containers of a Compose project that run, with their addresses on a network."""
     filters = {"label": f"com.docker.compose.project={project}", "status": "running"}
     return [
-        Running(
+        Replica(
             identity=str(one["Id"]),
             name=str(one["Names"][0]).lstrip("/"),
             service=str(one["Labels"]["com.docker.compose.service"]),

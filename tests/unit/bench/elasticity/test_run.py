@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
 import requests
 
-from bench.elasticity.run import measured, or_missed, repeat
+from bench.elasticity.run import Beat, measured
 from bench.elasticity.supply import Replica
 
 
@@ -32,7 +31,7 @@ def beats(*, until: float, first: float, takes: float = 0.0) -> list[float]:
         done.append(clock.now - 1000)
         clock.now += takes
 
-    repeat(do, every=15, first=first, wait=clock.wait, monotonic=lambda: clock.now)
+    Beat(wait=clock.wait, monotonic=lambda: clock.now).repeat(do, who="the HPA", every=15, first=first)
     return done
 
 
@@ -52,6 +51,11 @@ def test_told_to_stop_before_the_first_beat_it_does_nothing() -> None:
     assert beats(until=2, first=3) == []
 
 
+def two_beats() -> Beat:
+    clock = Clock(until=20)
+    return Beat(wait=clock.wait, monotonic=lambda: clock.now)
+
+
 def raising(error: Exception) -> Callable[[], None]:
     def look() -> None:
         raise error
@@ -60,26 +64,22 @@ def raising(error: Exception) -> Callable[[], None]:
 
 
 def test_a_look_that_nobody_answers_is_left_out_and_counted() -> None:
-    missed: Counter[str] = Counter()
-    once = or_missed(raising(requests.ReadTimeout()), who="the HPA", missed=missed)
-    once()
-    once()
-    assert missed == {"the HPA: ReadTimeout": 2}
+    beat = two_beats()
+    beat.repeat(raising(requests.ReadTimeout()), who="the HPA", every=15)
+    assert beat.missed == {"the HPA: ReadTimeout": 2}
 
 
 def test_any_other_failure_of_a_look_is_not_hidden() -> None:
-    missed: Counter[str] = Counter()
+    beat = two_beats()
     with pytest.raises(KeyError):
-        or_missed(raising(KeyError("metric")), who="the HPA", missed=missed)()
-    assert not missed
+        beat.repeat(raising(KeyError("metric")), who="the HPA", every=15)
+    assert not beat.missed
 
 
 def test_the_hpa_sees_only_replicas_that_have_been_ready_for_a_whole_window() -> None:
     replicas = [
-        Replica(name="old", ready_since=10.0),
-        Replica(name="young", ready_since=30.0),
-        Replica(name="starting", ready_since=None),
-        Replica(name="unmeasured", ready_since=10.0),
+        Replica(identity=name, name=name, service="hpa", address=name, ready_since=since)
+        for name, since in (("old", 10.0), ("young", 30.0), ("starting", None), ("unmeasured", 10.0))
     ]
     used = {"old": 0.9, "young": 0.8, "starting": 1.0, "gone": 0.5}
     assert measured(used, replicas, at=44.0) == {"old": 0.9}

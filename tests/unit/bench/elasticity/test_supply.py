@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.elasticity.supply import Replica, Running, Supply
+from bench.elasticity.supply import Replica, Supply
 
 
 class Engine:
     """Containers that a test starts and stops, and a clock."""
 
     def __init__(self) -> None:
-        self.running: list[Running] = []
+        self.running: list[Replica] = []
         self.ready: set[str] = set()
         self.asked: list[str] = []
         self.now = 100.0
 
     def start(self, identity: str, service: str = "hpa") -> None:
         self.running.append(
-            Running(identity=identity, name=f"n-{identity}", service=service, address=identity)
+            Replica(identity=identity, name=f"n-{identity}", service=service, address=identity)
         )
 
     def stop(self, identity: str) -> None:
         self.running = [one for one in self.running if one.identity != identity]
 
-    def listed(self) -> Sequence[Running]:
+    def listed(self) -> Sequence[Replica]:
         return list(self.running)
 
     def answers(self, address: str) -> bool:
@@ -46,7 +46,7 @@ def test_a_replica_counts_once_it_has_answered_and_is_not_asked_again() -> None:
     engine.now = 103.0
     for _ in range(3):
         supply.look()
-    assert supply.replicas("hpa") == [Replica(name="n-a", ready_since=103.0)]
+    assert [(one.name, one.ready_since) for one in supply.replicas("hpa")] == [("n-a", 103.0)]
     assert engine.asked == ["a", "a"]
 
 
