@@ -1,7 +1,6 @@
 """Configuration files, checked by the very programs that will read them, from the pinned images."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from machine import images
@@ -24,151 +23,127 @@ MAKE_CERTIFICATE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One program run over one or more files.
-
-    Attributes:
-        title: What is checked.
-        argv: The whole command.
-    """
-
-    title: str
-    argv: tuple[str, ...]
-
-
-def all_checks(checkout: Path, pinned: Sequence[Image]) -> tuple[Check, ...]:
-    """Return every check of the checkout's configuration files.
+def all_checks(checkout: Path, pinned: Sequence[Image]) -> dict[str, tuple[str, ...]]:
+    """Return every check of the checkout's configuration files: the command of each, by its title.
 
     Raises:
         ImageError: One of the programs' images is not pinned anywhere.
     """
-    return (
-        *_compose(checkout),
-        *_prometheus(checkout, images.select(pinned, "prom/prometheus")),
-        *_alertmanager(checkout, images.select(pinned, "prom/alertmanager")),
-        *_nginx(checkout, images.select(pinned, "nginx")),
-    )
+    return {
+        **_compose(checkout),
+        **_prometheus(checkout / "prometheus", images.select(pinned, "prom/prometheus")),
+        **_alertmanager(checkout / "alertmanager", images.select(pinned, "prom/alertmanager")),
+        **_nginx(checkout / "nginx", images.select(pinned, "nginx")),
+    }
 
 
-def _compose(checkout: Path) -> tuple[Check, ...]:
+def _compose(checkout: Path) -> dict[str, tuple[str, ...]]:
     files = [("docker-compose.yml",), *(("docker-compose.yml", overlay) for overlay in OVERLAYS)]
-    return tuple(
-        Check(
-            title=f"docker compose config: {' + '.join(chosen)}",
-            argv=(
-                *("docker", "compose"),
-                *(word for name in chosen for word in ("--file", str(checkout / name))),
-                *("config", "--quiet"),
-            ),
+    return {
+        f"docker compose config: {' + '.join(chosen)}": (
+            *("docker", "compose"),
+            *(word for name in chosen for word in ("--file", str(checkout / name))),
+            *("config", "--quiet"),
         )
         for chosen in files
-    )
+    }
 
 
-def _prometheus(checkout: Path, image: Image) -> tuple[Check, ...]:
-    folder = checkout / "prometheus"
+def _container(
+    image: Image, *words: str, mounts: Mapping[Path, str], options: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the command that runs an image with these words, with no network but itself.
+
+    Args:
+        image: What to run.
+        *words: For its entrypoint.
+        mounts: What of the checkout it can read, and where it finds that.
+        options: Others of `docker run`.
+    """
+    volumes = [word for here, there in mounts.items() for word in ("--volume", f"{here}:{there}:ro")]
+    return ("docker", "run", "--rm", "--network", "none", *volumes, *options, image.reference, *words)
+
+
+def _prometheus(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
     inside = "/etc/prometheus"
     rules = sorted(f"{inside}/{file.name}" for file in folder.glob("*.rules.yml"))
     tests = sorted(f"{inside}/tests/{file.name}" for file in folder.glob("tests/*.yml"))
+    # Beside its rules, as in the container on Swarm.
+    on_swarm = ("swarm/prometheus.yml", "recording.rules.yml", "alert.rules.yml")
+    swarm = {folder / file: f"{inside}/{Path(file).name}" for file in on_swarm}
 
-    def promtool(title: str, *words: str) -> Check:
-        return Check(
-            title=f"promtool {title}",
-            argv=(
-                *("docker", "run", "--rm", "--network", "none"),
-                *("--volume", f"{folder}:{inside}:ro", "--entrypoint", "/bin/promtool"),
-                *(image.reference, *words),
-            ),
+    def promtool(*words: str, mounts: Mapping[Path, str]) -> tuple[str, ...]:
+        return _container(image, *words, mounts=mounts, options=("--entrypoint", "/bin/promtool"))
+
+    whole = {folder: inside}
+    config = ("check", "config", f"{inside}/prometheus.yml")
+    return {
+        "promtool check config": promtool(*config, mounts=whole),
+        "promtool check config, on Swarm": promtool(*config, mounts=swarm),
+        "promtool check rules": promtool("check", "rules", *rules, mounts=whole),
+        "promtool test rules": promtool("test", "rules", *tests, mounts=whole),
+    }
+
+
+def _alertmanager(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
+    mail = [word for setting in SOME_MAIL for word in ("--env", setting)]
+    # With none of the receivers, with each, with all.
+    words = ("/etc/alertmanager/run.sh", "check")
+    options = (*mail, "--entrypoint", "/bin/sh")
+    return {
+        "amtool check-config": _container(
+            image, *words, mounts={folder: "/etc/alertmanager"}, options=options
         )
-
-    return (
-        promtool("check config", "check", "config", f"{inside}/prometheus.yml"),
-        # Beside its rules, as in the container on Swarm.
-        Check(
-            title="promtool check config, on Swarm",
-            argv=(
-                *("docker", "run", "--rm", "--network", "none"),
-                *(
-                    word
-                    for file in ("swarm/prometheus.yml", "recording.rules.yml", "alert.rules.yml")
-                    for word in ("--volume", f"{folder / file}:{inside}/{Path(file).name}:ro")
-                ),
-                *("--entrypoint", "/bin/promtool", image.reference),
-                *("check", "config", f"{inside}/prometheus.yml"),
-            ),
-        ),
-        promtool("check rules", "check", "rules", *rules),
-        promtool("test rules", "test", "rules", *tests),
-    )
+    }
 
 
-def _alertmanager(checkout: Path, image: Image) -> tuple[Check, ...]:
-    return (
-        Check(
-            # With none of the receivers, with each, with all.
-            title="amtool check-config",
-            argv=(
-                *("docker", "run", "--rm", "--network", "none"),
-                *(word for setting in SOME_MAIL for word in ("--env", setting)),
-                *("--volume", f"{checkout / 'alertmanager'}:/etc/alertmanager:ro"),
-                *("--entrypoint", "/bin/sh", image.reference),
-                *("/etc/alertmanager/run.sh", "check"),
-            ),
-        ),
-    )
-
-
-def _nginx(checkout: Path, image: Image) -> tuple[Check, ...]:
-    folder = checkout / "nginx"
+def _nginx(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
     script = "40-alertscale-upstreams.sh"
-    plain = (
-        *("docker", "run", "--rm", "--network", "none"),
-        *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
-        *("--volume", f"{folder / 'conf.d'}:/etc/nginx/conf.d:ro"),
-        *("--volume", f"{folder / script}:/docker-entrypoint.d/{script}:ro"),
-        *("--tmpfs", "/etc/nginx/upstreams"),
-        # The name that Compose's network gives; nginx looks names up while it tests.
-        *("--add-host", "flask-app:127.0.0.1"),
-    )
-    tls = (
-        *("--volume", f"{folder / 'tls'}:/etc/nginx/tls:ro"),
-        *("--volume", f"{folder / 'acme'}:/var/www/acme:ro"),
+    conf = "/etc/nginx/nginx.conf"
+    swarm = {
+        folder / "nginx.conf": conf,
+        folder / "conf.d/default.conf": "/etc/nginx/conf.d/default.conf",
+        folder / "swarm/status.conf": "/etc/nginx/conf.d/status.conf",
+        folder / "swarm/flask-app.conf": "/etc/nginx/upstreams/current/flask-app.conf",
+    }
+    plain = {
+        folder / "nginx.conf": conf,
+        folder / "conf.d": "/etc/nginx/conf.d",
+        folder / script: f"/docker-entrypoint.d/{script}",
+    }
+    tls = plain | {folder / "tls": "/etc/nginx/tls", folder / "acme": "/var/www/acme"}
+    # The names that the networks give; nginx looks them up while it tests.
+    at_swarm = ("--tmpfs", "/var/lib/nginx-status", "--add-host", "tasks.flask-app:127.0.0.1")
+    at_plain = ("--tmpfs", "/etc/nginx/upstreams", "--add-host", "flask-app:127.0.0.1")
+    at_tls = (
+        *at_plain,
         *("--tmpfs", "/etc/nginx/certificates", "--tmpfs", "/run"),
         *("--env", "HTTPS_PORT=443", "--env", "NGINX_ENVSUBST_FILTER=^HTTPS_PORT$"),
         *("--env", "NGINX_ENVSUBST_TEMPLATE_DIR=/etc/nginx/tls/templates"),
         *("--env", "NGINX_ENVSUBST_OUTPUT_DIR=/run", "--entrypoint", "sh"),
     )
-    swarm = (
-        *("docker", "run", "--rm", "--network", "none"),
-        *("--volume", f"{folder / 'nginx.conf'}:/etc/nginx/nginx.conf:ro"),
-        *("--volume", f"{folder / 'conf.d/default.conf'}:/etc/nginx/conf.d/default.conf:ro"),
-        *("--volume", f"{folder / 'swarm/status.conf'}:/etc/nginx/conf.d/status.conf:ro"),
-        *("--volume", f"{folder / 'swarm/flask-app.conf'}:/etc/nginx/upstreams/current/flask-app.conf:ro"),
-        *("--tmpfs", "/var/lib/nginx-status", "--add-host", "tasks.flask-app:127.0.0.1"),
-    )
-    return (
-        Check(title="nginx -t, on Swarm", argv=(*swarm, image.reference, "nginx", "-t")),
-        Check(title="nginx -t", argv=(*plain, image.reference, "nginx", "-t")),
-        Check(
-            title="nginx -t, with TLS",
-            argv=(*plain, *tls, image.reference, "-c", MAKE_CERTIFICATE),
-        ),
-    )
+    return {
+        "nginx -t, on Swarm": _container(image, "nginx", "-t", mounts=swarm, options=at_swarm),
+        "nginx -t": _container(image, "nginx", "-t", mounts=plain, options=at_plain),
+        "nginx -t, with TLS": _container(image, "-c", MAKE_CERTIFICATE, mounts=tls, options=at_tls),
+    }
 
 
-def run(checks: Sequence[Check]) -> None:
+def run(checks: Mapping[str, Sequence[str]]) -> None:
     """Run every check, the failing ones included, then say which failed.
+
+    Args:
+        checks: Commands by their titles.
 
     Raises:
         EngineError: At least one failed; what its program printed is on the screen.
     """
     failed: list[str] = []
-    for check in checks:
-        with announced(check.title):
-            done = capture(*check.argv, timeout=120)
+    for title, argv in checks.items():
+        with announced(title):
+            done = capture(*argv, timeout=120)
         if not done.ok:
             print(done.stdout + done.stderr, flush=True)
-            failed.append(check.title)
+            failed.append(title)
     if failed:
         raise EngineError(f"failed: {', '.join(failed)}. Way out: put right what the lines above name.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machine.checks import Check, all_checks, run
+from machine.checks import all_checks, run
 from machine.errors import EngineError, ImageError
 from machine.images import Image
 
@@ -24,7 +24,7 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
     (tmp_path / "prometheus/tests").mkdir(parents=True)
     for name in ("alert.rules.yml", "recording.rules.yml", "tests/one.yml"):
         (tmp_path / "prometheus" / name).touch()
-    found = {check.title: check.argv for check in all_checks(tmp_path, PINNED)}
+    found = all_checks(tmp_path, PINNED)
     assert list(found) == [
         "docker compose config: docker-compose.yml",
         "docker compose config: docker-compose.yml + docker-compose.cadvisor.yml",
@@ -55,11 +55,11 @@ def test_a_program_that_is_pinned_nowhere_cannot_check(tmp_path: Path) -> None:
 def test_all_checks_run_and_all_that_fail_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(EngineError, match="failed: one, three"):
         run(
-            [
-                Check(title="one", argv=("sh", "-c", "echo because >&2; exit 1")),
-                Check(title="two", argv=("true",)),
-                Check(title="three", argv=("false",)),
-            ]
+            {
+                "one": ("sh", "-c", "echo because >&2; exit 1"),
+                "two": ("true",),
+                "three": ("false",),
+            }
         )
     shown = capsys.readouterr().out
     assert "because" in shown
