@@ -7,7 +7,6 @@ as close to the official images as Debian's packages allow; docs/install.md list
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from machine.errors import ImageError, Missing, NotReadyError
@@ -24,32 +23,15 @@ BASE = f"alertscale/stand-in-base:{RELEASE}"
 HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How an image is stood in for.
-
-    Attributes:
-        folder: The folder of its Dockerfile under machine/stand-ins.
-        package: The Debian package that holds the program; `{series}` is the tag's major.minor.
-    """
-
-    folder: str
-    package: str
-
-    def package_for(self, image: Image) -> str:
-        """Return the package's name for this tag."""
-        return self.package.format(series=series(image))
-
-
-BY_REPOSITORY = {
-    "python": Recipe(folder="python", package="python{series}"),
-    "nginx": Recipe(folder="nginx", package="nginx"),
-    "prom/prometheus": Recipe(folder="prometheus", package="prometheus"),
-    "prom/alertmanager": Recipe(folder="alertmanager", package="prometheus-alertmanager"),
-    "nginx/nginx-prometheus-exporter": Recipe(
-        folder="nginx-prometheus-exporter", package="prometheus-nginx-exporter"
-    ),
+PACKAGES = {
+    "python": "python{series}",
+    "nginx": "nginx",
+    "prom/prometheus": "prometheus",
+    "prom/alertmanager": "prometheus-alertmanager",
+    "nginx/nginx-prometheus-exporter": "prometheus-nginx-exporter",
 }
+"""Of each repository that can be stood in for, the Debian package that holds the program; `{series}` is the
+tag's major.minor."""
 
 
 def series(image: Image) -> str:
@@ -57,19 +39,24 @@ def series(image: Image) -> str:
     return ".".join(image.version.split(".")[:2])
 
 
-def recipes(images: Sequence[Image]) -> tuple[tuple[Image, Recipe], ...]:
-    """Return the recipe of each image.
+def folder_of(repository: str) -> str:
+    """Return the folder of its Dockerfile, below RECIPES."""
+    return repository.rpartition("/")[2]
+
+
+def packages_for(images: Sequence[Image]) -> dict[Image, str]:
+    """Return the name of the Debian package for each image.
 
     Raises:
         ImageError: For some there is none. It names them all.
     """
-    unknown = [image.reference for image in images if image.repository not in BY_REPOSITORY]
+    unknown = [image.reference for image in images if image.repository not in PACKAGES]
     if unknown:
         raise ImageError(
             f"cannot be pulled, and there is no stand-in: {', '.join(unknown)}. Way out: make a "
             f"registry reachable for the engine, or `docker load` these images."
         )
-    return tuple((image, BY_REPOSITORY[image.repository]) for image in images)
+    return {image: PACKAGES[image.repository].format(series=series(image)) for image in images}
 
 
 def differs(image: Image, debian_version: str) -> bool:
@@ -89,15 +76,14 @@ def make(images: Sequence[Image], *, logs: Path) -> None:
         ImageError: There is no recipe, or Debian has no such package.
         CommandFailedError: A build failed.
     """
-    chosen = recipes(images)
+    packages = packages_for(images)
     if not base_is_here():
         _make_base(logs=logs)
-    versions = _versions([recipe.package_for(image) for image, recipe in chosen])
+    versions = _versions(list(packages.values()))
     with tempfile.TemporaryDirectory(prefix="alertscale-stand-ins-") as scratch:
         context = _context(Path(scratch))
-        for image, recipe in chosen:
-            version = versions[recipe.package_for(image)]
-            _build(image, recipe, version=version, context=context, logs=logs)
+        for image, package in packages.items():
+            _build(image, package, version=versions[package], context=context, logs=logs)
     remove_stages()
 
 
@@ -189,18 +175,19 @@ def _context(scratch: Path) -> Path:
     return context
 
 
-def _build(image: Image, recipe: Recipe, *, version: str, context: Path, logs: Path) -> None:
+def _build(image: Image, package: str, *, version: str, context: Path, logs: Path) -> None:
+    recipe = folder_of(image.repository)
     note = f" (the tag says {image.version})" if differs(image, version) else ""
-    title = f"Making {image.reference} from Debian's {recipe.package_for(image)} {version}{note}"
+    title = f"Making {image.reference} from Debian's {package} {version}{note}"
     logged(
         title,
         [
-            *("docker", "build", "--file", str(context / recipe.folder / "Dockerfile")),
+            *("docker", "build", "--file", str(context / recipe / "Dockerfile")),
             *("--build-arg", f"BASE={BASE}", "--build-arg", f"SERIES={series(image)}"),
             *("--label", f"{LABEL}=true", "--label", f"{VERSION_LABEL}={version}"),
             *("--tag", image.reference, str(context)),
         ],
-        log=logs / f"stand-in-{recipe.folder}.log",
+        log=logs / f"stand-in-{recipe}.log",
     )
 
 
@@ -216,7 +203,7 @@ def local() -> dict[str, str]:
     if not asked.ok:
         raise ImageError(f"the engine does not list its images: {asked.stderr.strip()}")
     pairs = (line.split() for line in asked.stdout.splitlines())
-    return {tag: i for tag, i in pairs if tag == BASE or tag.rpartition(":")[0] in BY_REPOSITORY}
+    return {tag: i for tag, i in pairs if tag == BASE or tag.rpartition(":")[0] in PACKAGES}
 
 
 def remove_stages() -> None:

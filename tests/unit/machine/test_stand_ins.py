@@ -6,7 +6,7 @@ import pytest
 
 from machine.errors import ImageError
 from machine.images import Image, parse
-from machine.stand_ins import BY_REPOSITORY, RECIPES, candidates, differs, recipes
+from machine.stand_ins import PACKAGES, RECIPES, candidates, differs, folder_of, packages_for
 
 
 def image(reference: str) -> Image:
@@ -14,18 +14,18 @@ def image(reference: str) -> Image:
 
 
 def test_every_recipe_has_a_dockerfile() -> None:
-    for recipe in BY_REPOSITORY.values():
-        assert (RECIPES / recipe.folder / "Dockerfile").is_file()
+    for repository in PACKAGES:
+        assert (RECIPES / folder_of(repository) / "Dockerfile").is_file()
 
 
 def test_python_comes_from_the_package_of_the_series_in_the_tag() -> None:
-    ((python, recipe),) = recipes([image("python:3.14.7-slim")])
-    assert recipe.package_for(python) == "python3.14"
+    python = image("python:3.14.7-slim")
+    assert packages_for([python]) == {python: "python3.14"}
 
 
 def test_images_without_a_recipe_are_all_named_with_the_way_out() -> None:
     with pytest.raises(ImageError) as caught:
-        recipes([image("nginx:1.30.6"), image("redis:8.0"), image("mysql:9.1")])
+        packages_for([image("nginx:1.30.6"), image("redis:8.0"), image("mysql:9.1")])
     assert "no stand-in: redis:8.0, mysql:9.1. Way out:" in str(caught.value)
 
 
