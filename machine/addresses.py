@@ -1,6 +1,6 @@
 """Where the pages of the stack are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 TITLES = {
@@ -14,21 +14,8 @@ HTTPS = 443
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """One page that a browser can open.
-
-    Attributes:
-        title: What it shows.
-        url: Where.
-    """
-
-    title: str
-    url: str
-
-
-def pages(config: dict[str, Any]) -> tuple[Page, ...]:
-    """Return the pages of all services with a published port, the known ones first and in order.
+def pages(config: dict[str, Any]) -> dict[str, str]:
+    """Return the pages, URL to what it shows: of published ports, the known services first and in order.
 
     Args:
         config: What `docker compose config --format json` prints; its ports are those of .env and
@@ -37,12 +24,12 @@ def pages(config: dict[str, Any]) -> tuple[Page, ...]:
     services = config["services"]
     order = [name for name in TITLES if name in services]
     order += sorted(name for name in services if name not in TITLES)
-    return tuple(
-        Page(title=TITLES.get(name, name), url=_url(port))
+    return {
+        _url(port): TITLES.get(name, name)
         for name in order
         for port in services[name].get("ports", ())
         if port.get("published")
-    )
+    }
 
 
 def _url(port: dict[str, Any]) -> str:
@@ -52,7 +39,7 @@ def _url(port: dict[str, Any]) -> str:
     return f"{scheme}://{shown}:{port['published']}/"
 
 
-def table(found: tuple[Page, ...]) -> str:
-    """Return the pages as lines of text, one below the other."""
-    width = max((len(page.title) for page in found), default=0)
-    return "\n".join(f"  {page.title:<{width}}  {page.url}" for page in found)
+def table(found: Mapping[str, str]) -> str:
+    """Return titles with their URLs as lines of text, one below the other."""
+    width = max(map(len, found.values()), default=0)
+    return "\n".join(f"  {title:<{width}}  {url}" for url, title in found.items())

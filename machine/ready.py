@@ -1,11 +1,13 @@
 """Carrying out the plan: an engine, Compose and the base images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from machine import compose, daemon, facts, images, packages, registry, stand_ins
 from machine.facts import Facts
+from machine.images import Image
 from machine.plan import Plan, Step, decide
 from machine.shell import announced
 from machine.state import StateStore
@@ -91,10 +93,9 @@ def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
     config = compose.config(place.checkout)
     pinned = images.pinned(config)
     absent = [image for image in pinned if not registry.present(image)]
-    if absent:
-        pulled = registry.pull(absent)
-        if pulled.refused:
-            _stand_in(pulled, may_install=may_install, place=place)
+    refused, why = registry.pull(absent)
+    if refused:
+        _stand_in(refused, why, may_install=may_install, place=place)
     made = stand_ins.local()
     standing_in = [image.reference for image in pinned if image.reference in made]
     if standing_in:
@@ -105,9 +106,9 @@ def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
     return config
 
 
-def _stand_in(pulled: registry.Pulled, *, may_install: bool, place: Workplace) -> None:
-    names = ", ".join(image.reference for image in pulled.refused)
-    print(f"Cannot be pulled: {names} ({pulled.reason}).\nMaking stand-ins from Debian's packages.")
-    if stand_ins.lacks_mmdebstrap(pulled.refused, may_install=may_install):
+def _stand_in(refused: Sequence[Image], why: str, *, may_install: bool, place: Workplace) -> None:
+    names = ", ".join(image.reference for image in refused)
+    print(f"Cannot be pulled: {names} ({why}).\nMaking stand-ins from Debian's packages.")
+    if stand_ins.lacks_mmdebstrap(refused, may_install=may_install):
         remember_packages(packages.install(["mmdebstrap"], logs=place.logs), place=place)
-    stand_ins.make(pulled.refused, logs=place.logs)
+    stand_ins.make(refused, logs=place.logs)

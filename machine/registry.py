@@ -3,7 +3,6 @@
 import select
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from machine.images import Image
 from machine.shell import announced, capture
@@ -13,26 +12,17 @@ FIRST_LINE_SECONDS = 20.0
 ABOUT_ONE_IMAGE = ("manifest unknown", "not found", "access denied", "toomanyrequests")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pulled:
-    """How pulling went.
-
-    Attributes:
-        refused: The images that could not be pulled.
-        reason: Why not, in the engine's words; empty when all were pulled.
-    """
-
-    refused: tuple[Image, ...]
-    reason: str
-
-
 def present(image: Image) -> bool:
     """Whether the engine has the image."""
     return capture("docker", "image", "inspect", image.reference).ok
 
 
-def pull(images: Sequence[Image]) -> Pulled:
-    """Pull images; once the registry itself does not answer, the rest is not tried."""
+def pull(images: Sequence[Image]) -> tuple[list[Image], str]:
+    """Pull images; once the registry itself does not answer, the rest is not tried.
+
+    Returns:
+        Those that could not be pulled, and why not, in the engine's words.
+    """
     refused: list[Image] = []
     reason = ""
     for number, image in enumerate(images):
@@ -42,7 +32,7 @@ def pull(images: Sequence[Image]) -> Pulled:
             if registry_is_away(said):
                 refused += images[number + 1 :]
                 break
-    return Pulled(refused=tuple(refused), reason=reason)
+    return refused, reason
 
 
 def registry_is_away(said: str) -> bool:

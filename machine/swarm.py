@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machine import addresses, built, cluster, images, node, ready
-from machine.addresses import Page
 from machine.cluster import Cluster
 from machine.errors import EngineError, NotReadyError
 from machine.ready import Workplace
@@ -310,13 +309,10 @@ def directions(here: Cluster, *, stack: str = STACK) -> str:
     where = {"nginx": first, "scaler": first}
     for service in ("prometheus", "alertmanager"):
         where[service] = node_of(here, service, stack=stack) or first
-    pages = tuple(
-        Page(
-            title=addresses.TITLES[service],
-            url=f"http://{where[service].address}:{port(service, os.environ)}/",
-        )
+    pages = {
+        f"http://{where[service].address}:{port(service, os.environ)}/": addresses.TITLES[service]
         for service in PORTS
-    )
+    }
     engines = "\n".join(f"  docker --host {one.host} node ls" for one in here.nodes)
     others = ", ".join(one.address for one in here.nodes[1:])
     return (
