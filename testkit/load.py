@@ -1,4 +1,4 @@
-"""A load that makes the CPU busy: clients that all ask for the same, never retry, and count what they got."""
+"""Clients of nginx that never retry: every request is counted, and every answer."""
 
 import http.client
 import json
@@ -6,80 +6,155 @@ import ssl
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 
-@dataclass(kw_only=True)
-class Load:
-    """Keep-alive clients on nginx, each sending one request after the other until told to stop.
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of client; without a word, those that make the CPU busy.
 
     Attributes:
-        port: of nginx.
-        host: where that is.
         clients: how many.
+        method: GET or POST.
         path: what they ask for.
-        method: how.
-        longest: seconds after which they stop by themselves.
-        tls: how they see that it is nginx; None for plain HTTP.
-        answers: how often each status, or each fault, was met.
-        first_answer: replica to the seconds from the load's start to its first answer.
+        chunk: bytes read at once; 0 for all.
+        pause: seconds between two chunks, for a slow reader.
     """
 
-    port: int
-    host: str = "127.0.0.1"
     clients: int = 12
-    path: str = "/work?ms=60"
     method: str = "GET"
-    longest: float = 240.0
-    tls: ssl.SSLContext | None = None
-    answers: Counter[str] = field(default_factory=Counter)
-    first_answer: dict[str, float] = field(default_factory=dict)
+    path: str = "/work?ms=60"
+    chunk: int = 0
+    pause: float = 0.0
 
-    def __post_init__(self) -> None:
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+MIX = (
+    Kind(clients=4, method="GET", path="/work?ms=1"),
+    Kind(clients=4, method="POST", path="/work?ms=1"),
+    Kind(clients=6, method="POST", path="/sleep?seconds=0.05"),
+    Kind(clients=3, method="POST", path="/sleep?seconds=8"),
+    Kind(clients=2, method="GET", path="/blob?mb=5", chunk=512 * 1024, pause=0.3),
+)
+"""GET and POST over keep-alive, short and 8-second requests, and a large answer read in three seconds."""
+
+
+class Load:
+    """Keep-alive clients, each sending one request after the other until told to stop.
+
+    Args:
+        *kinds: of clients; twelve that make the CPU busy where none is given.
+        port: of nginx.
+        host: where that is.
+        patience: seconds after which a client gives a request up.
+        tls: how they see that it is nginx; None for plain HTTP.
+
+    Attributes:
+        started: when, on the monotonic clock.
+        sent: requests begun.
+        answers: how each of them ended: ``200``, another status, or what went wrong.
+        answered: requests that ended well, by kind.
+        first_answer: replica to the seconds from the start to its first answer.
+        sent_in: requests begun, by the second since the start.
+        lost_in: requests that ended otherwise, by the second since the start.
+        lost_by: the same by client, each numbered.
+    """
+
+    def __init__(
+        self,
+        *kinds: Kind,
+        port: int,
+        host: str = "127.0.0.1",
+        patience: float = 60,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        clients = [kind for kind in kinds or (Kind(),) for _ in range(kind.clients)]
+        self._threads = [threading.Thread(target=self._client, args=one) for one in enumerate(clients)]
+        self._host, self._port = host, port
+        self._patience = patience
+        self._tls = tls
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
         self.started = 0.0
+        self.sent = 0
+        self.answers: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.first_answer: dict[str, float] = {}
+        self.sent_in: Counter[int] = Counter()
+        self.lost_in: Counter[int] = Counter()
+        self.lost_by: Counter[int] = Counter()
 
     def __enter__(self) -> Self:
         self.started = time.monotonic()
-        self._threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        """Let each client finish the request that it is in."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(timeout=60)
+            thread.join(timeout=90)
 
     @property
-    def failures(self) -> dict[str, int]:
-        """Everything but 200."""
-        return {answer: count for answer, count in self.answers.items() if answer != "200"}
+    def lost(self) -> dict[str, int]:
+        """Every end but 200 with a whole body."""
+        with self._lock:
+            return {answer: count for answer, count in self.answers.items() if answer != "200"}
 
-    def _client(self) -> None:
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    def _client(self, number: int, kind: Kind) -> None:
         connection = self._connection()
-        while not self._stop.is_set() and time.monotonic() - self.started < self.longest:
+        while not self._stop.is_set():
+            with self._lock:
+                self.sent += 1
+                self.sent_in[int(self.seconds)] += 1
+            replica = ""
             try:
-                connection.request(self.method, self.path)
-                response = connection.getresponse()
-                body = response.read()
-                self._count(str(response.status), body)
+                answer, replica = _exchange(connection, kind)
             except (OSError, http.client.HTTPException) as error:
-                self._count(repr(error), b"")
+                answer = f"{kind}: {error!r}"
                 connection.close()
+            with self._lock:
+                self._count(number, kind, answer, replica)
         connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self.tls is None:
-            return http.client.HTTPConnection(self.host, self.port, timeout=60)
-        return http.client.HTTPSConnection(self.host, self.port, timeout=60, context=self.tls)
+        if self._tls is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._patience)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._patience, context=self._tls)
 
-    def _count(self, answer: str, body: bytes) -> None:
-        with self._lock:
-            self.answers[answer] += 1
-            if answer == "200" and body.startswith(b"{"):
-                replica = str(json.loads(body).get("replica", ""))
-                self.first_answer.setdefault(replica, time.monotonic() - self.started)
+    def _count(self, number: int, kind: Kind, answer: str, replica: str) -> None:
+        self.answers[answer] += 1
+        if answer == "200":
+            self.answered[str(kind)] += 1
+            if replica:
+                self.first_answer.setdefault(replica, self.seconds)
+        else:
+            self.lost_in[int(self.seconds)] += 1
+            self.lost_by[number] += 1
+
+
+def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, str]:
+    """Return how a request ended, and the replica that answered, where the answer tells it."""
+    connection.request(kind.method, kind.path)
+    response = connection.getresponse()
+    announced = int(response.headers.get("Content-Length", "-1"))
+    read, first = 0, b""
+    while part := response.read(kind.chunk or None):
+        read += len(part)
+        first = first or part
+        time.sleep(kind.pause)
+    if response.status != http.client.OK:
+        return f"{kind}: {response.status}", ""
+    if read != announced:
+        return f"{kind}: {read} of {announced} bytes", ""
+    told = json.loads(first) if response.headers.get_content_type() == "application/json" else {}
+    return "200", str(told.get("replica", ""))

@@ -14,7 +14,7 @@ from bench import plots
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Figure, Outcome, at_least, at_most, median
 from testkit.kills import assert_consistent, kill_scaler, start_again
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack
 
 _COUNTS: Final = (1, 2, 3)
@@ -23,7 +23,7 @@ _FULL: Final = 50
 _LATEST: Final = 2.5
 _NO_RESTART: Final = "tests/e2e/docker-compose.crash.yml"
 # Waits instead of burning CPU: an alert of its own would move the count.
-_LIGHT: Final = "/sleep?seconds=0.1"
+_LIGHT: Final = Kind(clients=8, method="POST", path="/sleep?seconds=0.1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +74,18 @@ def _run(context: Context, stack: Stack, *, wanted: int) -> Outcome:
     context.progress.stage("Killing the scaler", total=wanted)
     kills: list[Kill] = []
     now = 1
-    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=_LIGHT, method="POST", longest=3600) as load:
+    with Load(_LIGHT, port=stack.ports["NGINX_PORT"]) as load:
         while len(kills) < wanted:
             ordered = chance.choice([n for n in _COUNTS if n != now])
             kills.append(_kill(stack, load, before=now, ordered=ordered, after=chance.uniform(0, _LATEST)))
             now = ordered
             faults = sum(bool(kill.fault) for kill in kills)
-            context.progress.at(len(kills), f"{faults} faults, lost {sum(load.failures.values())}")
-    return outcome(kills, sent=sum(load.answers.values()), lost=load.failures, wanted=wanted)
+            context.progress.at(len(kills), f"{faults} faults, lost {sum(load.lost.values())}")
+    return outcome(kills, sent=sum(load.answers.values()), lost=load.lost, wanted=wanted)
 
 
 def _kill(stack: Stack, load: Load, *, before: int, ordered: int, after: float) -> Kill:
-    lost = sum(load.failures.values())
+    lost = sum(load.lost.values())
     stack.change("/api/v1/services/flask-app/scale", {"replicas": ordered})
     time.sleep(after)
     kill_scaler(stack)
@@ -104,7 +104,7 @@ def _kill(stack: Stack, load: Load, *, before: int, ordered: int, after: float) 
         answered=round(answered, 3),
         right=round(time.monotonic() - begun, 3),
         fault=fault,
-        lost=sum(load.failures.values()) - lost,
+        lost=sum(load.lost.values()) - lost,
     )
 
 

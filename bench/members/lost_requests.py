@@ -14,7 +14,8 @@ from bench import plots
 from bench.baselines import scale_then_reload
 from bench.benchmark import FAST, Benchmark, Context
 from bench.model import Compared, Figure, Outcome, at_least, at_most, median
-from testkit.drill import Drill, Kind, by_hand, counts
+from testkit.drill import by_hand, counts
+from testkit.load import Kind, Load
 from testkit.stack import Stack
 
 _LOWEST: Final = 1
@@ -158,7 +159,7 @@ def _drill(context: Context, who: str, length: Length, scale: Callable[[int], No
     context.progress.stage(f"Drill of {who}", total=length.requests or length.steps)
     steps: list[Step] = []
     now = _LOWEST
-    with Drill(port=context.stack.ports["NGINX_PORT"], mix=MIX).running() as drill:
+    with Load(*MIX, port=context.stack.ports["NGINX_PORT"]) as drill:
         for count in counts(seed=context.seed, lowest=_LOWEST, highest=_HIGHEST):
             at, before = drill.seconds, sum(drill.lost.values())
             scale(count)
@@ -184,7 +185,7 @@ def _drill(context: Context, who: str, length: Length, scale: Callable[[int], No
     )
 
 
-def _all_lost(drill: Drill) -> dict[str, int]:
+def _all_lost(drill: Load) -> dict[str, int]:
     """What was lost, by how; a request that has no end at all is lost too."""
     unanswered = drill.sent - sum(drill.answers.values())
     return drill.lost | ({"no answer": unanswered} if unanswered else {})

@@ -14,7 +14,7 @@ from bench.model import Figure, Outcome, at_least, at_most
 from bench.sampling import Sampler, column
 from bench.stacks import edited
 from bench.words import duration
-from testkit.load import Load
+from testkit.load import Kind, Load
 
 _LOW_FOR: Final = "3s"
 _BUSY: Final = 20.0
@@ -64,12 +64,12 @@ def _soak(
     context.progress.stage("Load and quiet in turns", total=seconds)
     begun = time.monotonic()
     # A trickle all the time, so that each step down has requests that it could lose.
-    trickle = Load(port=port, clients=2, path="/sleep?seconds=0.1", method="POST", longest=2 * seconds)
+    trickle = Load(Kind(clients=2, method="POST", path="/sleep?seconds=0.1"), port=port)
     with trickle, contextlib.ExitStack() as busy:
         load: Load | None = None
         while (at := time.monotonic() - begun) < seconds:
             if load is None and at % _CYCLE < _BUSY:
-                load = busy.enter_context(Load(port=port, clients=6))
+                load = busy.enter_context(Load(Kind(clients=6), port=port))
             elif load is not None and at % _CYCLE >= _BUSY:
                 busy.close()
                 answers += load.answers

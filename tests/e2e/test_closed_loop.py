@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack, wait_until
 from tests.e2e import quick
 
@@ -71,7 +71,7 @@ def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(
         ended = datetime.now(tz=UTC)
         stack.await_replicas(1, within=180)
     assert counts.seen == [1, 2, 3, 4, 3, 2, 1]
-    assert load.failures == {}
+    assert load.lost == {}
     assert load.answers["200"] > 100
     decisions = [e for e in stack.events() if e["kind"] == "decision"]
     assert {"alert_up", "at_max", "alert_down"} <= {e["reason"] for e in decisions}
@@ -87,14 +87,14 @@ def test_requests_in_flight_on_a_leaving_replica_are_answered(one_replica: Stack
     stack.await_replicas(2, within=30)
     stack.pause("up")
     with (
-        Load(port=stack.ports["NGINX_PORT"], clients=6, path="/sleep?seconds=8", method="POST") as slow,
-        Load(port=stack.ports["NGINX_PORT"], clients=4, path="/work?ms=1", method="POST") as quick,
+        Load(Kind(clients=6, method="POST", path="/sleep?seconds=8"), port=stack.ports["NGINX_PORT"]) as slow,
+        Load(Kind(clients=4, method="POST", path="/work?ms=1"), port=stack.ports["NGINX_PORT"]) as quick,
     ):
         wait_until(lambda: quick.answers["200"] > 50, within=20, what="traffic")
         time.sleep(2)
         answer = stack.change("/api/v1/services/flask-app/scale", {"replicas": 1})
         assert answer.status_code == 202, answer.text
         stack.await_replicas(1, within=60)
-    assert slow.failures == {}
-    assert quick.failures == {}
+    assert slow.lost == {}
+    assert quick.lost == {}
     assert slow.answers["200"] >= 6

@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from machine import deploying
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import REPOSITORY, Stack, copy_repository, free_port, wait_until
 from tests.e2e import quick
 from tests.e2e import server as servers
@@ -68,7 +68,7 @@ class Site:
         return f"{answer.status_code} {answer.headers.get('X-Release', '')} {answer.text}"
 
     def load(self) -> Load:
-        return Load(port=self.stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST")
+        return Load(Kind(clients=8, method="POST", path=LIGHT), port=self.stack.ports["NGINX_PORT"])
 
     def file(self, name: str) -> str:
         return (self.server.directory / name).read_text()
@@ -176,7 +176,7 @@ def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
 
 
 def lost(load: Load) -> str:
-    return f"{sum(load.answers.values())} requests, {sum(load.failures.values())} lost"
+    return f"{sum(load.answers.values())} requests, {sum(load.lost.values())} lost"
 
 
 def seconds(said: str) -> str:
@@ -236,7 +236,7 @@ def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
         served = load.answers["200"]
         wait_until(lambda: load.answers["200"] > served + 100, within=30, what="traffic afterwards")
     tell(capsys, f"deploy under load: {seconds(said)} s, {lost(load)}, {REPLICAS} replicas all the time")
-    assert load.failures == {}
+    assert load.lost == {}
     stack.await_replicas(REPLICAS, within=5)
     assert "release 2" in site.page()
     # Reloaded, not restarted.
@@ -266,7 +266,7 @@ def test_a_release_that_never_becomes_ready_leaves_the_old_one_serving(
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
         said = site.deploy("broken", code=1, DEPLOY_READY_TIMEOUT="8")
     tell(capsys, f"broken release: {lost(load)}")
-    assert load.failures == {}
+    assert load.lost == {}
     assert "new replicas are not ready after 8 s" in said
     assert "answers 503, not 2xx" in said
     assert "the version before serves as it did" in said
@@ -333,7 +333,7 @@ def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_d
     )
     assert "Another deploy is at work: rollback" in said
     assert f"flask-app: unchanged, {REPLICAS} replicas" in said
-    assert load.failures == {}
+    assert load.lost == {}
     assert "release 1" in site.page()
     assert "> 0.70" in site.file("prometheus/alert.rules.yml")
     site.stack.await_replicas(REPLICAS, within=5)
@@ -359,7 +359,7 @@ def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
     tell(capsys, f"killed and repaired: {lost(load)}")
     assert "An earlier deploy was cut off" in said
     assert f"flask-app: unchanged, {REPLICAS} replicas" in said
-    assert load.failures == {}
+    assert load.lost == {}
     assert "release 1" in site.page()
     site.stack.await_replicas(REPLICAS, within=5)
     kinds = {c["Image"] for c in site.stack.containers()}

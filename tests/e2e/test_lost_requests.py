@@ -10,7 +10,8 @@ from itertools import islice
 
 import pytest
 
-from testkit.drill import Drill, by_hand, counts
+from testkit.drill import by_hand, counts
+from testkit.load import MIX, Load
 from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
@@ -31,7 +32,7 @@ def test_no_request_is_lost_over_steps_up_and_down(
     wanted = list(islice(counts(seed=SEED, lowest=1, highest=4), steps))
     downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
     assert downs >= least_downs
-    with Drill(port=ordered.ports["NGINX_PORT"]).running() as drill:
+    with Load(*MIX, port=ordered.ports["NGINX_PORT"]) as drill:
         for count in wanted:
             ordered.scale(count)
     with capsys.disabled():
@@ -45,7 +46,7 @@ def test_the_drill_can_fail(ordered: Stack, capsys: pytest.CaptureFixture[str]) 
     ordered.scale(3)
     ordered.compose("stop", "scaler")
     try:
-        with Drill(port=ordered.ports["NGINX_PORT"]).running() as drill:
+        with Load(*MIX, port=ordered.ports["NGINX_PORT"]) as drill:
             wait_until(lambda: drill.answers["200"] > 500, within=30, what="traffic")
             for victim in ordered.containers()[:0:-1]:
                 subprocess.run(["docker", "rm", "--force", victim["Id"]], check=True, capture_output=True)

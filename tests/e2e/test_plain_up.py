@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -36,12 +36,14 @@ def test_a_plain_up_loses_no_request_and_what_the_load_needs_is_back_at_once(
     stack.pause("down")
     stack.scale(3)
     steps = len(step_reasons(stack))
-    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as light:
+    with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as light:
         wait_until(lambda: light.answers["200"] > 100, within=30, what="traffic")
         run_up(stack)
         begun = time.monotonic()
         # Heavy only from here on: an alert of before would have asked for a fourth.
-        with Load(port=stack.ports["NGINX_PORT"], clients=12, path="/work?ms=60", method="POST") as heavy:
+        with Load(
+            Kind(clients=12, method="POST", path="/work?ms=60"), port=stack.ports["NGINX_PORT"]
+        ) as heavy:
             wait_until(lambda: ready(stack) >= 3, within=30, what="three replicas again")
             took = time.monotonic() - begun
             wait_until(
@@ -51,8 +53,8 @@ def test_a_plain_up_loses_no_request_and_what_the_load_needs_is_back_at_once(
             )
     with capsys.disabled():
         print(f"\n  three replicas again {took:.1f} s after `docker compose up -d`")  # noqa: T201 - part of what this test shows
-    assert light.failures == {}
-    assert heavy.failures == {}
+    assert light.lost == {}
+    assert heavy.lost == {}
     stack.pause("none")
 
 
@@ -60,11 +62,11 @@ def test_a_count_that_a_person_chose_stands_while_the_load_is_content(one_replic
     stack = one_replica
     stack.pause("down")
     stack.scale(3)
-    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+    with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
         run_up(stack, "--scale", "flask-app=2")
         wait_until(lambda: ready(stack) == 2, within=10, what="the count that was asked for")
         time.sleep(5)  # longer than a tick: nothing is to happen
         assert len(stack.containers()) == 2
-    assert load.failures == {}
+    assert load.lost == {}
     stack.pause("none")

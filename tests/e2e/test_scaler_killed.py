@@ -18,7 +18,7 @@ import requests
 
 from testkit.drill import by_hand
 from testkit.kills import assert_consistent, kill_scaler, start_again
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -78,7 +78,7 @@ def kill_process(stack: Stack) -> None:
 def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing: Stack, moment: str) -> None:
     stack = crashing
     stack.scale(1)
-    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+    with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as load:
         # One up, one down, in turn: each begins at the count at which the one before has ended.
         for up, down in zip(UP, DOWN, strict=True):
             for point, end in ((up, 2), (down, 1)):
@@ -89,7 +89,7 @@ def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing
                     stack.change("/api/v1/services/flask-app/scale", {"replicas": end})
                 await_start(stack, after=before, killed=f"{moment} {point}")
                 assert_consistent(stack, end)
-    assert load.failures == {}
+    assert load.lost == {}
     assert load.answers["200"] > 500
 
 
@@ -98,7 +98,7 @@ def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
     stack = crashing
     chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
     wanted = 1
-    with Load(port=stack.ports["NGINX_PORT"], clients=8, path=LIGHT, method="POST") as load:
+    with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as load:
         for nth in range(KILLS):
             wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
             before = last_start(stack)
@@ -111,4 +111,4 @@ def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
                 kill_process(stack)
                 await_start(stack, after=before, killed="at a random moment")
             assert_consistent(stack, wanted)
-    assert load.failures == {}
+    assert load.lost == {}

@@ -13,7 +13,7 @@ import pytest
 import requests
 import trustme
 
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack, free_port, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
@@ -138,7 +138,7 @@ def test_no_request_is_lost_over_steps_reloads_and_a_new_certificate(secured: Se
     stack = secured.stack
     before = secured.served()
     # Slow and cheap: enough to be under way at each reload, too little to make the service scale by itself.
-    with Load(port=secured.port, tls=secured.context(), path="/sleep?seconds=0.2") as load:
+    with Load(Kind(path="/sleep?seconds=0.2"), port=secured.port, tls=secured.context()) as load:
         stack.scale(2)
         replaced = secured.install()
         assert secured.served() == before, "a new file alone changes nothing"
@@ -146,8 +146,8 @@ def test_no_request_is_lost_over_steps_reloads_and_a_new_certificate(secured: Se
         stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
         wait_until(lambda: secured.served() == replaced, within=10, what="the new certificate")
         stack.scale(1)
-    print(f"\n  over TLS: {load.answers['200']} answered, {sum(load.failures.values())} lost")  # noqa: T201 - the figure is part of what this test shows
-    assert load.failures == {}
+    print(f"\n  over TLS: {load.answers['200']} answered, {sum(load.lost.values())} lost")  # noqa: T201 - the figure is part of what this test shows
+    assert load.lost == {}
     assert load.answers["200"] > 100
 
 

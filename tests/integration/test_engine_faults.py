@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import Stack, copy_repository, free_port, wait_until
 from tests.engines.own import OwnEngine, own_engine, why_not
 
@@ -86,9 +86,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @contextlib.contextmanager
 def requests_on(machine: Machine) -> Iterator[None]:
     """Clients on nginx, whose every request must be answered."""
-    with Load(port=machine.stack.ports["NGINX_PORT"], clients=4, path=LIGHT, method="POST") as load:
+    with Load(Kind(clients=4, method="POST", path=LIGHT), port=machine.stack.ports["NGINX_PORT"]) as load:
         yield
-    assert load.failures == {}
+    assert load.lost == {}
     assert load.answers["200"] > 100
 
 
@@ -265,8 +265,8 @@ def requests_past_the_proxy(machine: Machine) -> Iterator[None]:
     """
     (nginx,) = machine.stack.containers("nginx")
     (network,) = nginx["NetworkSettings"]["Networks"].values()
-    load = Load(host=network["Gateway"], port=machine.everywhere, clients=4, path=LIGHT, method="POST")
+    load = Load(Kind(clients=4, method="POST", path=LIGHT), host=network["Gateway"], port=machine.everywhere)
     with load:
         yield
-    assert load.failures == {}
+    assert load.lost == {}
     assert load.answers["200"] > 100

@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from testkit.load import Load
+from testkit.load import Kind, Load
 from testkit.stack import wait_until
 from tests.integration.scaler.projects import IMAGE
 
@@ -128,12 +128,12 @@ def test_no_request_is_lost_when_a_replica_that_is_gone_leaves_the_dns_late(
     network.replica("serves", COUNTS_BYTES)
     gone = network.replica("gone", SILENT)
     port = network.nginx()
-    with Load(port=port, clients=20, path="/work?ms=1", method=method) as load:
+    with Load(Kind(clients=20, method=method, path="/work?ms=1"), port=port) as load:
         wait_until(lambda: load.answers["200"] > 40, within=30, what="answers")
         docker("rm", "--force", gone)
         settled = load.answers["200"] + 500
         wait_until(lambda: load.answers["200"] > settled, within=30, what="answers without delay")
-    assert load.failures == {}
+    assert load.lost == {}
 
 
 def test_a_request_is_repeated_with_its_whole_body(network: Network) -> None:

@@ -23,7 +23,7 @@ def test_replicas_follow_the_load_and_spread_over_the_nodes(
         wait_until(lambda: len(load.first_answer) >= 3, within=20, what="answers from three replicas")
         spread = calm.tasks()
     up, second = since(begun), sorted(load.first_answer.values())[1]
-    assert load.failures == {}
+    assert load.lost == {}
     assert len(spread) == 3, spread
     calm.await_ready(1, within=120)
     directions = [text.split(":")[0] for text in calm.steps()]
@@ -31,6 +31,6 @@ def test_replicas_follow_the_load_and_spread_over_the_nodes(
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  load step to the second replica's first answer: {second:.1f} s; to three replicas:"
-            f" {up:.1f} s; tasks by node: {spread}; {load.answers['200']} requests, lost {load.failures or 0}"
+            f" {up:.1f} s; tasks by node: {spread}; {load.answers['200']} requests, lost {load.lost or 0}"
             "\n  (on Compose: docs/benchmarks, and what tests/e2e/test_closed_loop.py prints)"
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from testkit.drill import Drill, counts
+from testkit.drill import counts
+from testkit.load import MIX, Load
 from tests.swarm.cluster import NGINX_PORT, Swarm
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
@@ -24,7 +25,7 @@ def test_no_request_is_lost_over_steps_up_and_down(
     downs = sum(after < before for before, after in zip([1, *wanted], wanted, strict=False))
     entry = calm.cluster.nodes[1]
     try:
-        with Drill(port=NGINX_PORT, host=entry.address).running() as drill:
+        with Load(*MIX, port=NGINX_PORT, host=entry.address) as drill:
             for count in wanted:
                 calm.scale(count)
     finally:

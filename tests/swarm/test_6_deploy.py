@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from machine import node, swarm
-from testkit.drill import Drill
+from testkit.load import MIX, Load
 from testkit.stack import copy_repository, wait_until
 from tests.e2e import server
 from tests.swarm.cluster import FLASK_APP, NGINX_PORT, Swarm, since
@@ -87,7 +87,7 @@ def test_a_new_version_keeps_the_live_count_and_loses_nothing(
     # The drill's load must not change the count that the deploy is to keep.
     calm.pause("all")
     begun = time.monotonic()
-    with Drill(port=NGINX_PORT, host=calm.cluster.nodes[0].address).running() as drill:
+    with Load(*MIX, port=NGINX_PORT, host=calm.cluster.nodes[0].address) as drill:
         wait_until(lambda: drill.answers["200"] > 200, within=30, what="traffic")
         done = deploy(calm, checkout, NEXT)
         took = since(begun)

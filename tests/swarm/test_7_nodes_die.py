@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testkit.drill import Drill
+from testkit.load import MIX, Load
 from testkit.stack import wait_until
 from tests.swarm.cluster import NGINX_PORT, STACK, Swarm, since
 
@@ -87,7 +87,7 @@ def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
     alive.docker("service", "scale", "--detach", f"{STACK}_flask-app=3")
     alive.await_ready(3, within=60)
     wait_until(lambda: len(alive.tasks()) == 3, within=30, what="one replica on each node")
-    with Drill(port=NGINX_PORT, host=entry.address, patience=25).running() as drill:
+    with Load(*MIX, port=NGINX_PORT, host=entry.address, patience=25) as drill:
         wait_until(lambda: drill.answers["200"] > 300, within=30, what="traffic")
         before = sum(drill.lost.values())
         alive.kill(victim)
