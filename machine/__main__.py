@@ -26,11 +26,9 @@ from machine import (
     venv,
 )
 from machine.errors import EngineError
-from machine.ready import Workplace
 from machine.shell import streamed
-from machine.state import StateStore
+from machine.state import Workplace
 
-STATE_FOLDER = ".alertscale"
 UP = ("docker", "compose", "up", "--build", "--detach", "--wait", "--wait-timeout", "300")
 
 
@@ -91,34 +89,26 @@ def take_back(place: Workplace) -> int:
     clean.engine(state, logs=place.logs, save=place.store.save)
     print(clean.packages_note(state.packages))
     plugin = [Path(state.compose_plugin)] if state.compose_plugin else []
-    clean.files([*plugin, place.checkout / ".venv", place.checkout / STATE_FOLDER])
+    clean.files([*plugin, place.checkout / ".venv", place.state])
     return 0
 
 
 def make_venv(place: Workplace) -> int:
     """Make .venv for tests and lint."""
     seen = facts.observe()
-    fresh = venv.make(place.checkout, ensurepip=seen.ensurepip, may_install=seen.may_install, logs=place.logs)
-    ready.remember_packages(fresh, place=place)
+    venv.make(place, ensurepip=seen.ensurepip, may_install=seen.may_install)
     return 0
 
 
 def make_browser(place: Workplace) -> int:
     """Install Chromium for the tests of the status page, where that can be done."""
-    fresh = browser.provide(may_install=facts.observe().may_install, logs=place.logs)
-    ready.remember_packages(fresh, place=place)
+    browser.provide(place, may_install=facts.observe().may_install)
     return 0
 
 
 def make_deploying(place: Workplace) -> int:
     """Fetch an SSH server and gitlab-ci-local for the tests of the deploy, where that can be done."""
-    fresh = deploying.provide(
-        checkout=place.checkout,
-        state=place.checkout / STATE_FOLDER,
-        may_install=facts.observe().may_install,
-        logs=place.logs,
-    )
-    ready.remember_packages(fresh, place=place)
+    deploying.provide(place, may_install=facts.observe().may_install)
     return 0
 
 
@@ -157,9 +147,7 @@ def main(argv: list[str]) -> int:
     """Run one command; return the exit code."""
     words = vars(_parser().parse_args(argv))
     chosen = COMMANDS[words.pop("command")]
-    checkout = Path(__file__).resolve().parent.parent
-    folder = checkout / STATE_FOLDER
-    place = ready.Workplace(checkout=checkout, logs=folder / "log", store=StateStore(folder))
+    place = Workplace(checkout=Path(__file__).resolve().parent.parent)
     try:
         return chosen(place, **words)
     except EngineError as fault:

@@ -21,8 +21,8 @@ from typing import IO, Any
 
 from machine import archive, compose, facts, images, ready, registry, volumes
 from machine.errors import BackupError
-from machine.ready import Workplace
 from machine.shell import Dots, announced, capture, tidy_end, uninterrupted
+from machine.state import Workplace
 
 FOLDER = "backups"
 WRITERS = ("scaler", "alertmanager", "prometheus")

@@ -11,6 +11,7 @@ from pathlib import Path
 from machine import packages
 from machine.errors import CommandFailedError
 from machine.shell import capture, logged
+from machine.state import Workplace
 
 INSTALLED_SSHD = Path("/usr/sbin/sshd")
 SSHD_PACKAGES = ("openssh-server", "libwrap0")
@@ -32,49 +33,39 @@ def runner(state: Path) -> Path | None:
     return program if program.exists() else None
 
 
-def provide(*, checkout: Path, state: Path, may_install: bool, logs: Path) -> tuple[str, ...]:
+def provide(place: Workplace, *, may_install: bool) -> None:
     """Fetch what is missing; where that cannot be done, say so and go on.
 
     Args:
-        checkout: The folder of docker-compose.yml.
-        state: The git-ignored folder that everything unpacked goes to.
+        place: Everything unpacked goes to its state.
         may_install: Whether Debian's packages may be installed and fetched.
-        logs: Where the output goes.
-
-    Returns:
-        The Debian packages that were installed.
     """
-    fresh: tuple[str, ...] = ()
     absent = [package for program, package in CLIENTS.items() if shutil.which(program) is None]
     if absent and may_install:
-        fresh = _or_say(lambda: packages.install(absent, logs=logs), what="tests of the deploy") or ()
-    if sshd(state) is None:
+        _or_say(lambda: packages.install(absent, place=place), what="tests of the deploy")
+    if sshd(place.state) is None:
         if may_install:
-            _or_say(lambda: _unpack_sshd(state / "sshd", logs=logs), what="tests of the deploy")
+            _or_say(lambda: _unpack_sshd(place), what="tests of the deploy")
         else:
             print("No SSH server, so the tests of the deploy are skipped: not root on Debian.")
-    if runner(state) is None:
+    if runner(place.state) is None:
         if shutil.which("npm") is None:
             print("No npm, so the test of the pipeline is skipped; way out: install Node.js with npm.")
         else:
-            _or_say(
-                lambda: _fetch_runner(checkout / PIPELINE, state / "pipeline", logs=logs),
-                what="test of the pipeline",
-            )
-    return fresh
+            _or_say(lambda: _fetch_runner(place), what="test of the pipeline")
 
 
-def _or_say(work: Callable[[], tuple[str, ...]], *, what: str) -> tuple[str, ...] | None:
+def _or_say(work: Callable[[], None], *, what: str) -> None:
     try:
-        return work()
+        work()
     except CommandFailedError as error:
         print(f"The {what} will be skipped: {error}")
-        return None
 
 
-def _unpack_sshd(folder: Path, *, logs: Path) -> tuple[str, ...]:
+def _unpack_sshd(place: Workplace) -> None:
+    folder = place.state / "sshd"
     folder.mkdir(parents=True, exist_ok=True)
-    log = logs / "sshd.log"
+    log = place.logs / "sshd.log"
     logged("Reading Debian's package lists", ["apt-get", "update"], log=log, env=packages.QUIET)
     for name in SSHD_PACKAGES:
         if packages.known(name):  # libwrap0 is not needed, and not there, in every release
@@ -82,17 +73,16 @@ def _unpack_sshd(folder: Path, *, logs: Path) -> tuple[str, ...]:
     for archive in folder.glob("*.deb"):
         capture("dpkg-deb", "--extract", str(archive), str(folder))
         archive.unlink()
-    return ()
 
 
-def _fetch_runner(pinned: Path, folder: Path, *, logs: Path) -> tuple[str, ...]:
+def _fetch_runner(place: Workplace) -> None:
+    folder = place.state / "pipeline"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy2(pinned / name, folder / name)
+        shutil.copy2(place.checkout / PIPELINE / name, folder / name)
     logged(
         "Fetching gitlab-ci-local",
         ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional"],
-        log=logs / "npm.log",
+        log=place.logs / "npm.log",
         cwd=folder,
     )
-    return ()

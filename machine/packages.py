@@ -1,20 +1,20 @@
 """Debian packages, installed without questions."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from machine.shell import capture, logged
+from machine.state import Workplace
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
-def install(names: Sequence[str], *, logs: Path) -> tuple[str, ...]:
-    """Install packages; return those that were not there before.
+def install(names: Sequence[str], *, place: Workplace) -> None:
+    """Install packages, and record those that were not there before.
 
     Raises:
         CommandFailedError: apt-get failed; the message holds the end of its log.
     """
-    log = logs / "apt.log"
+    log = place.logs / "apt.log"
     logged("Reading Debian's package lists", ["apt-get", "update"], log=log, env=QUIET)
     # docker-cli is a package of its own from Debian 13 on; before, docker.io holds the client.
     wanted = [name for name in names if name != "docker-cli" or known("docker-cli")]
@@ -25,7 +25,7 @@ def install(names: Sequence[str], *, logs: Path) -> tuple[str, ...]:
         log=log,
         env=QUIET,
     )
-    return fresh
+    place.store.save(place.store.load().with_packages(fresh))
 
 
 def known(name: str) -> bool:

@@ -1,8 +1,7 @@
 """Carrying out the plan: an engine, Compose and the base images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from machine import compose, daemon, facts, images, packages, registry, stand_ins
@@ -10,22 +9,7 @@ from machine.facts import Facts
 from machine.images import Image
 from machine.plan import Plan, Step, decide
 from machine.shell import announced
-from machine.state import StateStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workplace:
-    """Where these programs work.
-
-    Attributes:
-        checkout: The folder of docker-compose.yml.
-        logs: Where the output of long programs goes.
-        store: The record of what was done.
-    """
-
-    checkout: Path
-    logs: Path
-    store: StateStore
+from machine.state import Workplace
 
 
 def machine(place: Workplace) -> Facts:
@@ -45,7 +29,7 @@ def machine(place: Workplace) -> Facts:
 
 def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None:
     if step is Step.INSTALL_PACKAGES:
-        remember_packages(packages.install(plan.packages, logs=place.logs), place=place)
+        packages.install(plan.packages, place=place)
     elif step is Step.START_ENGINE:
         start_engine(place, systemd=seen.systemd)
     else:
@@ -78,12 +62,6 @@ def revive_engine(place: Workplace) -> None:
         start_engine(place, systemd=seen.systemd)
 
 
-def remember_packages(names: tuple[str, ...], *, place: Workplace) -> None:
-    """Add packages, if any, to the record."""
-    if names:
-        place.store.save(place.store.load().with_packages(names))
-
-
 def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
     """See to it that every pinned image is here: present, pulled, or made; return the config.
 
@@ -110,5 +88,5 @@ def _stand_in(refused: Sequence[Image], why: str, *, may_install: bool, place: W
     names = ", ".join(image.reference for image in refused)
     print(f"Cannot be pulled: {names} ({why}).\nMaking stand-ins from Debian's packages.")
     if stand_ins.lacks_mmdebstrap(refused, may_install=may_install):
-        remember_packages(packages.install(["mmdebstrap"], logs=place.logs), place=place)
+        packages.install(["mmdebstrap"], place=place)
     stand_ins.make(refused, logs=place.logs)

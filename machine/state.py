@@ -1,4 +1,4 @@
-"""The record of what was installed and started, so that `make clean` takes back just that."""
+"""Where these programs work, and the record of what was done, so that `make clean` takes back just that."""
 
 from __future__ import annotations
 
@@ -75,6 +75,32 @@ class StateStore:
         aside = self._file.with_suffix(".new")
         aside.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
         aside.replace(self._file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """Where these programs work.
+
+    Attributes:
+        checkout: The folder of docker-compose.yml.
+    """
+
+    checkout: Path
+
+    @property
+    def state(self) -> Path:
+        """The git-ignored folder of the record, the logs and whatever is unpacked."""
+        return self.checkout / ".alertscale"
+
+    @property
+    def logs(self) -> Path:
+        """Where the output of long programs goes."""
+        return self.state / "log"
+
+    @property
+    def store(self) -> StateStore:
+        """The record of what was done."""
+        return StateStore(self.state)
 
 
 def decode(raw: dict[str, Any]) -> State:

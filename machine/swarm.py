@@ -12,8 +12,8 @@ from pathlib import Path
 from machine import addresses, built, cluster, images, node, ready
 from machine.cluster import Cluster
 from machine.errors import EngineError, NotReadyError
-from machine.ready import Workplace
 from machine.shell import announced, capture, logged
+from machine.state import Workplace
 
 FOLDER = ".alertscale/swarm"
 STACK = "alertscale"

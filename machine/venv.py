@@ -8,6 +8,7 @@ from pathlib import Path
 from machine import packages
 from machine.errors import Missing, NotReadyError
 from machine.shell import logged
+from machine.state import Workplace
 
 REQUIREMENTS = "requirements-dev.txt"
 STAMP = ".made-from"
@@ -29,34 +30,32 @@ def fingerprint(requirements: Path, *, python: str) -> str:
     return digest.hexdigest()
 
 
-def make(checkout: Path, *, ensurepip: bool, may_install: bool, logs: Path) -> tuple[str, ...]:
+def make(place: Workplace, *, ensurepip: bool, may_install: bool) -> None:
     """Make `.venv`, anew whenever what it is made from has changed.
-
-    Returns:
-        The Debian packages that were installed for it.
 
     Raises:
         NotReadyError: This Python cannot make virtual environments, and nothing may be installed; or
             `.venv` is a link to one that is not up to date, which others may be using.
         CommandFailedError: Making it failed.
     """
-    folder = checkout / ".venv"
-    wanted = fingerprint(checkout / REQUIREMENTS, python=platform.python_version())
+    folder = place.checkout / ".venv"
+    requirements = place.checkout / REQUIREMENTS
+    wanted = fingerprint(requirements, python=platform.python_version())
     stamp = folder / STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        return ()
+        return
     if folder.is_symlink():
         raise NotReadyError([_not_ours(folder)])
-    fresh = () if ensurepip else _provide_venv(may_install=may_install, logs=logs)
-    log = logs / "venv.log"
+    if not ensurepip:
+        _provide_venv(place, may_install=may_install)
+    log = place.logs / "venv.log"
     logged("Making .venv", [sys.executable, "-m", "venv", "--clear", str(folder)], log=log)
     logged(
         f"Installing {REQUIREMENTS} into .venv",
-        [str(folder / "bin/pip"), "install", "--requirement", str(checkout / REQUIREMENTS)],
+        [str(folder / "bin/pip"), "install", "--requirement", str(requirements)],
         log=log,
     )
     stamp.write_text(wanted, encoding="utf-8")
-    return fresh
 
 
 def _not_ours(folder: Path) -> Missing:
@@ -66,7 +65,7 @@ def _not_ours(folder: Path) -> Missing:
     )
 
 
-def _provide_venv(*, may_install: bool, logs: Path) -> tuple[str, ...]:
+def _provide_venv(place: Workplace, *, may_install: bool) -> None:
     if not may_install:
         raise NotReadyError(
             [
@@ -76,4 +75,4 @@ def _provide_venv(*, may_install: bool, logs: Path) -> tuple[str, ...]:
                 )
             ]
         )
-    return packages.install(["python3-venv", "python3-pip"], logs=logs)
+    packages.install(["python3-venv", "python3-pip"], place=place)

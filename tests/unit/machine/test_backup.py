@@ -15,9 +15,8 @@ from machine import backup
 from machine.archive import VOLUMES
 from machine.backup import put_file, settings, target, told
 from machine.errors import BackupError
-from machine.ready import Workplace
 from machine.shell import tidy_end, uninterrupted
-from machine.state import StateStore
+from machine.state import Workplace
 
 
 def config() -> dict[str, Any]:
@@ -29,7 +28,7 @@ def config() -> dict[str, Any]:
 
 
 def place(folder: Path) -> Workplace:
-    return Workplace(checkout=folder, logs=folder, store=StateStore(folder))
+    return Workplace(checkout=folder)
 
 
 def test_the_volumes_that_cannot_be_made_again_are_taken_by_the_engines_names() -> None:

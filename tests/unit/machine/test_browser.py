@@ -8,8 +8,9 @@ import pytest
 
 from machine import browser, packages
 from machine.errors import CommandFailedError
+from machine.state import Workplace
 
-LOGS = Path("/nowhere")
+PLACE = Workplace(checkout=Path("/nowhere"))
 
 
 @pytest.fixture
@@ -22,10 +23,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was installed, in place of installing it."""
     asked: list[str] = []
 
-    def install(names: list[str], *, logs: Path) -> tuple[str, ...]:
-        assert logs == LOGS
+    def install(names: list[str], *, place: Workplace) -> None:
+        assert place == PLACE
         asked.extend(names)
-        return tuple(names)
 
     monkeypatch.setattr(packages, "install", install)
     return asked
@@ -38,19 +38,19 @@ def test_one_that_is_there_is_taken(
     program.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert browser.find() == str(program)
-    assert browser.provide(may_install=True, logs=LOGS) == ()
+    browser.provide(PLACE, may_install=True)
     assert installed == []
 
 
 @pytest.mark.usefixtures("no_browser")
 def test_root_on_debian_gets_it_installed(installed: list[str]) -> None:
-    assert browser.provide(may_install=True, logs=LOGS) == ("chromium",)
+    browser.provide(PLACE, may_install=True)
     assert installed == ["chromium"]
 
 
 @pytest.mark.usefixtures("no_browser")
 def test_anyone_else_is_told_the_way_out(installed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert browser.provide(may_install=False, logs=LOGS) == ()
+    browser.provide(PLACE, may_install=False)
     assert "way out: apt-get install chromium" in capsys.readouterr().out
     assert installed == []
 
@@ -59,9 +59,10 @@ def test_anyone_else_is_told_the_way_out(installed: list[str], capsys: pytest.Ca
 def test_an_installation_that_fails_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def install(_names: list[str], *, logs: Path) -> tuple[str, ...]:
-        raise CommandFailedError(title="Installing chromium", code=100, tail="no such package", log=logs)
+    def install(_names: list[str], *, place: Workplace) -> None:
+        log = place.logs / "apt.log"
+        raise CommandFailedError(title="Installing chromium", code=100, tail="no such package", log=log)
 
     monkeypatch.setattr(packages, "install", install)
-    assert browser.provide(may_install=True, logs=LOGS) == ()
+    browser.provide(PLACE, may_install=True)
     assert "no such package" in capsys.readouterr().out

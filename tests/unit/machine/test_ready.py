@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machine import daemon, facts
-from machine.ready import Workplace, revive_engine
-from machine.state import Started, State, StateStore
+from machine.ready import revive_engine
+from machine.state import Started, State, Workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,9 @@ ANEW = Started(pid=22, birth=2)
 @pytest.fixture
 def place(tmp_path: Path) -> Workplace:
     """A checkout that records an engine, and what else is known of it."""
-    store = StateStore(tmp_path / ".alertscale")
-    store.save(State(engine=DEAD, packages=("iptables",)))
-    return Workplace(checkout=tmp_path, logs=tmp_path / "log", store=store)
+    place = Workplace(checkout=tmp_path)
+    place.store.save(State(engine=DEAD, packages=("iptables",)))
+    return place
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machine.errors import NotReadyError
+from machine.state import Workplace
 from machine.venv import REQUIREMENTS, STAMP, fingerprint, make
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def test_another_python_changes_it(checkout: Path) -> None:
 
 def test_without_ensurepip_and_without_root_the_way_out_is_said(checkout: Path) -> None:
     with pytest.raises(NotReadyError, match="apt-get install python3-venv"):
-        make(checkout, ensurepip=False, may_install=False, logs=checkout / "log")
+        make(Workplace(checkout=checkout), ensurepip=False, may_install=False)
 
 
 def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Path) -> None:
@@ -48,7 +49,8 @@ def test_an_environment_that_is_up_to_date_is_left_alone(checkout: Path) -> None
     stamp.parent.mkdir()
     wanted = fingerprint(checkout / REQUIREMENTS, python=platform.python_version())
     stamp.write_text(wanted, encoding="utf-8")
-    assert make(checkout, ensurepip=False, may_install=False, logs=checkout / "log") == ()
+    make(Workplace(checkout=checkout), ensurepip=False, may_install=False)
+    assert list((checkout / ".venv").iterdir()) == [stamp]
 
 
 def test_a_link_to_an_environment_of_others_is_not_cleared(checkout: Path, tmp_path: Path) -> None:
@@ -56,6 +58,6 @@ def test_a_link_to_an_environment_of_others_is_not_cleared(checkout: Path, tmp_p
     (theirs / "bin").mkdir(parents=True)
     (checkout / ".venv").symlink_to(theirs)
     with pytest.raises(NotReadyError, match="theirs") as caught:
-        make(checkout, ensurepip=True, may_install=False, logs=checkout / "log")
+        make(Workplace(checkout=checkout), ensurepip=True, may_install=False)
     assert f"rm {checkout / '.venv'}" in str(caught.value)
     assert (theirs / "bin").is_dir()
