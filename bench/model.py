@@ -99,12 +99,11 @@ def median(
     values: Sequence[float],
     *,
     unit: str = "",
-    target: Target | None = None,
     compared: Compared | None = None,
 ) -> Figure:
     """The median of repeated measurements, with how they lie."""
     lie = spread(values)
-    return Figure(name=name, value=lie.median, unit=unit, target=target, compared=compared, spread=lie)
+    return Figure(name=name, value=lie.median, unit=unit, compared=compared, spread=lie)
 
 
 @dataclass(frozen=True, kw_only=True)

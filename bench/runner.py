@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,21 +40,18 @@ class Failure:
     why: str
 
 
-def run_all(
-    order: Order, *, made: stacks.Stacks, progress: Progress, monotonic: Callable[[], float] = time.monotonic
-) -> Iterator[Result | Failure]:
+def run_all(order: Order, *, made: stacks.Stacks, progress: Progress) -> Iterator[Result | Failure]:
     """Run what was ordered; yield how each went, as soon as it is over.
 
     Args:
         order: what.
         made: where stacks come from.
         progress: told of everything that takes long.
-        monotonic: a clock in seconds.
     """
     on = machine.machine()
     for benchmark in order.benchmarks:
         try:
-            yield _run(benchmark, order=order, made=made, progress=progress, monotonic=monotonic, on=on)
+            yield _run(benchmark, order=order, made=made, progress=progress, on=on)
         except BenchError as error:
             yield Failure(benchmark=benchmark, why=str(error))
 
@@ -65,17 +62,16 @@ def _run(
     order: Order,
     made: stacks.Stacks,
     progress: Progress,
-    monotonic: Callable[[], float],
     on: dict[str, str],
 ) -> Result:
     stack = made.get(benchmark.files)
     minutes = order.minutes if benchmark.timed else None
     context = Context(stack=stack, progress=progress, quick=order.quick, seed=order.seed, minutes=minutes)
     started = datetime.now(UTC)
-    begun = monotonic()
+    begun = time.monotonic()
     with stacks.failures_told():
         outcome = benchmark.run(context)
-    seconds = monotonic() - begun
+    seconds = time.monotonic() - begun
     name = result_name(benchmark, minutes=minutes)
     return Result(
         name=name,

@@ -63,9 +63,7 @@ class Cluster:
         return next(one for one in self.nodes if one.name == name)
 
 
-def layout(
-    folder: Path, *, name: str = NAME, bridge: str = BRIDGE, network: str = NETWORK, size: int = SIZE
-) -> Cluster:
+def layout(folder: Path, *, name: str = NAME, bridge: str = BRIDGE, network: str = NETWORK) -> Cluster:
     """Name everything that a cluster is made of; makes nothing.
 
     Args:
@@ -73,7 +71,6 @@ def layout(
         name: What the names of its network namespaces begin with.
         bridge: Its bridge.
         network: Its network, a /24 that nothing else uses.
-        size: How many nodes.
 
     Raises:
         EngineError: A name or the folder is longer than the kernel allows.
@@ -98,7 +95,7 @@ def layout(
             prefix=net.prefixlen,
             folder=folder / f"node-{index}",
         )
-        for index in range(1, size + 1)
+        for index in range(1, SIZE + 1)
     )
     return Cluster(bridge=bridge, gateway=str(net[-2]), network=net, folder=folder, nodes=nodes)
 

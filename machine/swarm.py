@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 import urllib.request
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +143,6 @@ def deploy(
     here: Cluster,
     *,
     checkout: Path,
-    stack: str = STACK,
     files: Sequence[str] = FILES,
     variables: Mapping[str, str] | None = None,
 ) -> None:
@@ -152,7 +151,6 @@ def deploy(
     Args:
         here: The cluster.
         checkout: Where the files are.
-        stack: The stack's name.
         files: Stack files, each laid over those before it; absolute, or below the checkout.
         variables: What the files are to see beside this program's environment.
 
@@ -164,7 +162,7 @@ def deploy(
     env = {"ALERTSCALE_VERSION": TAG, **digests(checkout), **(variables or {})}
     chosen = [word for name in files for word in ("--compose-file", str(checkout / name))]
     done = capture(
-        *("docker", "--host", at.host, "stack", "deploy", "--resolve-image", "never", *chosen, stack),
+        *("docker", "--host", at.host, "stack", "deploy", "--resolve-image", "never", *chosen, STACK),
         env=env,
         cwd=checkout,
     )
@@ -202,52 +200,44 @@ def make_token(at: node.Node) -> None:
         )
 
 
-def counts(here: Cluster, *, stack: str = STACK) -> dict[str, Count]:
+def counts(here: Cluster) -> dict[str, Count]:
     """Return the stack's services without its name, each with how many of its tasks run."""
     asked = node.docker(
         cluster.manager(here),
-        *("service", "ls", "--filter", f"label=com.docker.stack.namespace={stack}"),
+        *("service", "ls", "--filter", f"label=com.docker.stack.namespace={STACK}"),
         *("--format", "{{.Name}} {{.Replicas}}"),
     )
-    return parse_counts(asked.stdout, stack=stack)
+    return parse_counts(asked.stdout)
 
 
-def parse_counts(text: str, *, stack: str) -> dict[str, Count]:
+def parse_counts(text: str) -> dict[str, Count]:
     """Read lines such as `alertscale_nginx 2/3`, where more words may follow."""
     found = {}
     for line in text.splitlines():
         name, tally, *_ = line.split()
         running, _, wanted = tally.partition("/")
-        found[name.removeprefix(f"{stack}_")] = Count(running=int(running), wanted=int(wanted))
+        found[name.removeprefix(f"{STACK}_")] = Count(running=int(running), wanted=int(wanted))
     return found
 
 
-def wait_up(
-    here: Cluster, *, stack: str = STACK, seconds: float = UP_SECONDS, but: Collection[str] = ()
-) -> None:
+def wait_up(here: Cluster) -> None:
     """Wait until every task runs and nginx answers on every node; print what comes up.
-
-    Args:
-        here: The cluster.
-        stack: The stack's name.
-        seconds: How long at most.
-        but: Services that are not waited for.
 
     Raises:
         EngineError: Something does not come up in time; names it, with what Swarm says of it.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + UP_SECONDS
     shown: tuple[str, ...] | None = None
     while True:
-        now = counts(here, stack=stack)
-        lacking = tuple(name for name, count in now.items() if name not in but and not count.complete)
+        now = counts(here)
+        lacking = tuple(name for name, count in now.items() if not count.complete)
         if now and lacking != shown:
             shown = lacking
             print(f"  {len(now) - len(lacking)} of {len(now)} services are up{_still(lacking)}", flush=True)
         if now and not lacking:
             break
         if time.monotonic() > deadline:
-            raise EngineError(_why_not_up(here, stack=stack, lacking=lacking, seconds=seconds))
+            raise EngineError(_why_not_up(here, lacking))
         time.sleep(POLL_SECONDS)
     with announced("Waiting for answers through nginx on every node"):
         _wait_for_answers(here, deadline=deadline)
@@ -257,16 +247,16 @@ def _still(lacking: Sequence[str]) -> str:
     return f"; waiting for {', '.join(lacking)}" if lacking else ""
 
 
-def _why_not_up(here: Cluster, *, stack: str, lacking: Sequence[str], seconds: float) -> str:
+def _why_not_up(here: Cluster, lacking: Sequence[str]) -> str:
     at = cluster.manager(here)
     form = "{{.Name}} on {{.Node}}: {{.CurrentState}} {{.Error}}"
     said = [
-        node.docker(at, "service", "ps", "--no-trunc", "--format", form, f"{stack}_{name}").stdout
+        node.docker(at, "service", "ps", "--no-trunc", "--format", form, f"{STACK}_{name}").stdout
         for name in lacking
     ]
     return (
-        f"not up after {seconds:g} s: {', '.join(lacking)}.\n{''.join(said)}Way out: read `docker --host "
-        f"{at.host} service logs {stack}_{lacking[0] if lacking else '...'}`, put it right, then run "
+        f"not up after {UP_SECONDS:g} s: {', '.join(lacking)}.\n{''.join(said)}Way out: read `docker --host "
+        f"{at.host} service logs {STACK}_{lacking[0] if lacking else '...'}`, put it right, then run "
         f"`make swarm-up` again."
     )
 
@@ -303,12 +293,12 @@ def port(service: str, environment: Mapping[str, str]) -> str:
     return environment.get(variable) or default
 
 
-def directions(here: Cluster, *, stack: str = STACK) -> str:
+def directions(here: Cluster) -> str:
     """Return where the pages are, and how to talk to each engine."""
     first = here.nodes[0]
     where = {"nginx": first, "scaler": first}
     for service in ("prometheus", "alertmanager"):
-        where[service] = node_of(here, service, stack=stack) or first
+        where[service] = node_of(here, service) or first
     pages = {
         f"http://{where[service].address}:{port(service, os.environ)}/": addresses.TITLES[service]
         for service in PORTS
@@ -321,12 +311,12 @@ def directions(here: Cluster, *, stack: str = STACK) -> str:
     )
 
 
-def node_of(here: Cluster, service: str, *, stack: str = STACK) -> node.Node | None:
+def node_of(here: Cluster, service: str) -> node.Node | None:
     """Return the node on which a service's one task is to run; None while there is none."""
     asked = node.docker(
         cluster.manager(here),
         *("service", "ps", "--filter", "desired-state=running"),
-        *("--format", "{{.Node}}", f"{stack}_{service}"),
+        *("--format", "{{.Node}}", f"{STACK}_{service}"),
     )
     names = asked.stdout.split()
     return here.named(names[0]) if names else None

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_tally_of_each_service_is_read_without_the_stacks_name() -> None:
-    text = "shop_nginx 2/3\nshop_flask-app 4/4 (max 1 per node)\nshop_scaler 0/0\n"
-    assert parse_counts(text, stack="shop") == {
+    text = "alertscale_nginx 2/3\nalertscale_flask-app 4/4 (max 1 per node)\nalertscale_scaler 0/0\n"
+    assert parse_counts(text) == {
         "nginx": Count(running=2, wanted=3),
         "flask-app": Count(running=4, wanted=4),
         "scaler": Count(running=0, wanted=0),
