@@ -1,8 +1,6 @@
-"""What has to be done before the stack can start; facts in, plan out, no effects."""
+"""What has to be there before the stack can start; facts in, packages out, no effects."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 
 from machine.errors import Missing, NotReadyError
 from machine.facts import PERMISSION_DENIED, Facts
@@ -10,29 +8,8 @@ from machine.facts import PERMISSION_DENIED, Facts
 INSTALL_BY_HAND = "install Docker Engine for your system, start it, then run make again"
 
 
-class Step(Enum):
-    """One thing to do, in the order in which they are done."""
-
-    INSTALL_PACKAGES = "install Debian's packages"
-    START_ENGINE = "start Docker Engine"
-    INSTALL_COMPOSE = "install Docker Compose"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The steps that make an engine and Compose answer.
-
-    Attributes:
-        steps: What to do, in order; empty when both answer already.
-        packages: The Debian packages of `INSTALL_PACKAGES`.
-    """
-
-    steps: tuple[Step, ...]
-    packages: tuple[str, ...] = ()
-
-
-def decide(facts: Facts) -> Plan:
-    """Choose the steps for this machine.
+def packages_for(facts: Facts) -> list[str]:
+    """Return Debian's packages without which neither an engine can be started here nor Compose be fetched.
 
     Raises:
         NotReadyError: Something is missing that cannot be provided here. It lists all of it.
@@ -41,15 +18,7 @@ def decide(facts: Facts) -> Plan:
     if missing:
         raise NotReadyError(missing)
     packages = [] if facts.engine_answers else _engine_packages(facts)
-    if not facts.compose and not facts.pip:
-        packages.append("python3-pip")
-    wanted = {
-        Step.INSTALL_PACKAGES: bool(packages),
-        Step.START_ENGINE: not facts.engine_answers,
-        Step.INSTALL_COMPOSE: not facts.compose,
-    }
-    steps = tuple(step for step, needed in wanted.items() if needed)
-    return Plan(steps=steps, packages=tuple(packages))
+    return packages + ([] if facts.compose or facts.pip else ["python3-pip"])
 
 
 def _engine_packages(facts: Facts) -> list[str]:

@@ -1,4 +1,4 @@
-"""Carrying out the plan: an engine, Compose and the base images."""
+"""A machine made ready: an engine, Compose and the base images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 from machine import compose, daemon, facts, images, packages, registry, stand_ins
 from machine.facts import Facts
 from machine.images import Image
-from machine.plan import Plan, Step, decide
+from machine.plan import packages_for
 from machine.shell import announced
 from machine.state import Workplace
 
@@ -21,21 +21,14 @@ def machine(place: Workplace) -> Facts:
     """
     with announced("Looking at this machine"):
         seen = facts.observe()
-    plan = decide(seen)
-    for step in plan.steps:
-        _carry_out(step, plan=plan, seen=seen, place=place)
-    return seen
-
-
-def _carry_out(step: Step, *, plan: Plan, seen: Facts, place: Workplace) -> None:
-    if step is Step.INSTALL_PACKAGES:
-        packages.install(plan.packages, place=place)
-    elif step is Step.START_ENGINE:
+    if lacking := packages_for(seen):
+        packages.install(lacking, place=place)
+    if not seen.engine_answers:
         start_engine(place, systemd=seen.systemd)
-    else:
-        folder = compose.plugin_folder(root=seen.root)
-        program = compose.install(folder=folder, logs=place.logs)
+    if not seen.compose:
+        program = compose.install(folder=compose.plugin_folder(root=seen.root), logs=place.logs)
         place.store.save(replace(place.store.load(), compose_plugin=str(program)))
+    return seen
 
 
 def start_engine(place: Workplace, *, systemd: bool) -> None:

@@ -1,14 +1,18 @@
-"""Which steps make which machine ready: facts in, plan or one message out."""
+"""Which steps make which machine ready: facts in, what is done or one message out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from machine import compose, daemon, facts, packages, ready
 from machine.errors import NotReadyError
 from machine.facts import Facts
-from machine.plan import Step, decide
+from machine.plan import packages_for
+from machine.state import Started, Workplace
 
 BARE_DEBIAN = Facts(
     system="debian",
@@ -25,45 +29,65 @@ BARE_DEBIAN = Facts(
     ensurepip=False,
 )
 DOCKER_HERE = replace(BARE_DEBIAN, client=True, daemon=True, iptables=True, engine_answers=True, compose=True)
+START = "start the engine"
+FETCH = "fetch Compose"
+
+Steps = Callable[[Facts], list[str]]
 
 
-def test_a_machine_with_docker_needs_no_step() -> None:
-    assert decide(DOCKER_HERE).steps == ()
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Steps:
+    """Make a machine with these facts ready, and return what is done for it."""
+    done: list[str] = []
+
+    def install(names: list[str], **_where: object) -> None:
+        done.append(f"install {' '.join(names)}")
+
+    def start(**_how: object) -> Started:
+        done.append(START)
+        return Started(pid=1, birth=1)
+
+    def fetch(**_where: object) -> Path:
+        done.append(FETCH)
+        return tmp_path / "docker-compose"
+
+    def make_ready(seen: Facts) -> list[str]:
+        monkeypatch.setattr(facts, "observe", lambda: seen)
+        ready.machine(Workplace(checkout=tmp_path))
+        return done
+
+    monkeypatch.setattr(packages, "install", install)
+    monkeypatch.setattr(daemon, "start", start)
+    monkeypatch.setattr(compose, "install", fetch)
+    return make_ready
 
 
-def test_a_machine_with_docker_needs_neither_root_nor_debian() -> None:
-    assert decide(replace(DOCKER_HERE, root=False, system="fedora")).steps == ()
+def test_a_machine_with_docker_needs_no_step(steps: Steps) -> None:
+    assert steps(DOCKER_HERE) == []
 
 
-def test_a_bare_debian_machine_gets_packages_engine_and_compose_in_this_order() -> None:
-    plan = decide(BARE_DEBIAN)
-    assert plan.steps == (
-        Step.INSTALL_PACKAGES,
-        Step.START_ENGINE,
-        Step.INSTALL_COMPOSE,
-    )
-    assert plan.packages == ("docker.io", "docker-cli", "iptables", "python3-pip")
+def test_a_machine_with_docker_needs_neither_root_nor_debian(steps: Steps) -> None:
+    assert steps(replace(DOCKER_HERE, root=False, system="fedora")) == []
 
 
-def test_a_client_without_an_engine_is_no_docker() -> None:
-    plan = decide(replace(BARE_DEBIAN, client=True, compose=True))
-    assert plan.steps == (Step.INSTALL_PACKAGES, Step.START_ENGINE)
-    assert plan.packages == ("docker.io", "iptables")
+def test_a_bare_debian_machine_gets_packages_engine_and_compose_in_this_order(steps: Steps) -> None:
+    assert steps(BARE_DEBIAN) == ["install docker.io docker-cli iptables python3-pip", START, FETCH]
 
 
-def test_an_installed_engine_that_does_not_run_is_started() -> None:
-    plan = decide(replace(DOCKER_HERE, engine_answers=False))
-    assert plan.steps == (Step.START_ENGINE,)
+def test_a_client_without_an_engine_is_no_docker(steps: Steps) -> None:
+    assert steps(replace(BARE_DEBIAN, client=True, compose=True)) == ["install docker.io iptables", START]
 
 
-def test_an_engine_is_started_on_any_system_where_we_are_root() -> None:
-    plan = decide(replace(DOCKER_HERE, engine_answers=False, system="arch"))
-    assert plan.steps == (Step.START_ENGINE,)
+def test_an_installed_engine_that_does_not_run_is_started(steps: Steps) -> None:
+    assert steps(replace(DOCKER_HERE, engine_answers=False)) == [START]
 
 
-def test_compose_alone_is_fetched_without_root() -> None:
-    seen = replace(DOCKER_HERE, compose=False, pip=True, root=False, system="fedora")
-    assert decide(seen).steps == (Step.INSTALL_COMPOSE,)
+def test_an_engine_is_started_on_any_system_where_we_are_root(steps: Steps) -> None:
+    assert steps(replace(DOCKER_HERE, engine_answers=False, system="arch")) == [START]
+
+
+def test_compose_alone_is_fetched_without_root(steps: Steps) -> None:
+    assert steps(replace(DOCKER_HERE, compose=False, pip=True, root=False, system="fedora")) == [FETCH]
 
 
 @pytest.mark.parametrize(
@@ -122,14 +146,14 @@ def test_anything_else_gets_a_message_with_what_is_missing_and_the_way_out(
     seen: Facts, what: str, way_out: str
 ) -> None:
     with pytest.raises(NotReadyError) as caught:
-        decide(seen)
+        packages_for(seen)
     assert what in str(caught.value)
     assert way_out in str(caught.value)
 
 
 def test_the_message_lists_all_that_is_missing_at_once() -> None:
     with pytest.raises(NotReadyError) as caught:
-        decide(replace(BARE_DEBIAN, root=False))
+        packages_for(replace(BARE_DEBIAN, root=False))
     assert [item.what for item in caught.value.missing] == [
         "no Docker Engine",
         "`docker compose` does not work, and this Python has no pip to fetch it with",
