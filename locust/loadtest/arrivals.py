@@ -6,7 +6,7 @@ A user who waits for an answer before asking again asks less of a slow service, 
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 _STEP: Final = 0.02
@@ -61,29 +61,23 @@ class OpenLoop:
     spawn: Callable[[Callable[[], None]], object]
     drop: Callable[[str], None]
     most: int
-    _under_way: int = field(default=0, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is under way yet."""
+        self._room = threading.Semaphore(self.most)
 
     def advance(self, seconds: float) -> None:
         """Send what has arrived up to a second of the run; never waits for an answer."""
         for arrival in self.arrivals.until(seconds):
             if seconds - arrival > LATE_SECONDS:
                 self.drop(LATE)
-            elif self._admit():
+            elif self._room.acquire(blocking=False):
                 self.spawn(self._one)
             else:
                 self.drop(FULL)
-
-    def _admit(self) -> bool:
-        with self._lock:
-            if self._under_way >= self.most:
-                return False
-            self._under_way += 1
-            return True
 
     def _one(self) -> None:
         try:
             self.send()
         finally:
-            with self._lock:
-                self._under_way -= 1
+            self._room.release()
