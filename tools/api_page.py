@@ -45,16 +45,13 @@ def _page(described: Json) -> Iterator[str]:
     calls = list(_calls(described))
     yield table(
         ("call", "what", "token"),
-        [
-            (_link(f"{verb} {path}", call_heading(verb, path)), call["summary"], _needs(call))
-            for verb, path, call in calls
-        ],
+        [(_link(heading, heading), call["summary"], _needs(call)) for heading, call in calls],
     )
     for tag in described["tags"]:
         yield f"## {tag['name'].capitalize()}\n\n{tag['description']}\n"
-        for verb, path, call in calls:
+        for heading, call in calls:
             if tag["name"] in call["tags"]:
-                yield from _call(verb, path, call)
+                yield from _call(heading, call)
     yield "## Failures\n\nThe same wherever a call can fail so. `error` is a sentence for a person.\n"
     for name, answer in described["components"]["responses"].items():
         yield f"### {name}\n\n{answer['description']}\n"
@@ -65,16 +62,11 @@ def _page(described: Json) -> Iterator[str]:
         yield from _schema(schema)
 
 
-def _calls(described: Json) -> Iterator[tuple[str, str, Json]]:
+def _calls(described: Json) -> Iterator[tuple[str, Json]]:
     for path, item in described["paths"].items():
         for method in _METHODS:
             if method in item:
-                yield method.upper(), path, item[method]
-
-
-def call_heading(verb: str, path: str) -> str:
-    """Return the text of a call's heading."""
-    return f"{verb} {path}"
+                yield f"{method.upper()} {path}", item[method]
 
 
 def _link(text: str, heading: str, *, code: bool = True) -> str:
@@ -85,10 +77,10 @@ def _needs(call: Json) -> str:
     return "yes" if "security" in call else ""
 
 
-def _call(verb: str, path: str, call: Json) -> Iterator[str]:
+def _call(heading: str, call: Json) -> Iterator[str]:
     end = "" if call["summary"].endswith("?") else "."
     text = f"{call['summary']}{end} {call.get('description', '')}".rstrip()
-    yield f"### {call_heading(verb, path)}\n\n{text}\n"
+    yield f"### {heading}\n\n{text}\n"
     if "security" in call:
         yield "Needs the token.\n"
     if "parameters" in call:

@@ -3,13 +3,13 @@
 import ast
 import inspect
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any, Final
 
 from exporter import swarm
 from scaler.model import labels
 from scaler.model.labels import ALL, PREFIX, Label
 from tools.lookup.filling import Makers
+from tools.lookup.words import told_below
 from tools.markdown import code, table
 
 
@@ -61,14 +61,10 @@ def of_containers() -> str:
 def read_off_containers() -> Iterator[tuple[str, str]]:
     """Yield each label that is read off a container, with its meaning."""
     for module in (labels, swarm):
-        for constant, text in pairwise(ast.parse(inspect.getsource(module)).body):
-            match constant, text:
-                case (
-                    ast.AnnAssign(value=ast.Constant(value=str(name)))
-                    | ast.Assign(value=ast.Constant(value=str(name))),
-                    ast.Expr(value=ast.Constant(value=str(meaning))),
-                ):
-                    yield name, " ".join(meaning.split())
+        for _, value, meaning in told_below(ast.parse(inspect.getsource(module)).body):
+            match value:
+                case ast.Constant(value=str(name)):
+                    yield name, meaning
 
 
 MAKERS: Final[Makers] = {"labels-of-services": of_services, "labels-of-containers": of_containers}

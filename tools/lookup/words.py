@@ -55,7 +55,7 @@ def words(enumeration: type[StrEnum]) -> tuple[Word, ...]:
     """
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(enumeration))).body
     assert isinstance(tree, ast.ClassDef)  # noqa: S101 - the source of a class
-    told = dict(_told(tree))
+    told = {target.id: text for target, _, text in told_below(tree.body) if isinstance(target, ast.Name)}
     missing = [member.name for member in enumeration if member.name not in told]
     if missing:
         raise ValueError(
@@ -65,19 +65,19 @@ def words(enumeration: type[StrEnum]) -> tuple[Word, ...]:
     return tuple(_word(member.value, told[member.name]) for member in enumeration)
 
 
-def _told(tree: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for member, text in pairwise(tree.body):
-        if (
-            isinstance(member, ast.Assign)
-            and isinstance(member.targets[0], ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            yield member.targets[0].id, str(text.value.value)
+def told_below(body: list[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr | None, str]]:
+    """Yield each name that is given a value with a string right below: the name, the value, what is told."""
+    for statement, text in pairwise(body):
+        match statement, text:
+            case (
+                ast.Assign(targets=[name], value=value) | ast.AnnAssign(target=name, value=value),
+                ast.Expr(value=ast.Constant(value=str(told))),
+            ):
+                yield name, value, " ".join(told.split())
 
 
 def _word(word: str, text: str) -> Word:
-    meaning, _, way_out = " ".join(text.split()).partition(_WAY_OUT)
+    meaning, _, way_out = text.partition(_WAY_OUT)
     return Word(word=word, meaning=meaning.strip(), way_out=way_out[:1].upper() + way_out[1:])
 
 
