@@ -1,50 +1,37 @@
 """Progress on a terminal as a moving line, elsewhere as a line every few seconds."""
 
+import contextlib
 import time
-from typing import Final, Self
+from collections.abc import Iterator
+from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
+from bench.benchmark import Progress
 from bench.words import number
 
 _SECONDS_BETWEEN_LINES: Final = 15.0
 
 
 class LiveProgress:
-    """A spinner, a bar and a clock; keeps one line on the screen and leaves nothing behind."""
+    """One line on the screen, for the part that is under way."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
         self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """Leave nothing on the screen."""
-        self._progress.stop()
 
     def stage(self, text: str, *, total: float | None = None) -> None:
         """Begin a part."""
         if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(text, total=total, note="")
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(text, total=total, note="")
 
     def at(self, done: float, note: str = "") -> None:
         """So far."""
         if self._task is not None:
-            self._progress.update(self._task, completed=done, note=note)
+            self._bar.update(self._task, completed=done, note=note)
 
 
 class PlainProgress:
@@ -55,13 +42,6 @@ class PlainProgress:
         self._total: float | None = None
         self._text = ""
         self._begun = self._told = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """What is printed stays."""
 
     def stage(self, text: str, *, total: float | None = None) -> None:
         """Begin a part."""
@@ -82,6 +62,18 @@ class PlainProgress:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def progress_on(console: Console) -> LiveProgress | PlainProgress:
-    """The kind that suits where it is shown."""
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+@contextlib.contextmanager
+def progress_on(console: Console) -> Iterator[Progress]:
+    """The kind that suits where it is shown; nothing of a moving line is left behind."""
+    if not console.is_terminal:
+        yield PlainProgress(console)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        yield LiveProgress(bar)

@@ -78,10 +78,9 @@ if [ -z "$swarm" ]; then check_server; fi
 
 say "Copying ${commit:0:12} ($(git log -1 --format=%s "$commit")) ..."
 git archive --format=tar.gz --output="$scratch/copy/archive.tar.gz" "$commit"
-if [ -n "$swarm" ]; then
-    copy_to_server
-    work_on_swarm "$commit" "$loaded"
-    exit
-fi
 copy_to_server
-work_on_server deploy "$commit" "$(git log -1 --format=%s "$commit")"
+if [ -n "$swarm" ]; then
+    work_on_swarm "$commit" "$loaded"
+else
+    work_on_server deploy "$commit" "$(git log -1 --format=%s "$commit")"
+fi

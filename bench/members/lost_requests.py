@@ -72,18 +72,11 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Drills of alertscale and of the script, on the same service."""
-
-    ours: Drilled
-    theirs: Drilled
-
-
-@dataclass(frozen=True, kw_only=True)
 class Drilled:
     """What one drill came to.
 
     Attributes:
+        who: was drilled, and on which service.
         steps: in the order in which they were taken.
         sent: requests begun.
         seconds: from the load's start to its end.
@@ -93,6 +86,7 @@ class Drilled:
         lost_in: requests lost, by the second since the start.
     """
 
+    who: str
     steps: tuple[Step, ...]
     sent: int
     seconds: float
@@ -116,6 +110,14 @@ class Drilled:
         return sum(step.lost for step in steps) / len(steps) if steps else 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Drills of alertscale and of the script, on the same service."""
+
+    ours: Drilled
+    theirs: Drilled
+
+
 _QUICK: Final = (Length(steps=4, downs=1, requests=1000), Length(steps=2, downs=1, requests=0))
 _FULL: Final = (Length(steps=20, downs=5, requests=50_000), Length(steps=5, downs=2, requests=0))
 _OURS: Final = "alertscale"
@@ -129,24 +131,21 @@ def run(context: Context) -> Outcome:
     length, short = _QUICK if context.quick else _FULL
     context.progress.stage("Keeping alerts away: only the drill orders steps")
     with by_hand(stack):
-        ours = _drill(context, _OURS, length, stack.scale)
-        context.progress.stage("Handing over to the script")
-        with scale_then_reload.in_charge(stack):
-            theirs = _drill(context, _SCRIPT, short, lambda n: _script(stack, n))
-            context.progress.stage("Handing back to alertscale, on a service deaf to SIGTERM")
-        with scale_then_reload.deaf(stack) as deaf:
+        shipped = _pair(context, stack, length, short)
+        context.progress.stage("A service deaf to SIGTERM takes the place of the shipped one")
+        with scale_then_reload.deaf(stack) as changed:
             stack.scale(_LOWEST)
-            ours_deaf = _drill(context, _OURS + _DEAF, short, deaf.scale)
-            context.progress.stage("Handing over to the script")
-            with scale_then_reload.in_charge(deaf):
-                theirs_deaf = _drill(context, _SCRIPT + _DEAF, short, lambda n: _script(deaf, n))
-                context.progress.stage("Handing back to alertscale")
-    return outcome(
-        Pair(ours=ours, theirs=theirs),
-        deaf=Pair(ours=ours_deaf, theirs=theirs_deaf),
-        length=length,
-        seed=context.seed,
-    )
+            deaf = _pair(context, changed, short, short, on=_DEAF)
+    return outcome(shipped, deaf=deaf, length=length, seed=context.seed)
+
+
+def _pair(context: Context, stack: Stack, length: Length, short: Length, *, on: str = "") -> Pair:
+    ours = _drill(context, f"{_OURS}{on}", length, stack.scale)
+    context.progress.stage("Handing over to the script")
+    with scale_then_reload.in_charge(stack):
+        theirs = _drill(context, f"{_SCRIPT}{on}", short, lambda n: _script(stack, n))
+        context.progress.stage("Handing back to alertscale")
+    return Pair(ours=ours, theirs=theirs)
 
 
 def _script(stack: Stack, count: int) -> None:
@@ -175,6 +174,7 @@ def _drill(context: Context, who: str, length: Length, scale: Callable[[int], No
             if length.reached(steps, drill.sent):
                 break
     return Drilled(
+        who=who,
         steps=tuple(steps),
         sent=drill.sent,
         seconds=drill.seconds,
@@ -213,17 +213,12 @@ def outcome(shipped: Pair, *, deaf: Pair, length: Length, seed: int) -> Outcome:
         median("a step up takes", [step.seconds for step in ours.steps_of(down=False)], unit="s"),
         median("a step down takes, draining included", [step.seconds for step in down], unit="s"),
     )
-    drills = (
-        (_OURS, ours),
-        (_SCRIPT, shipped.theirs),
-        (_OURS + _DEAF, deaf.ours),
-        (_SCRIPT + _DEAF, deaf.theirs),
-    )
+    drills = (ours, shipped.theirs, deaf.ours, deaf.theirs)
     return Outcome(
         figures=figures,
-        raw={"drills": [_raw(name, drilled) for name, drilled in drills], "seed": seed},
+        raw={"drills": [_raw(drilled) for drilled in drills], "seed": seed},
         notes=(
-            *(note for name, drilled in drills for note in _told(name, drilled)),
+            *(note for drilled in drills for note in _told(drilled)),
             *_teeth(shipped.theirs, deaf.theirs),
         ),
     )
@@ -249,12 +244,12 @@ def _lost_a_step(name: str, pair: Pair) -> Figure:
     )
 
 
-def _told(who: str, drilled: Drilled) -> tuple[str, ...]:
+def _told(drilled: Drilled) -> tuple[str, ...]:
     shown = [
         f"{count} times {what}" for what, count in sorted(drilled.lost.items(), key=lambda item: -item[1])
     ]
     more = f" and {len(shown) - _MANY} other kinds" if len(shown) > _MANY else ""
-    return (f"{who} lost: {'; '.join(shown[:_MANY])}{more}",) if shown else ()
+    return (f"{drilled.who} lost: {'; '.join(shown[:_MANY])}{more}",) if shown else ()
 
 
 def _teeth(*others: Drilled) -> tuple[str, ...]:
@@ -263,10 +258,10 @@ def _teeth(*others: Drilled) -> tuple[str, ...]:
     return ("The script lost nothing this time: this run does not show that the drill can fail.",)
 
 
-def _raw(name: str, drilled: Drilled) -> dict[str, Any]:
+def _raw(drilled: Drilled) -> dict[str, Any]:
     seconds = range(int(drilled.seconds) + 1)
     return {
-        "name": name,
+        "name": drilled.who,
         "steps": [asdict(step) | {"seconds": round(step.seconds, 2)} for step in drilled.steps],
         "answered": dict(drilled.answered),
         "lost": dict(drilled.lost),

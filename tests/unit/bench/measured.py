@@ -67,6 +67,7 @@ def drilled(*, lost: int, sent: int = 60_000) -> lost_requests.Drilled:
     up = lost_requests.Step(at=1.0, to=2, down=False, seconds=1.5, lost=0)
     down = lost_requests.Step(at=4.0, to=1, down=True, seconds=9.0, lost=lost)
     return lost_requests.Drilled(
+        who="alertscale",
         steps=(up, down) * 10,
         sent=sent,
         seconds=20.0,
