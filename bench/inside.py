@@ -8,6 +8,7 @@ import json
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 
@@ -32,22 +33,17 @@ def process() -> dict[str, float]:
 def journal(path: Path) -> dict[str, float]:
     """Bytes of all of SQLite's files, rows of the history, rows of steps."""
     files = path.parent.glob(path.name + "*")
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-    try:
-        events, steps = (
-            db.execute("SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM step)").fetchone()
-        )  # fmt: skip
-    finally:
-        db.close()
+    counts = "SELECT (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM step)"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        events, steps = db.execute(counts).fetchone()
     return {"journal": sum(file.stat().st_size for file in files), "events": events, "steps": steps}
 
 
 def fill(path: Path, rows: int) -> None:
     """Bring the history to so many rows, all of them like those of a decision."""
-    db = sqlite3.connect(path, timeout=5)
     text = "flask-app holds at 2 replicas: the cooldown after the last step is not over. " * 2
     detail = json.dumps({"replicas": 2, "minimum": 1, "maximum": 3, "alerts": [], "until": time.time()})
-    try:
+    with closing(sqlite3.connect(path, timeout=5)) as db:
         # In many small transactions, so that SQLite's write-ahead log has its full size too.
         while (lacking := rows - db.execute("SELECT COUNT(*) FROM event").fetchone()[0]) > 0:
             db.executemany(
@@ -56,8 +52,6 @@ def fill(path: Path, rows: int) -> None:
                 [(time.time(), text, detail)] * min(lacking, 20),
             )
             db.commit()
-    finally:
-        db.close()
 
 
 if __name__ == "__main__":

@@ -24,14 +24,12 @@ def load(folder: Path) -> tuple[Result, ...]:
     )
 
 
-def save(result: Result, *, folder: Path) -> Path:
-    """Write a result and its plots, and the page anew; return the result's file."""
+def save(result: Result, *, folder: Path) -> None:
+    """Write a result and its plot, and the page anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{result.name}.json"
-    file.write_text(to_json(result), encoding="utf-8")
+    (folder / f"{result.name}.json").write_text(to_json(result), encoding="utf-8")
     _draw(result, folder=folder)
     write_page(folder)
-    return file
 
 
 def write_page(folder: Path, *, redraw: bool = False) -> Path:

@@ -1,5 +1,6 @@
 """Notifications as Alertmanager sends them, and how long the scaler takes to answer."""
 
+import contextlib
 import http.client
 import json
 import time
@@ -56,9 +57,8 @@ def latencies(bodies: Iterator[bytes], *, port: int, token: str) -> Iterator[flo
     Raises:
         BenchError: one is not accepted.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    try:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         for body in bodies:
             begun = time.perf_counter()
             connection.request("POST", "/alerts", body, headers)
@@ -67,5 +67,3 @@ def latencies(bodies: Iterator[bytes], *, port: int, token: str) -> Iterator[flo
             yield 1000 * (time.perf_counter() - begun)
             if answer.status != HTTPStatus.ACCEPTED:
                 raise BenchError(f"the scaler answered {answer.status} to a webhook: {said[:200]!r}")
-    finally:
-        connection.close()

@@ -100,8 +100,12 @@ def layout(folder: Path, *, name: str = NAME, bridge: str = BRIDGE, network: str
     return Cluster(bridge=bridge, gateway=str(net[-2]), network=net, folder=folder, nodes=nodes)
 
 
-def missing() -> tuple[Missing, ...]:
-    """Return what keeps this machine from having a cluster."""
+def require() -> None:
+    """See that this machine can have a cluster.
+
+    Raises:
+        NotReadyError: It cannot. It lists all that is missing.
+    """
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     packages = " ".join(dict.fromkeys(PROGRAMS[program] for program in absent))
     found = []
@@ -118,7 +122,8 @@ def missing() -> tuple[Missing, ...]:
                 way_out="run make on a machine of its own, or in a container with --privileged",
             )
         )
-    return tuple(found)
+    if found:
+        raise NotReadyError(found)
 
 
 def start(cluster: Cluster, *, images: Sequence[str]) -> None:
@@ -129,8 +134,7 @@ def start(cluster: Cluster, *, images: Sequence[str]) -> None:
         EngineError: It does not start, or this machine does not have one of the images. What there is of it
             is left, for a look; `remove` takes it away.
     """
-    if found := missing():
-        raise NotReadyError(found)
+    require()
     _make_bridge(cluster)
     first, *others = cluster.nodes
     node.start(first)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from machine import addresses, built, cluster, images, node, ready
 from machine.cluster import Cluster
-from machine.errors import EngineError, NotReadyError
+from machine.errors import EngineError
 from machine.shell import announced, capture, logged
 from machine.state import Workplace
 
@@ -59,8 +59,7 @@ class Count:
 
 def up(place: Workplace) -> int:
     """Start three engines, a swarm and the stack on this machine; print how to reach them."""
-    if found := cluster.missing():
-        raise NotReadyError(found)
+    cluster.require()
     here = cluster.layout(place.checkout / FOLDER)
     seen = ready.machine(place)
     config = ready.base_images(place, may_install=seen.may_install)
@@ -79,8 +78,7 @@ def up(place: Workplace) -> int:
 
 def possible(_place: Workplace) -> int:
     """Say what keeps this machine from having a Swarm of three engines; nothing when it can."""
-    if found := cluster.missing():
-        raise NotReadyError(found)
+    cluster.require()
     return 0
 
 

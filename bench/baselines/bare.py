@@ -48,11 +48,10 @@ class Floor:
 def without_scaler(stack: Stack) -> Iterator[Bare]:
     """Stop the scaler, and start it again at the end; it then puts nginx right by itself."""
     stack.compose("stop", "scaler")
-    engine = docker.from_env(version="auto")
     try:
-        yield Bare(engine.api, stack)
+        with contextlib.closing(docker.from_env(version="auto")) as engine:
+            yield Bare(engine.api, stack)
     finally:
-        engine.close()
         stack.compose("up", "--detach", "--wait", "--no-deps", "scaler")
 
 

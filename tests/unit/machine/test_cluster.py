@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machine import cluster
-from machine.cluster import layout, missing, start, traces
+from machine.cluster import layout, require, start, traces
 from machine.errors import EngineError, NotReadyError
 from machine.shell import Completed
 
@@ -53,7 +53,9 @@ def test_whoever_is_not_root_or_lacks_a_program_is_told_all_of_it(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("shutil.which", lambda name: None if name in {"ip", "dockerd"} else name)
-    assert [item.way_out for item in missing()] == [
+    with pytest.raises(NotReadyError) as caught:
+        require()
+    assert [item.way_out for item in caught.value.missing] == [
         "run make as root",
         "on Debian: apt-get install docker.io iproute2",
     ]
@@ -66,7 +68,9 @@ def test_root_without_namespaces_is_told_what_the_kernel_said(monkeypatch: pytes
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("shutil.which", lambda name: name)
     monkeypatch.setattr(cluster, "capture", lambda *_argv: Completed(code=1, stdout="", stderr=f"{said}\n"))
-    (found,) = missing()
+    with pytest.raises(NotReadyError) as caught:
+        require()
+    (found,) = caught.value.missing
     assert found.what == f"no namespaces can be made here ({said})"
     assert "--privileged" in found.way_out
 
