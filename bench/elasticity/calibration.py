@@ -15,6 +15,7 @@ from bench.stats import percentile
 
 SLO: Final = 0.5
 """Seconds: 95 % of the requests are answered within."""
+ROUGHLY: Final = "The SLO held at no rate of the calibration; the lowest one was taken for the capacity."
 _IN_A_ROW: Final = 2
 _WARM_UP: Final = 2
 
@@ -71,13 +72,8 @@ def _broken(held: Sequence[Held]) -> bool:
     return len(held) >= _IN_A_ROW and all(one.p95 > SLO for one in held[-_IN_A_ROW:])
 
 
-def holds(held: Sequence[Held]) -> bool:
-    """Whether the SLO held at any rate. Pure."""
-    return any(one.p95 <= SLO for one in held)
-
-
-def capacity(held: Sequence[Held], *, roughly: bool = False) -> float:
-    """The highest rate at which the SLO held. Pure.
+def capacity(held: Sequence[Held], *, roughly: bool = False) -> tuple[float, tuple[str, ...]]:
+    """The highest rate at which the SLO held, and what has to be told of it. Pure.
 
     Args:
         held: what came of each rate, by rising rate.
@@ -87,12 +83,12 @@ def capacity(held: Sequence[Held], *, roughly: bool = False) -> float:
         BenchError: it held at none, and the capacity is not to be taken roughly.
     """
     good = [one.rate for one in held if one.p95 <= SLO]
-    if not good and roughly:
-        return held[0].rate
-    if not good:
-        seen = ", ".join(f"{one.rate:g}/s: {one.p95:.2f} s" for one in held)
-        raise BenchError(
-            f"one replica answers within {SLO:g} s at no rate of the calibration ({seen}). "
-            "Way out: leave the machine alone meanwhile, and run it again"
-        )
-    return max(good)
+    if good:
+        return max(good), ()
+    if roughly:
+        return held[0].rate, (ROUGHLY,)
+    seen = ", ".join(f"{one.rate:g}/s: {one.p95:.2f} s" for one in held)
+    raise BenchError(
+        f"one replica answers within {SLO:g} s at no rate of the calibration ({seen}). "
+        "Way out: leave the machine alone meanwhile, and run it again"
+    )

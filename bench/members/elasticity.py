@@ -1,17 +1,17 @@
 """One load trace against alertscale, the Kubernetes HPA's algorithm, a cron job, and no autoscaler at all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from bench import growth
 from bench.baselines import hpa
 from bench.benchmark import SHIPPED, Benchmark, Context
-from bench.elasticity.calibration import SLO, Held, Ramp, calibrate, capacity, holds
+from bench.elasticity.calibration import SLO, Ramp, calibrate, capacity
 from bench.elasticity.figures import Seen, outcome, plot
 from bench.elasticity.load import PATIENCE
 from bench.elasticity.run import TARGET, Plan, play_all
 from bench.elasticity.trace import Shape, demanded, trace
-from bench.elasticity.variants import MOST, ONE, Beside, beside
+from bench.elasticity.variants import MOST, ONE, beside
 from bench.model import Outcome
 from bench.sampling import Sampler
 
@@ -33,7 +33,6 @@ class Length:
     look_every: float
 
 
-_ROUGHLY: Final = "The SLO held at no rate of the calibration; the lowest one was taken for the capacity."
 _QUICK: Final = Length(
     shape=Shape(seconds=20, waves=1, spikes=1, spike=4),
     ramp=Ramp(rates=(3.0, 8.0), held=4),
@@ -56,8 +55,10 @@ def run(context: Context) -> Outcome:
     Sampler(context.stack).fill_history(growth.KEPT)
     levels = trace(length.shape, seed=context.seed)
     with beside(context.stack, context.progress) as five:
-        held = _calibrated(context, five, length)
-        serves = capacity(held, roughly=context.quick)
+        ramp = length.ramp
+        context.progress.stage(f"How much one replica serves (at most {len(ramp.rates) * ramp.held} s)")
+        held = calibrate(five.doors[ONE.service], ramp, seed=context.seed)
+        serves, notes = capacity(held, roughly=context.quick)
         plan = Plan(
             rates=tuple(serves * level for level in levels),
             apart=length.apart,
@@ -67,14 +68,7 @@ def run(context: Context) -> Outcome:
         played = play_all(five, plan, progress=context.progress)
     demand = tuple(demanded(levels, most=MOST))
     # The short form looks too few times to fail a run over it.
-    seen = Seen(demand=demand, capacity=serves, played=played, gate=not context.quick)
-    return outcome(seen if holds(held) else replace(seen, notes=(_ROUGHLY,)))
-
-
-def _calibrated(context: Context, five: Beside, length: Length) -> list[Held]:
-    ramp = length.ramp
-    context.progress.stage(f"How much one replica serves (at most {len(ramp.rates) * ramp.held} s)")
-    return calibrate(five.doors[ONE.service], ramp, seed=context.seed)
+    return outcome(Seen(demand=demand, capacity=serves, played=played, gate=not context.quick, notes=notes))
 
 
 BENCHMARK = Benchmark(

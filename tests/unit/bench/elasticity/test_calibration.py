@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.elasticity.calibration import Held, capacity, holds
+from bench.elasticity.calibration import ROUGHLY, Held, capacity
 from bench.errors import BenchError
 
 
@@ -13,11 +13,11 @@ def held(*p95: float) -> list[Held]:
 
 
 def test_the_capacity_is_the_highest_rate_within_the_slo() -> None:
-    assert capacity(held(0.1, 0.2, 0.5, 0.9, 2.0)) == 6
+    assert capacity(held(0.1, 0.2, 0.5, 0.9, 2.0)) == (6, ())
 
 
 def test_one_slow_answer_on_the_way_does_not_count() -> None:
-    assert capacity(held(0.1, 0.9, 0.3, 0.9, 2.0)) == 6
+    assert capacity(held(0.1, 0.9, 0.3, 0.9, 2.0)) == (6, ())
 
 
 def test_a_replica_that_is_too_slow_at_every_rate_is_told_with_what_was_seen() -> None:
@@ -26,7 +26,5 @@ def test_a_replica_that_is_too_slow_at_every_rate_is_told_with_what_was_seen() -
 
 
 def test_the_short_form_takes_the_lowest_rate_then_and_knows_it() -> None:
-    slow = held(0.6, float("inf"))
-    assert capacity(slow, roughly=True) == 4
-    assert not holds(slow)
-    assert holds(held(0.6, 0.4))
+    assert capacity(held(0.6, float("inf")), roughly=True) == (4, (ROUGHLY,))
+    assert capacity(held(0.6, 0.4), roughly=True) == (5, ())
