@@ -77,7 +77,8 @@ prepare_ssh
 if [ -z "$swarm" ]; then check_server; fi
 
 say "Copying ${commit:0:12} ($(git log -1 --format=%s "$commit")) ..."
-git archive --format=tar.gz --output="$scratch/copy/archive.tar.gz" "$commit"
+# With the modes that a clone has: with any others no layer that was built from a clone is found again.
+git -c tar.umask=0022 archive --format=tar.gz --output="$scratch/copy/archive.tar.gz" "$commit"
 copy_to_server
 if [ -n "$swarm" ]; then
     work_on_swarm "$commit" "$loaded"

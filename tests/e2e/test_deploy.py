@@ -221,6 +221,9 @@ def test_the_first_deploy_brings_everything_up_on_an_empty_directory(
     assert site.file(".env") == env
     assert not (site.server.directory / ".git").exists()
     site.stack.await_replicas(1, within=30)
+    # What was built from a clone is found again: a file's mode is part of a layer.
+    unpacked = site.server.directory / ".deploy/releases" / site.file(".deploy/current").strip() / "tree"
+    assert unpacked.joinpath("service/app.py").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
