@@ -146,7 +146,7 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, 
     """Return how a request ended, and the replica that answered, where the answer tells it."""
     connection.request(kind.method, kind.path)
     response = connection.getresponse()
-    announced = int(response.headers.get("Content-Length", "-1"))
+    announced = response.headers.get("Content-Length")
     read, first = 0, b""
     while part := response.read(kind.chunk or None):
         read += len(part)
@@ -154,7 +154,7 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, 
         time.sleep(kind.pause)
     if response.status != http.client.OK:
         return f"{kind}: {response.status}", ""
-    if read != announced:
+    if announced is not None and read != int(announced):
         return f"{kind}: {read} of {announced} bytes", ""
     told = json.loads(first) if response.headers.get_content_type() == "application/json" else {}
     return "200", str(told.get("replica", ""))
