@@ -59,9 +59,10 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# One after the other what holds answers to seconds; beside it, and nice, what only takes CPU.
-test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint, docs; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
+# First, side by side, what has stacks and engines of its own; then, beside the tests of the shared stack that hold
+# answers to seconds, what only takes CPU, and yields it.
+test: ready venv browser deploying images ## Run e2e, and beside it integration, lint, docs, unit; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "e2e" "integration lint docs unit" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -77,7 +78,7 @@ docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture
 	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice -n 19 $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
+	@$(RUN) "unit tests" nice -n 19 $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
