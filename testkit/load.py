@@ -146,7 +146,7 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, 
     """Return how a request ended, and the replica that answered, where the answer tells it."""
     connection.request(kind.method, kind.path)
     response = connection.getresponse()
-    announced = response.headers.get("Content-Length")
+    announced = response.headers.get("Content-Length", "-1")
     read, first = 0, b""
     while part := response.read(kind.chunk or None):
         read += len(part)
@@ -154,7 +154,11 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, 
         time.sleep(kind.pause)
     if response.status != http.client.OK:
         return f"{kind}: {response.status}", ""
-    if announced is not None and read != int(announced):
+    # What comes in chunks says by itself where it ends.
+    if not response.chunked and read != int(announced):
         return f"{kind}: {read} of {announced} bytes", ""
-    told = json.loads(first) if response.headers.get_content_type() == "application/json" else {}
+    try:
+        told = json.loads(first) if response.headers.get_content_type() == "application/json" else {}
+    except ValueError:
+        return f"{kind}: JSON that cannot be read", ""
     return "200", str(told.get("replica", ""))

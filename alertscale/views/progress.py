@@ -29,7 +29,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         """Begin to show."""
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             self._status = self._console.status(f"ordered {self._target}")
             self._status.start()
         return self

@@ -35,7 +35,7 @@ pytestmark = [
 PROJECT = "alertscale-e2e-deploy"
 # Waits instead of burning CPU: an alert of its own would move the count.
 LIGHT = "/sleep?seconds=0.2"
-# More than a plain `docker compose up` would leave.
+# More than a plain `docker compose up` would leave, and as many as may be: new ones beside them are too many.
 REPLICAS = 2
 OVERLAYS = ("fast", "often", "deploy")
 UNTOUCHED = ("nginx", "nginx-exporter", "exporter", "prometheus", "alertmanager")
@@ -134,7 +134,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         server.directory.mkdir()
         files = ":".join(("docker-compose.yml", *(f"tests/e2e/docker-compose.{n}.yml" for n in OVERLAYS)))
         lines = [f"{name}={port}" for name, port in ports.items()]
-        lines += ["NGINX_BIND=127.0.0.1", f"COMPOSE_PROJECT_NAME={PROJECT}"]
+        lines += ["NGINX_BIND=127.0.0.1", "LOCUST_REPLICAS=0", f"COMPOSE_PROJECT_NAME={PROJECT}"]
         lines += [f"COMPOSE_FILE={files}", f"ALERTSCALE_PROJECTS={PROJECT}"]
         (server.directory / ".env").write_text("\n".join(lines) + "\n")
         subprocess.run(["chown", "-R", servers.USER, str(server.directory)], check=True)

@@ -61,7 +61,7 @@ def test_every_diagram_is_drawn(folder: Path, address: str, chromium: Browser) -
     with browser.opened(chromium, address) as watched:
         for page, count in with_diagrams.items():
             url = f"{address}{page.relative_to(folder)}"
-            watched.page.goto(url)
+            watched.load(url)
             # The theme puts each drawing where its text was; one that cannot be read stays text.
             drawn = watched.page.locator("div.mermaid")
             drawn.nth(count - 1).wait_for(state="visible", timeout=30_000)

@@ -62,14 +62,14 @@ class Watched:
         self.page.on("request", self._request)
         self.page.on("requestfailed", self._failed)
 
-    def load(self) -> None:
-        """Load it, anew as often as a part of it was dropped."""
+    def load(self, url: str = "") -> None:
+        """Load it, or another of its site, anew as often as a part of it was dropped."""
         from playwright.sync_api import Error  # noqa: PLC0415 - the tests are collected without it, too
 
         for _ in range(LOADS_AT_MOST):
             before = len(self.dropped)
             try:
-                self.page.goto(self.origin)
+                self.page.goto(url or self.origin)
             except Error as fault:
                 if DROPPED not in str(fault):
                     raise
