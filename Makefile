@@ -59,15 +59,14 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# First, side by side, what has stacks and engines of its own; then, beside the tests of the shared stack that hold
-# answers to seconds, what only takes CPU, and yields it.
-test: ready venv browser deploying images ## Run e2e, and beside it integration, lint, docs, unit; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "e2e" "integration lint docs unit" --made $^
+# One after the other what holds answers to seconds: two at once take longer than the time that they save.
+test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint and docs; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
 	@$(RUN) "lint: ruff format" $(VENV)/ruff format --check .
-	@$(RUN) "lint: mypy" nice -n 19 $(VENV)/mypy
+	@$(RUN) "lint: mypy" $(VENV)/mypy
 	@$(RUN) "lint: imports" $(VENV)/lint-imports
 	@$(RUN) "lint: shell scripts" $(VENV)/shellcheck $(SCRIPTS)
 	@$(RUN) "lint: .gitlab-ci.yml" $(VENV)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
@@ -75,10 +74,10 @@ lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: alertscale check" $(VENV)/python -m alertscale check
 
 docs: venv ## Build the site of docs/ into build/docs; a link, anchor or picture that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" nice -n 19 $(VENV)/mkdocs build
+	@NO_MKDOCS_2_WARNING=1 $(RUN) "docs" $(VENV)/mkdocs build
 
 unit: venv ## Run the tests that need no engine
-	@$(RUN) "unit tests" nice -n 19 $(VENV)/pytest tests/unit $(SPREAD)
+	@$(RUN) "unit tests" $(VENV)/pytest tests/unit $(SPREAD)
 
 integration: ready venv browser images ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
