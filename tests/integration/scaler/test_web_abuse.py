@@ -26,6 +26,8 @@ REPOSITORY = Path(__file__).parents[3]
 TOKEN = "not-a-secret-but-not-to-be-logged"
 RECEIVE_TIMEOUT = 3.0
 MIB = 1024 * 1024
+AT_MOST_TIMES = 10
+"""As long as one alert may take a hundred; five were seen."""
 
 
 @dataclass(kw_only=True)
@@ -194,25 +196,27 @@ def test_ten_thousand_alerts_in_one_body_are_taken_in_while_others_are_served(
     assert served.memory - before < 128
 
 
-def test_a_hundred_alerts_are_answered_within_25_ms_and_told_once(
+def test_a_hundred_alerts_take_a_few_times_as_long_as_one_and_are_told_once(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alerts = [alert(n) for n in range(100)]
     seen = served.ask("/api/v1/events?limit=1")[1]["events"][0]["id"]
-    times = []
+    hundred, one = [], []
     for _ in range(60):
-        begun = time.monotonic()
-        status, _answer = served.notify(alerts)
-        times.append(1000 * (time.monotonic() - begun))
-        assert status == 202
+        # In turn, so that whatever else this machine does slows down both.
+        for sent, times in ((alerts, hundred), (alerts[:1], one)):
+            begun = time.monotonic()
+            status, _answer = served.notify(sent)
+            times.append(1000 * (time.monotonic() - begun))
+            assert status == 202
     told = served.ask("/api/v1/events?limit=1")[1]["events"][0]["id"] - seen
-    first, *repeated = times
+    first, *repeated = hundred
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  100 alerts: first {first:.1f} ms, then median {statistics.median(repeated):.1f} ms,"
-            f" slowest of 59 {max(repeated):.1f} ms"
+            f" slowest of 59 {max(repeated):.1f} ms; one alert: median {statistics.median(one):.1f} ms"
         )
-    assert statistics.median(repeated) < 25
+    assert statistics.median(repeated) < AT_MOST_TIMES * statistics.median(one)
     assert told == 100
 
 
