@@ -201,7 +201,8 @@ def test_a_hundred_alerts_take_a_few_times_as_long_as_one_and_are_told_once(
 ) -> None:
     alerts = [alert(n) for n in range(100)]
     seen = served.ask("/api/v1/events?limit=1")[1]["events"][0]["id"]
-    hundred, one = [], []
+    hundred: list[float] = []
+    one: list[float] = []
     for _ in range(60):
         # In turn, so that whatever else this machine does slows down both.
         for sent, times in ((alerts, hundred), (alerts[:1], one)):
