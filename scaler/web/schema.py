@@ -41,7 +41,11 @@ def rfc3339(seconds: float) -> str:
 
 
 def encoded(value: object) -> str | None:
-    """Encode a ``Time`` for msgspec, which knows the other types by itself."""
+    """Encode a ``Time`` for msgspec, which knows the other types by itself.
+
+    Raises:
+        NotImplementedError: any other type; msgspec's documentation asks this error of an ``enc_hook``.
+    """
     if isinstance(value, Time):
         return rfc3339(value) if math.isfinite(value) else None
     raise NotImplementedError(f"{type(value)} has no place in the API")
