@@ -185,6 +185,15 @@ def seconds(said: str) -> str:
     return found[1]
 
 
+def until_line(process: subprocess.Popen[str], what: str) -> None:
+    """Read what a deploy says until a line holds these words."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if what in line:
+            return
+    pytest.fail(f"it never said: {what}")
+
+
 def test_a_wrong_key_a_wrong_host_key_and_a_closed_port_are_told_apart(site: Site) -> None:
     scratch = site.server.scratch
     said = site.deploy("v1", code=1, SSH_PRIVATE_KEY=(scratch / "other_key").read_text())
@@ -226,21 +235,30 @@ def test_the_first_deploy_brings_everything_up_on_an_empty_directory(
     assert unpacked.joinpath("service/app.py").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_deploy_under_load_loses_no_request_and_keeps_the_count(
+def test_a_deploy_under_load_loses_no_request_and_keeps_the_count_though_one_before_it_was_killed(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Killed with old and new replicas side by side: the next undoes it and neither doubles nor loses any."""
     stack = site.stack
     stack.pause("down")
     stack.scale(REPLICAS)
     before = site.ids(*UNTOUCHED)
     with site.load() as load:
         wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
+        killed = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v2"])
+        until_line(killed, "waiting until they are ready")
+        for group in servers.groups_of("server.sh run"):
+            os.killpg(group, 9)
+        killed.communicate(timeout=60)
+        assert killed.returncode != 0
         said = site.deploy("v2")
         served = load.answers["200"]
         wait_until(lambda: load.answers["200"] > served + 100, within=30, what="traffic afterwards")
     tell(capsys, f"deploy under load: {seconds(said)} s, {lost(load)}, {REPLICAS} replicas all the time")
+    assert "An earlier deploy was cut off" in said
     assert load.lost == {}
     stack.await_replicas(REPLICAS, within=5)
+    assert len({c["Image"] for c in stack.containers()}) == 1
     assert "release 2" in site.page()
     # Reloaded, not restarted.
     assert site.ids(*UNTOUCHED) == before
@@ -310,15 +328,6 @@ def test_a_deploy_waits_for_another_no_longer_than_it_may(site: Site) -> None:
     assert "another deploy is still at work after 1 s" in said
 
 
-def until_line(process: subprocess.Popen[str], what: str) -> None:
-    """Read what a deploy says until a line holds these words."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if what in line:
-            return
-    pytest.fail(f"it never said: {what}")
-
-
 def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_deploy_waits_for_it(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -344,29 +353,6 @@ def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_d
     assert re.search(r"^\* .*\(Release 1\)$", listed, re.MULTILINE)
     said = site.server.run(site.clone, "rollback.sh", code=1)
     assert "there is no release before this one on the server" in said
-
-
-def test_a_deploy_that_is_killed_on_the_server_is_undone_by_the_next(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Killed while old and new replicas stand side by side: what comes next neither doubles nor loses any."""
-    with site.load() as load:
-        wait_until(lambda: load.answers["200"] > 100, within=30, what="traffic")
-        killed = site.server.start(site.clone, "deploy.sh", "--commit", site.commits["v2"])
-        until_line(killed, "waiting until they are ready")
-        for group in servers.groups_of("server.sh run"):
-            os.killpg(group, 9)
-        killed.communicate(timeout=60)
-        assert killed.returncode != 0
-        said = site.deploy("v1")
-    tell(capsys, f"killed and repaired: {lost(load)}")
-    assert "An earlier deploy was cut off" in said
-    assert f"flask-app: unchanged, {REPLICAS} replicas" in said
-    assert load.lost == {}
-    assert "release 1" in site.page()
-    site.stack.await_replicas(REPLICAS, within=5)
-    kinds = {c["Image"] for c in site.stack.containers()}
-    assert len(kinds) == 1
 
 
 needs_runner = pytest.mark.skipif(

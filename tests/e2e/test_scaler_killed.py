@@ -1,4 +1,4 @@
-"""The scaler is killed right before and right after each entry of its journal, under load.
+"""The scaler is killed right before and right after entries of its journal, under load.
 
 Started again, it finishes or undoes what it had begun: no replica too many or without
 traffic, no container left created or exited, no request lost.
@@ -25,8 +25,12 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 UP = ("begin", "enter:create", "enter:start", "enter:ready", "finish")
 DOWN = ("begin", "enter:drain", "enter:stop", "enter:remove", "finish")
+EVERY = tuple(zip(UP, DOWN, strict=True))
+"""Entries of a step up, each with one of a step down. They are taken in turn: one begins where one ended.
+
+Each of them is resumed from in tests/unit/scaler/steps/test_compose.py too, in one process.
+"""
 SEED = 20261123
-KILLS = 6
 # Waits instead of burning CPU: an alert of its own would move the count.
 LIGHT = "/sleep?seconds=0.1"
 
@@ -74,13 +78,22 @@ def kill_process(stack: Stack) -> None:
     subprocess.run(["kill", "-KILL", pid], check=True)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing: Stack, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "entries"),
+    [
+        pytest.param("before", EVERY[3:4], id="before: ready, remove"),
+        pytest.param("after", EVERY[1:2], id="after: create, drain"),
+        pytest.param("before", EVERY, id="before each", marks=pytest.mark.drill),
+        pytest.param("after", EVERY, id="after each", marks=pytest.mark.drill),
+    ],
+)
+def test_a_step_survives_the_scaler_killed_at_an_entry_of_its_journal(
+    crashing: Stack, moment: str, entries: tuple[tuple[str, str], ...]
+) -> None:
     stack = crashing
     stack.scale(1)
     with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as load:
-        # One up, one down, in turn: each begins at the count at which the one before has ended.
-        for up, down in zip(UP, DOWN, strict=True):
+        for up, down in entries:
             for point, end in ((up, 2), (down, 1)):
                 before = last_start(stack)
                 arm(stack, f"{moment} {point}")
@@ -90,16 +103,17 @@ def test_a_step_survives_the_scaler_killed_at_each_entry_of_its_journal(crashing
                 await_start(stack, after=before, killed=f"{moment} {point}")
                 assert_consistent(stack, end)
     assert load.lost == {}
-    assert load.answers["200"] > 500
+    assert load.answers["200"] > 100 * len(entries)
 
 
-def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(6, marks=pytest.mark.drill)])
+def test_the_scaler_may_be_killed_at_any_moment(crashing: Stack, kills: int) -> None:
     """At random moments of steps up and down; the order of the count stands and is carried out."""
     stack = crashing
     chance = random.Random(SEED)  # noqa: S311 - a drill that can be repeated, not a secret
     wanted = 1
     with Load(Kind(clients=8, method="POST", path=LIGHT), port=stack.ports["NGINX_PORT"]) as load:
-        for nth in range(KILLS):
+        for nth in range(kills):
             wanted = chance.choice([n for n in (1, 2, 3) if n != wanted])
             before = last_start(stack)
             stack.change("/api/v1/services/flask-app/scale", {"replicas": wanted})

@@ -15,6 +15,7 @@ import requests
 from machine import node
 from machine.cluster import Cluster
 from machine.node import Node
+from machine.shell import tail
 from testkit.stack import carried_out, has_ready, wait_until
 
 STACK = "alertscale"
@@ -238,7 +239,7 @@ class Swarm:
         self.await_ready(1, within=90)
 
     def described(self) -> str:
-        """What a person would look at first: nodes, services, tasks, the lease, the last of the history."""
+        """What a person would look at first: nodes, services, tasks, lease, history, what engines said."""
         looks = (
             ("node", "ls"),
             ("service", "ls"),
@@ -249,7 +250,8 @@ class Swarm:
         history = [
             f"{event['at']} {event['kind']} {event['reason']}: {event['text']}" for event in self.events()
         ]
-        return "\n\n".join([*seen, f"load {os.getloadavg()[0]:.0f}", "\n".join(history[-25:])])
+        said = [f"{one.name}:\n{tail(one.folder / 'dockerd.log')}" for one in self.alive()]
+        return "\n\n".join([*seen, f"load {os.getloadavg()[0]:.0f}", "\n".join(history[-25:]), *said])
 
     def _complete(self, services: tuple[str, ...]) -> bool:
         form = "{{.Name}} {{.Replicas}}"
