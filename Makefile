@@ -59,9 +59,10 @@ venv: ## Make .venv with the tools of test and lint
 browser: ## Install Chromium for the tests of the status page (root, Debian; else they are skipped)
 	@$(PYTHON) -m machine browser
 
-# One after the other what holds answers to seconds, which two cores keep for one at a time only.
-test: ready venv browser deploying images ## Run unit, integration, e2e, and beside them lint and docs; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "unit integration e2e" "lint docs" --made $^
+# One after the other what holds answers to seconds, which two cores keep for one at a time only. The rest has
+# what CPU that leaves.
+test: ready venv browser deploying images ## Run integration, e2e, and beside them lint, unit and docs; begin nothing after a failure
+	@$(PYTHON) -m machine lanes "integration e2e" "lint unit docs" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .

@@ -1,11 +1,14 @@
 """Targets of make side by side, in lanes: within a lane one after another.
 
+The first lane goes first: the others have what CPU it leaves, since what is tested there answers to seconds.
+
 What a target prints is kept and shown whole once it has ended, so that nothing is mixed; meanwhile a line
 each half minute says where it is. After a failure no other target is begun, and those under way go on to
 their end, as with `make -j`. A signal that ends this interrupts those under way, and waits: tests take down
 what they have up.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from machine.shell import ENDING
@@ -23,6 +27,8 @@ LOOK_EVERY_SECONDS = 0.1
 TELL_EVERY_SECONDS = 30.0
 TOLD_CHARACTERS = 90
 TOLD_BYTES = 2000
+NICE = 10
+"""A tenth of the weight of others: with less, a timeout in it might run out."""
 
 
 @dataclass(kw_only=True)
@@ -53,6 +59,15 @@ class Part:
         line = next((line.strip() for line in reversed(lines) if line.strip()), "")
         half = TOLD_CHARACTERS // 2
         return line if len(line) <= TOLD_CHARACTERS else f"{line[:half]} … {line[-half:]}"
+
+
+def give_way(session: int) -> None:
+    """Let a session, by the process id of its leader, have little CPU while others want it.
+
+    Linux weighs one session against another by the nice value of its autogroup, and nothing else: sched(7).
+    """
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{session}/autogroup").write_text(str(NICE), encoding="ascii")
 
 
 class Lanes:
@@ -93,7 +108,9 @@ class Lanes:
         """Begin what may begin; return whether anything is under way."""
         for number, targets in enumerate(self._waiting):
             if targets and number not in self._running and not self._code:
-                self._running[number] = self._start(targets.popleft())
+                self._running[number] = part = self._start(targets.popleft())
+                if number:
+                    give_way(part.process.pid)
         return bool(self._running)
 
     def _start(self, target: str) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,11 +22,13 @@ bad:
 \t@echo what is wrong; touch go; exit 3
 stack:
 \t@trap 'echo taken down; exit 1' INT; touch up; while :; do sleep 0.1; done
+weight:
+\t@cat /proc/self/autogroup
 needy: prepared
 \t@echo needy
 prepared:
 \t@echo prepared anew
-.PHONY: fine slow bad stack needy prepared
+.PHONY: fine slow bad stack weight needy prepared
 """
 
 
@@ -62,6 +65,12 @@ def test_a_target_waits_for_the_one_before_it_in_its_lane_only(tmp_path: Path) -
     assert code == 2
     began = [line.split()[1].rstrip(":") for line in said.splitlines() if line.endswith(": begun")]
     assert began == ["slow", "fine", "bad"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no autogroups")
+def test_the_first_lane_has_the_cpu_first(tmp_path: Path) -> None:
+    _, said = run(tmp_path, "weight", "weight")
+    assert sorted(re.findall(r" nice (\d+)$", said, re.MULTILINE)) == ["0", "10"]
 
 
 def test_after_a_failure_nothing_is_begun_and_what_runs_goes_on_to_its_end(tmp_path: Path) -> None:
