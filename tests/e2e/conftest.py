@@ -19,12 +19,6 @@ __all__ = ["one_replica", "pytest_exception_interact", "stack"]
 OFTEN = "tests/e2e/docker-compose.often.yml"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First the files that have a stack of their own: one that is up beside it takes CPU all the time."""
-    sharing = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path in sharing)
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""

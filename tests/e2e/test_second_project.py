@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from testkit.networks import kept_by
-from testkit.stack import Stack, wait_until
+from testkit.stack import PROJECT, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SHOP = "alertscale-e2e-shop"
@@ -130,10 +130,8 @@ def test_a_request_that_is_not_right_gets_its_documented_answer(
 
 def running() -> list[str]:
     """Every container of both projects; nothing here may change while one of these tests runs."""
+    form = '{{.ID}} {{.Label "com.docker.compose.project"}}'
     shown = subprocess.run(
-        ["docker", "ps", "-aq", "--no-trunc", "--filter", "name=alertscale-e2e"],
-        capture_output=True,
-        text=True,
-        check=True,
+        ["docker", "ps", "-a", "--no-trunc", "--format", form], capture_output=True, text=True, check=True
     )
-    return sorted(shown.stdout.split())
+    return sorted(line for line in shown.stdout.splitlines() if line.split()[1:] in ([PROJECT], [SHOP]))
