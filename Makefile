@@ -14,15 +14,13 @@ VENV   := .venv/bin
 RUN    := machine/timed
 # On every core; the tests of a file stay together, since they share what is dear to make.
 SPREAD := --numprocesses auto --dist loadfile
-# In no hurry, so that they may run beside others.
-OWN_STACK := tests/e2e/test_deploy.py tests/e2e/test_documentation.py
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help ready images up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e e2e-own e2e-shared loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
+.PHONY: help ready images up down backup restore clean venv browser deploying test lint docs unit integration integration-newest e2e timed untimed loadtest bench bench-quick soak drills pages test-swarm swarm-up swarm-down
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +61,8 @@ browser: ## Install Chromium for the tests of the status page (root, Debian; els
 
 # One after the other what holds answers to seconds, which two cores keep for one at a time only. The rest has
 # what CPU that leaves.
-test: ready venv browser deploying images ## Run integration, e2e, and beside them lint, unit and docs; begin nothing after a failure
-	@$(PYTHON) -m machine lanes "integration e2e-shared" "lint unit docs e2e-own" --made $^
+test: ready venv browser deploying images ## Run lint, unit, docs, integration, e2e, some side by side; begin nothing after a failure
+	@$(PYTHON) -m machine lanes timed "lint unit untimed docs" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .
@@ -91,13 +89,16 @@ integration-newest: ready venv ## Run the parity tests on the newest Engine that
 deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deploy (else they are skipped)
 	@$(PYTHON) -m machine deploying
 
-e2e: e2e-own e2e-shared ## Run the tests of the whole stack
+e2e: ready venv browser deploying images ## Run the tests of the whole stack
+	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
-e2e-own: ready venv deploying images ## Of these, those that have a stack of their own: deploys, and what the pages say
-	@$(RUN) "end-to-end tests, stacks of their own" $(VENV)/pytest $(OWN_STACK)
+# The two again, otherwise divided. Neither is begun by hand: they are for `test`.
+timed: ready venv browser images
+	@$(RUN) "integration tests, timed" $(VENV)/pytest tests/integration -m 'not drill and not untimed' $(SPREAD)
+	@$(RUN) "end-to-end tests, timed" $(VENV)/pytest tests/e2e -m 'not drill and not untimed'
 
-e2e-shared: ready venv browser images ## Of these, those that share one stack, where seconds count
-	@$(RUN) "end-to-end tests, one stack" $(VENV)/pytest tests/e2e $(addprefix --ignore=,$(OWN_STACK))
+untimed: ready venv browser deploying images
+	@$(RUN) "integration and end-to-end tests, untimed" $(VENV)/pytest tests/integration tests/e2e -m 'not drill and untimed' $(SPREAD)
 
 test-swarm: ready venv deploying ## Run the tests on a Docker Swarm of three engines on this machine (root)
 	@$(RUN) "tests on Swarm" $(VENV)/pytest tests/swarm

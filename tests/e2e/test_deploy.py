@@ -29,6 +29,7 @@ _WHY_NOT = servers.why_not()
 RUNNER = deploying.runner(REPOSITORY / ".alertscale")
 pytestmark = [
     pytest.mark.stack,
+    pytest.mark.untimed,
     pytest.mark.timeout(300),
     pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT)),
 ]

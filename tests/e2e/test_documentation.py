@@ -16,7 +16,7 @@ from tests.docs.clone import PROJECT, Clone, ProjectInUseError, git, started
 from tests.docs.running import failure
 from tools.blocks import pages, read
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(400)]
 
 DEADLINE = 240.0
 """Seconds for a page's commands."""

@@ -15,7 +15,7 @@ from machine import compose, images, volumes
 from machine.backup import TOOLS, away
 from machine.errors import BackupError
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,10 @@ from tests.page import browser
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.skipif(bool(browser.why_not()), reason=browser.why_not())
+pytestmark = [
+    pytest.mark.untimed,
+    pytest.mark.skipif(bool(browser.why_not()), reason=browser.why_not()),
+]
 
 ROOT = Path(__file__).parents[2]
 DIAGRAM = '<pre class="mermaid">'

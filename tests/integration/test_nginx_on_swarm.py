@@ -17,7 +17,7 @@ from testkit.load import Kind, Load
 from testkit.stack import wait_until
 from tests.integration.scaler.projects import IMAGE
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
 MOUNTS = {

@@ -15,7 +15,7 @@ import pytest
 
 from machine import compose, images
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.untimed]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIONTj0nk6+d2nQo2/QoauWwYHUR5RED6cTdqlwVYJB8G probe"

@@ -20,7 +20,7 @@ from machine import compose, images
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.untimed]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 30.0

@@ -29,7 +29,7 @@ from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 from testkit.networks import kept_by
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.untimed, pytest.mark.timeout(300)]
 
 FOLDER = Path(__file__).parent / "parity"
 BASE = "python:3.14.7-slim"
