@@ -86,10 +86,9 @@ class Runner:
     def prepare(self, view: View) -> None:
         """Have the target learn what a copy takes, once for each version of a service, aside."""
         for service in view.observation.services:
-            running = [r for r in service.replicas if r.status == "running"]
-            if service.key not in view.limits or not running:
+            if service.key not in view.limits or not any(r.status == "running" for r in service.replicas):
                 continue
-            model = running[-1]
+            model = replica_choice.model(service.replicas)
             if self._prepared.get(service.key) != model.version:
                 self._prepared[service.key] = model.version
                 threading.Thread(
