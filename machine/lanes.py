@@ -8,7 +8,6 @@ their end, as with `make -j`. A signal that ends this interrupts those under way
 what they have up.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -18,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from machine.shell import ENDING
@@ -27,8 +25,12 @@ LOOK_EVERY_SECONDS = 0.1
 TELL_EVERY_SECONDS = 30.0
 TOLD_CHARACTERS = 90
 TOLD_BYTES = 2000
-NICE = 10
-"""A tenth of the weight of others: with less, a timeout in it might run out."""
+GIVING_WAY = ("sh", "-c", '{ echo 10 >/proc/self/autogroup; } 2>/dev/null; exec "$@"', "sh")
+"""Before a command that is to have little CPU while others want it.
+
+Linux weighs one session against another by the nice value of its autogroup, and nothing else: sched(7). Ten
+is a tenth of the weight; with less, a timeout in it might run out.
+"""
 
 
 @dataclass(kw_only=True)
@@ -59,15 +61,6 @@ class Part:
         line = next((line.strip() for line in reversed(lines) if line.strip()), "")
         half = TOLD_CHARACTERS // 2
         return line if len(line) <= TOLD_CHARACTERS else f"{line[:half]} … {line[-half:]}"
-
-
-def give_way(session: int) -> None:
-    """Let a session, by the process id of its leader, have little CPU while others want it.
-
-    Linux weighs one session against another by the nice value of its autogroup, and nothing else: sched(7).
-    """
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{session}/autogroup").write_text(str(NICE), encoding="ascii")
 
 
 class Lanes:
@@ -108,16 +101,14 @@ class Lanes:
         """Begin what may begin; return whether anything is under way."""
         for number, targets in enumerate(self._waiting):
             if targets and number not in self._running and not self._code:
-                self._running[number] = part = self._start(targets.popleft())
-                if number:
-                    give_way(part.process.pid)
+                self._running[number] = self._start(targets.popleft(), gives_way=number > 0)
         return bool(self._running)
 
-    def _start(self, target: str) -> Part:
+    def _start(self, target: str, *, gives_way: bool) -> Part:
         print(f"--- {target}: begun", flush=True)
         log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the part has ended
         process = subprocess.Popen(
-            [*self._command, target],
+            [*(GIVING_WAY if gives_way else ()), *self._command, target],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

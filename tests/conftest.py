@@ -1,9 +1,15 @@
-"""How many examples Hypothesis tries, and that their time is nobody's claim."""
+"""How many examples Hypothesis tries, and how long one may take; how long what is up may take to go."""
+
+from datetime import timedelta
 
 from hypothesis import settings
+from xdist.workermanage import NodeManager  # type: ignore[import-untyped]
 
-# No deadline: a test may take long because others run beside it. What hangs is ended by pytest-timeout.
-settings.register_profile("suite", deadline=None)
+# An example may take long because others run beside it, but not that long.
+settings.register_profile("suite", deadline=timedelta(seconds=5))
 # That of `make drills`.
-settings.register_profile("drills", deadline=None, max_examples=1000)
+settings.register_profile("drills", parent=settings.get_profile("suite"), max_examples=1000)
 settings.load_profile("suite")
+
+# At Ctrl+C a worker takes its stack down; after ten seconds, as shipped, it would be killed in doing so.
+NodeManager.EXIT_TIMEOUT = 180

@@ -19,6 +19,15 @@ __all__ = ["one_replica", "pytest_exception_interact", "stack"]
 OFTEN = "tests/e2e/docker-compose.often.yml"
 
 
+# What needs both cores, when nothing runs beside it any more (`make test`); then the end of the stack.
+LATE = ("test_closed_loop.py", "test_plain_up.py", "test_zz_down_and_up.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Last the files of LATE, in that order."""
+    items.sort(key=lambda item: LATE.index(item.path.name) if item.path.name in LATE else -1)
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy."""

@@ -28,7 +28,7 @@ DOWN = ("begin", "enter:drain", "enter:stop", "enter:remove", "finish")
 EVERY = tuple(zip(UP, DOWN, strict=True))
 """Entries of a step up, each with one of a step down. They are taken in turn: one begins where one ended.
 
-Each of them is resumed from in tests/unit/scaler/steps/test_compose.py too, in one process.
+Between the first and the last, each has its kill in tests/unit/scaler/steps/test_compose.py.
 """
 SEED = 20261123
 # Waits instead of burning CPU: an alert of its own would move the count.

@@ -156,6 +156,7 @@ def test_all_lights_are_on(page: Page) -> None:
     wait_until(lambda: page.locator(".station.ok").count() == 6, within=20, what="six lights")
 
 
+@pytest.mark.drill  # in short in test_others_die.py, by what the page is made from
 def test_a_killed_prometheus_and_a_silent_watchdog_are_shown(page: Page, one_replica: Stack) -> None:
     stack = one_replica
     (prometheus,) = stack.containers("prometheus")

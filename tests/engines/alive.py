@@ -27,8 +27,11 @@ def pytest_exception_interact(
     """With a failure, ask the engine for its version; if it has none, say so once and end the run, red."""
     if node.session.shouldfail or daemon.wait_until(_answers, seconds=_ANSWER_SECONDS):
         return
-    report.sections.append(("this machine's engine", story(None if _HOST else LOG)))
-    node.session.shouldfail = "this machine's engine died: what it left untested is not known to hold"
+    told = story(None if _HOST else LOG)
+    report.sections.append(("this machine's engine", told))
+    died = "this machine's engine died: what it left untested is not known to hold"
+    # Of a worker the report has been sent by now; how it ends is told by the first process.
+    node.session.shouldfail = f"{died}\n{told}" if hasattr(node.config, "workerinput") else died
 
 
 def _answers() -> bool:

@@ -7,6 +7,7 @@ to the next in the order they are written in.
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
-    builder = Stack(directory=directory, ports={}, project=f"alertscale-faults-{uuid.uuid4().hex[:8]}")
+    builder = Stack(directory=directory, ports={}, project=f"alertscale-e2e-faults-{uuid.uuid4().hex[:8]}")
     builder.compose("build", "flask-app", "scaler")
     images = builder.compose("config", "--images", *SERVICES).split()
     with own_engine() as engine, pytest.MonkeyPatch.context() as patch:
@@ -128,6 +129,10 @@ def order_one_more(stack: Stack) -> int:
     return count
 
 
+def states(stack: Stack, service: str) -> list[str]:
+    return [r["state"] for r in stack.service(service).get("replicas", [])]
+
+
 def steps(stack: Stack, number: int) -> list[str]:
     """How each step of a replica's ended."""
     ended = [e for e in stack.events() if e["kind"] == "step" and e["detail"]["number"] == number]
@@ -166,6 +171,22 @@ def assert_right(stack: Stack, count: int) -> None:
     containers: list[dict[str, Any]] = stack.containers()
     assert [c["State"]["Status"] for c in containers] == ["running"] * count
     assert requests.get(stack.url("NGINX_PORT", "/"), timeout=10).status_code == 200
+
+
+def test_a_labelled_container_is_a_service_whatever_its_project(machine: Machine) -> None:
+    """As shipped: elsewhere the scaler of a test is told which projects are its own."""
+    stack = machine.stack
+    image = stack.containers()[0]["Config"]["Image"]
+    compose = {"project": "shop", "service": "web", "container-number": "1", "oneoff": "False"}
+    labels = [f"com.docker.compose.{name}={value}" for name, value in compose.items()]
+    options = [word for label in (*labels, "alertscale.enable=true") for word in ("--label", label)]
+    run = ["docker", "run", "--detach", "--name", "shop-web-1", "--network", f"{stack.project}_default"]
+    subprocess.run([*run, *options, image], check=True, capture_output=True)
+    try:
+        wait_until(lambda: states(stack, "web") == ["ready"], within=20, what="the service of project shop")
+        assert stack.service("web")["project"] == "shop"
+    finally:
+        subprocess.run(["docker", "rm", "--force", "shop-web-1"], check=True, capture_output=True)
 
 
 def test_a_hanging_engine_is_seen_and_an_order_given_meanwhile_is_carried_out_once(machine: Machine) -> None:

@@ -23,7 +23,7 @@ from testkit.stack import Stack, copy_repository, free_port, wait_until
 from tests.integration import outside
 from tests.integration.outside import Mailbox, Site
 
-pytestmark = [pytest.mark.engine, pytest.mark.untimed]
+pytestmark = pytest.mark.engine
 
 SWITCH = 10.0
 """Seconds within which a change takes effect: two or three, and what a busy machine adds."""

@@ -28,7 +28,9 @@ DATA: dict[str, Callable[[str], object]] = {
 }
 TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 MAKE = re.compile(r"\bmake((?: +(?:[a-z][\w-]*|[A-Z_]+=\S+))+)")
-SCRIPT = re.compile(r"(?<![\w./<-])(?:\./)?((?:deploy|locust|nginx|tests|tools|engine|\.ci)/[\w./-]+)")
+SCRIPT = re.compile(
+    r"(?<![\w./<-])(?:\./)?((?:deploy|locust|nginx|tests|testkit|tools|machine|bench|\.ci)/[\w./-]+)"
+)
 # What a test or a deploy makes, and is not there in a fresh clone.
 MADE = re.compile(r"locust/reports/|nginx/conf\.d/|deploy/deploy\.pub")
 # What changes the machine beyond the stack of the test, or is a suite of its own.

@@ -17,7 +17,7 @@ MAKEFILE = """
 fine:
 \t@echo fine begins; sleep 0.3; echo fine ends
 slow:
-\t@echo slow begins; until test -e go; do sleep 0.1; done; echo slow ends
+\t@echo slow begins; until test -e go; do sleep 0.1; done; sleep 0.5; echo slow ends
 bad:
 \t@echo what is wrong; touch go; exit 3
 stack:
