@@ -18,7 +18,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "locust": "locust/loadtest/__main__.py",
     "sh locust/loadtest.sh": "locust/loadtest.sh",
     "alertmanager": "alertmanager/run.sh",
-    "nginx, with docker-compose.tls.yml": "nginx/tls/45-alertscale-certificate.sh",
+    "nginx, with docker-compose.tls.yml": "nginx/tls/35-alertscale-certificate.sh",
     "nginx": "nginx/40-alertscale-upstreams.sh",
     "deploy/deploy.sh": "deploy/deploy.sh",
     "deploy/rollback.sh": "deploy/rollback.sh",
