@@ -32,6 +32,8 @@ MOUNTS = {
     if source.startswith("./") and source != "./nginx/conf.d"
 }
 UPSTREAMS, SITES = "/etc/nginx/upstreams", "/etc/nginx/conf.d"
+START = "nginx >/dev/null 2>&1 </dev/null"
+"""What it inherits of `docker exec` is waited for by that for seconds."""
 STAND_IN = "server {{ listen 80; server_name {0}; location / {{ proxy_pass http://{1}; }} }}"
 
 
@@ -71,9 +73,9 @@ class Nginx:
     def begin(self) -> None:
         """Put everything back to the beginning."""
         self.sh(
-            "if [ -s /run/nginx.pid ]; then kill -TERM $(cat /run/nginx.pid); fi"
+            "if [ -s /run/nginx.pid ]; then pid=$(cat /run/nginx.pid); kill -TERM $pid"
+            "; while kill -0 $pid 2>/dev/null; do sleep 0.02; done; fi"
             f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /run/boot-* /run/nginx.pid"
-            "; while pgrep -x nginx >/dev/null; do sleep 0.02; done"
             f"; cd {SITES} && echo '{REPLICA}' >replica.conf && echo '{GOOD}' >good.conf"
         )
 
@@ -100,7 +102,7 @@ class Nginx:
         self.sh(
             f"cd {UPSTREAMS} && rm -rf generation-1 next && mv generation-2 generation-1"
             " && sed -i s#generation-2#generation-1# generation-1/sites && ln -sfn generation-1 current"
-            " && if [ -s /run/nginx.pid ]; then nginx -s reload; sleep 0.3; else nginx; fi"
+            f" && if [ -s /run/nginx.pid ]; then nginx -s reload; sleep 0.3; else {START}; fi"
         )
 
     def ask(self, host: str, *words: str, expect: int | None = 0) -> str:
@@ -117,7 +119,7 @@ def idle() -> Iterator[Nginx]:
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     mounts = [f"--volume={ROOT / file}:{target}:ro" for file, target in MOUNTS.items()]
     folders = [f"--tmpfs={UPSTREAMS}:size=256k", f"--tmpfs={SITES}"]
-    words = ["run", "--detach", "--name", name, "--network", "none", *mounts, *folders]
+    words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders]
     docker(*words, "--entrypoint", "sleep", SERVICE["image"], "infinity")
     try:
         made = Nginx(name=name)
@@ -360,7 +362,7 @@ class TestStart:
         assert "upstream web is not as it should be (out): duplicate upstream" in told
         assert "placeholder shop.web is not as it should be (503): host not found" in told
         assert "site wiki.conf is not as it should be (503): host not found" in told
-        nginx.sh("nginx")
+        nginx.sh(START)
         assert nginx.ask("good.example").startswith("200")
         assert nginx.ask("shop.example") == "503 5"
         assert nginx.ask("wiki.example") == "503 5"
@@ -390,7 +392,7 @@ class TestStart:
         nginx.sh(f"head -c 1M /dev/zero >{UPSTREAMS}/fill", expect=1)
         assert "is the disk of its volume full?" in nginx.run(self.SCRIPT)
         assert "shop-web-1:80 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
-        nginx.sh("nginx")
+        nginx.sh(START)
         assert nginx.ask("good.example").startswith("502")
 
 
@@ -418,7 +420,7 @@ def follow_a_replica(nginx: Nginx) -> None:
         nginx.candidate(web=f"# replica {replica}:80\n" + upstream("web", "10.0.0.2:80"))
         nginx.sh(f"ln -sfn generation-2 {UPSTREAMS}/current")
         nginx.run(TestStart.SCRIPT)
-        nginx.sh("nginx")
+        nginx.sh(START)
         wait_until(lambda: nginx.ask("good.example").startswith("200"), within=10, what="an answer")
         docker("rm", "--force", "--volumes", replica)
         wait_until(lambda: nginx.ask("good.example").startswith("502"), within=10, what="none")
