@@ -25,8 +25,9 @@
 # Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps, with nginx' words as the last line.
 set -eu
 
-dir=/etc/nginx/upstreams
+dir="${ALERTSCALE_UPSTREAMS:-/etc/nginx/upstreams}"
 sites=/etc/nginx/conf.d
+longest=10
 new=$(readlink -f "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -81,7 +82,7 @@ write_sites() {
     fi
     for site in "$sites"/*.conf; do
         file=$(file_of "${site##*/}")
-        [ -z "$file" ] || echo "include $file;"
+        [ -z "$file" ] || echo "include \"$file\";"
     done >"$new/sites"
 }
 
@@ -142,11 +143,15 @@ our_file() { # name
 accepts() {
     write_sites
     sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx.conf"
-    if said=$(nginx -t -q -c "$work/nginx.conf" 2>&1); then return 0; fi
+    code=0
+    # Not for as long as DNS may take over the name of a host: the scaler waits for a word of this, for 15 s.
+    said=$(timeout "$longest" nginx -t -q -c "$work/nginx.conf" 2>&1) || code=$?
+    [ "$code" != 0 ] || return 0
     # The line with the clock is the one that is always there.
     words=$(printf '%s\n' "$said" | sed -nE 's/^(nginx: )?([0-9/]+ [0-9:]+ )?\[(emerg|alert|crit)\] ([0-9#]+: )?//p' |
         head -n 1 | sed "s#$new/##g")
-    [ -n "$words" ] || words=$(printf '%s\n' "$said" | tail -n 1)
+    if [ "$code" = 124 ]; then words="nginx -t takes over $longest s: a host has a name that cannot be looked up"; fi
+    [ -n "$words" ] || words="nginx -t ended with $code: $(printf '%s\n' "$said" | tail -n 1)"
     echo "$words"
     return 1
 }

@@ -20,6 +20,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "alertmanager": "alertmanager/run.sh",
     "nginx, with docker-compose.tls.yml": "nginx/tls/35-alertscale-certificate.sh",
     "nginx": "nginx/40-alertscale-upstreams.sh",
+    "alertscale-accept, in nginx": "nginx/accept.sh",
     "deploy/deploy.sh": "deploy/deploy.sh",
     "deploy/rollback.sh": "deploy/rollback.sh",
     "deploy/swarm.sh": "deploy/swarm.sh",
