@@ -59,6 +59,10 @@ begin_in() { # folder
     said=$(alertscale-accept "$boot")
 }
 
+if ! command -v alertscale-accept >/dev/null; then
+    echo "$0: this container is older than its files. Way out: docker compose up -d nginx, which makes it anew" >&2
+    exit 1
+fi
 remove_stale
 name="boot-$(date +%s)-$$"
 # On a disk that is full in memory, where it lasts as long as this nginx.

@@ -16,6 +16,8 @@ from scaler.traffic.plan import Plan, is_unasked, plan
 _RETRY: float = 2.0
 _RETRY_STARTING: float = 0.1
 _RETRY_LEFT_OUT: float = 5.0
+_PATIENCE: float = 3.0
+"""Seconds for which a scaler that has just started waits for the first answer of each replica."""
 
 _BECAME = {
     "copy": "nginx goes on with it as it was accepted last",
@@ -49,6 +51,7 @@ class Traffic:
         self._own_project = own_project
         self._retry_at: float | None = None
         self._again_at: float = math.inf
+        self._asked_by: float | None = None
         self._told: frozenset[tuple[ErrorReason, ServiceKey, str]] = frozenset()
         self._known = False
         """Whether what nginx has is known: the scaler before this one may have put in anybody."""
@@ -73,8 +76,7 @@ class Traffic:
 
     def _put_right(self, view: View, now: float, *, relisted: bool) -> None:
         waiting, again = self._retry_at is not None, now >= self._again_at
-        # A scaler that has just started leaves nginx as it is until it knows who is ready.
-        if (waiting and now < self.next_due()) or (not self._known and is_unasked(view)):
+        if (waiting and now < self.next_due()) or self._waits_for_answers(view, now):
             return
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
         wanted = plan(
@@ -93,6 +95,13 @@ class Traffic:
             self._metrics.reloads.labels(outcome).inc()
             served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in wanted.upstreams}
             self._recorder.tell(EventKind.RELOAD, outcome, f"nginx: {outcome}", detail={"upstreams": served})
+
+    def _waits_for_answers(self, view: View, now: float) -> bool:
+        """A scaler that has just started leaves nginx as it is until it knows who is ready."""
+        if self._known or not is_unasked(view):
+            return False
+        self._asked_by = now + _PATIENCE if self._asked_by is None else self._asked_by
+        return now < self._asked_by
 
     def _hand_over(self, view: View, upstreams: tuple[Upstream, ...], now: float) -> ReloadOutcome | None:
         """Give nginx its upstreams; a failure, which is told, is like a start that is not over."""
@@ -137,7 +146,10 @@ class Traffic:
         if again and missed:
             self._metrics.reloads.labels(ReloadOutcome.TEST_FAILED).inc()
         self.error = "; ".join(missed)
-        self._again_at = now + _RETRY_LEFT_OUT if left_out else math.inf
+        if not left_out:
+            self._again_at = math.inf
+        elif again or math.isinf(self._again_at):
+            self._again_at = now + _RETRY_LEFT_OUT
         others = {("", ""): tuple(sentence(x) for x in left_out if x.kind is not Kind.UPSTREAM)}
         self._tell({ErrorReason.LABELS: wanted.faults, ErrorReason.CONFIG_TEST_FAILED: refused | others})
 

@@ -293,12 +293,23 @@ def test_a_zone_of_ours_is_nobody_elses(nginx: Nginx) -> None:
     assert nginx.accept() == []
 
 
-def test_what_no_site_and_no_service_is_to_blame_for_is_refused(nginx: Nginx) -> None:
+@pytest.mark.parametrize(
+    ("everybodys", "words"),
+    [
+        ("nonsense", "unexpected end of file"),
+        ("ssl_certificate /gone.pem; ssl_certificate_key /gone.pem;", 'cannot load certificate "/gone.pem"'),
+    ],
+)
+def test_what_no_site_and_no_service_is_to_blame_for_is_refused(
+    nginx: Nginx, everybodys: str, words: str
+) -> None:
+    """A certificate of all is read for each server, those without TLS too: no site is left out for it."""
+    nginx.site("secure", "server { listen 443 ssl; server_name secure.example; return 200; }")
     nginx.candidate(web=upstream("web"))
-    nginx.sh("mkdir /etc/nginx/tls && echo nonsense >/etc/nginx/tls/certificate.conf")
+    nginx.sh(f"mkdir /etc/nginx/tls && echo '{everybodys}' >/etc/nginx/tls/certificate.conf")
 
     said = nginx.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
-    assert said.splitlines()[-1].startswith("unexpected end of file")
+    assert said.splitlines()[-1].startswith(words)
 
 
 class TestPlaceholder:

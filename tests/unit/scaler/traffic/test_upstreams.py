@@ -279,6 +279,17 @@ class TestStart:
         assert again.sync("ac") == "ac"
         assert again.nginx.servers("web") == [server("a")]
 
+    def test_one_that_does_not_answer_holds_up_the_others_for_some_seconds_only(self, loop: Loop) -> None:
+        loop.services = {WEB: (replica("a"),), API: (replica("b"),)}
+        again = self.begin(loop, "ab")
+        again.unasked = "b"
+        again.services = {WEB: (replica("c"),), API: (replica("b"),)}
+        assert again.sync("c", now=10.0) == ""
+        assert again.sync("c", now=12.9) == ""
+
+        assert again.sync("c", now=13.0) == "bc"
+        assert again.nginx.servers("web") == [server("c")]
+
     def test_one_that_is_overloaded_goes_on_being_tried(self, loop: Loop) -> None:
         loop.services = {WEB: (replica("a"), replica("b"))}
         again = self.begin(loop, "a")
@@ -370,7 +381,7 @@ class TestLeftOut:
         assert "resolver 127.0.0.11" in loop.traffic.error
         assert loop.traffic.next_due() == 15.0
         for second in range(11, 31):
-            loop.sync("a", now=float(second), relisted=False)
+            loop.sync("a", now=float(second), relisted=second % 2 == 0)
 
         assert loop.faults() == [loop.traffic.error]
         assert loop.reloads("test_failed") > 1
