@@ -381,13 +381,13 @@ class FakeNginx:
 
     def reload(self, instance: str) -> None:
         self._enter("reload")
+        if not self.deaf:
+            self.loaded = self._files("current")
+            if self.keeps_old:
+                self._leaving |= self._workers
+            self._workers = frozenset({next(self._next), next(self._next)})
+        # Last: whoever waits for a reload may retire its old workers at once.
         self.reloads += 1
-        if self.deaf:
-            return
-        self.loaded = self._files("current")
-        if self.keeps_old:
-            self._leaving |= self._workers
-        self._workers = frozenset({next(self._next), next(self._next)})
 
     def _enter(self, method: str) -> None:
         self.before(method)
