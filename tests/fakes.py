@@ -15,6 +15,7 @@ from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
 from scaler.model.view import Readiness
+from scaler.traffic.contract import LeftOut
 from scaler.traffic.nginx import Processes
 from scaler.traffic.readiness import Check
 
@@ -317,6 +318,7 @@ class FakeNginx:
         keeps_old: old workers stay until :meth:`retire`, as with requests in flight.
         deaf: a reload changes nothing.
         refuses: what a test of ``next`` raises.
+        leaves_out: what a test of ``next`` leaves out.
         broken: what every call raises.
         loaded: the files that its workers run with.
         tested: the files of each test.
@@ -330,6 +332,7 @@ class FakeNginx:
     keeps_old: bool = False
     deaf: bool = False
     refuses: Exception | None = None
+    leaves_out: tuple[LeftOut, ...] = ()
     broken: Exception | None = None
     loaded: dict[str, str] = field(default_factory=dict)
     tested: list[dict[str, str]] = field(default_factory=list)
@@ -364,21 +367,27 @@ class FakeNginx:
         workers = self._workers if self.master is not None else frozenset[int]()
         return Processes(master=self.master, workers=workers, leaving=self._leaving)
 
-    def test(self, instance: str) -> None:
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
         self._enter("test")
         self.tested.append(self._files("next"))
         if self.refuses is not None:
             raise self.refuses
+        # As nginx/accept.sh does; the start's copies are there in the same way.
+        (self.directory / "next" / "@placeholder.conf").write_text("server { return 503; }\n")
+        (self.directory / "next" / "accepted").mkdir(exist_ok=True)
+        for found in self.leaves_out:
+            (self.directory / "next" / f"{found.name}.conf").unlink(missing_ok=True)
+        return self.leaves_out
 
     def reload(self, instance: str) -> None:
         self._enter("reload")
+        if not self.deaf:
+            self.loaded = self._files("current")
+            if self.keeps_old:
+                self._leaving |= self._workers
+            self._workers = frozenset({next(self._next), next(self._next)})
+        # Last: whoever waits for a reload may retire its old workers at once.
         self.reloads += 1
-        if self.deaf:
-            return
-        self.loaded = self._files("current")
-        if self.keeps_old:
-            self._leaving |= self._workers
-        self._workers = frozenset({next(self._next), next(self._next)})
 
     def _enter(self, method: str) -> None:
         self.before(method)
@@ -386,4 +395,5 @@ class FakeNginx:
             raise self.broken
 
     def _files(self, link: str) -> dict[str, str]:
-        return {path.name: path.read_text() for path in (self.directory / link).glob("*.conf")}
+        files = (self.directory / link).glob("[!@]*.conf")
+        return {path.name: path.read_text() for path in files}

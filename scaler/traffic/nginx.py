@@ -1,8 +1,9 @@
-"""nginx: the upstream of each service is exactly its ready replicas.
+"""nginx: the upstream of each service is exactly the replicas that it is told.
 
-Render aside, test, swap, reload, and only on a change. The scaler and nginx share a directory::
+Render aside, have it accepted, swap, reload, and only on a change. The scaler and nginx share a directory::
 
     generation-7/flask-app.conf     one file per service
+    generation-7/sites              and what nginx/accept.sh adds, its head says what
     current -> generation-7         what nginx includes; replaced by rename, so never half a state
     next -> generation-8            what is being tested
 
@@ -11,6 +12,7 @@ upstream is drained when the workers of that time are gone
 (https://nginx.org/en/docs/control.html#reconfiguration).
 """
 
+import contextlib
 import re
 import shutil
 import threading
@@ -26,30 +28,47 @@ from docker import APIClient
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
-from scaler.traffic.contract import Upstream
+from scaler.traffic.contract import Kind, LeftOut, Upstream
 
 _GENERATION: Final = re.compile(r"generation-(\d+)")
 _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
 _LEAVING: Final = "is shutting down"
 _SHOWN: Final = 600
+_SERVER: Final = re.compile(r"^\s*server \[?([^\s\]]+)\]?:(\d+)\b", re.MULTILINE)
+_EMERG: Final = re.compile(r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(.*)")
+_LEFT_OUT: Final = re.compile(r"^alertscale\t(\w+)\t([^\t\n]+)\t(\w+)\t(.*)$", re.MULTILINE)
+
+PLACEHOLDER: Final = ("127.0.0.1", 8082)
+"""The server that answers 503, which nginx itself runs: see nginx/accept.sh."""
+
+AGAIN: Final = 5.0
+"""Seconds after which what was left out is tried again."""
+
+_AGAIN_RARELY: Final = 30.0
+"""The same while only placeholders stand in: each try asks Docker's DNS, and so the outside, for names."""
+
+_AGAIN_TIMES: Final = 5
+"""So many times as long as a test took is waited at least: a host that is gone may take it seconds."""
 
 
 def render(upstream: Upstream) -> str:
     """Write one upstream as nginx reads it.
 
     ``max_fails=0``: the scaler alone decides who is in; nginx's own guess would take out every
-    replica of an overloaded service.
+    replica of an overloaded service. The zone's prefix keeps it from being a user's: the zone of a
+    directive such as ``limit_req_zone`` ends at its first colon.
     """
     servers = "".join(
         f"    server {_bracketed(address)}:{port} max_fails=0;\n"
-        for address, port in sorted(upstream.servers)
+        for address, port in sorted(upstream.servers) or [PLACEHOLDER]
     )
+    replicas = "".join(f"# replica {host}\n" for host in sorted(upstream.fallback))
     return (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
-        f"# fallback {upstream.fallback}\n"
+        f"{replicas}"
         f"upstream {upstream.name} {{\n"
-        f"    zone {upstream.name} 256k;\n"
+        f"    zone alertscale:{upstream.name} 256k;\n"
         f"{servers}"
         "    keepalive 32;\n"
         "}\n"
@@ -81,11 +100,11 @@ class NginxControl(Protocol):
     def processes(self, instance: str) -> Processes:
         """List its processes."""
 
-    def test(self, instance: str) -> None:
-        """Check the configuration with ``next`` in the place of ``current``.
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
+        """Check the configuration with ``next`` in the place of ``current``; leave out there what is refused.
 
         Raises:
-            BalancerError: nginx would refuse it; with what it said.
+            BalancerError: nginx would refuse it all the same; with what it said.
         """
 
     def reload(self, instance: str) -> None:
@@ -113,8 +132,10 @@ class DockerNginx:
         config: str = "/etc/nginx/nginx.conf",
     ) -> None:
         self._client = client
+        # During a deploy to it, the container is one that was made before there was an accept.sh.
         self._test = (
-            f"sed 's#{upstreams}/current/#{upstreams}/next/#' {config} >/tmp/alertscale-test.conf"
+            f"command -v alertscale-accept >/dev/null && exec alertscale-accept {upstreams}/next;"
+            f" sed 's#{upstreams}/current/#{upstreams}/next/#' {config} >/tmp/alertscale-test.conf"
             " && exec nginx -t -q -c /tmp/alertscale-test.conf"
         )
 
@@ -135,14 +156,15 @@ class DockerNginx:
             master=min(masters, default=None), workers=frozenset(workers - leaving), leaving=leaving
         )
 
-    def test(self, instance: str) -> None:
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
         """See :class:`NginxControl`."""
         code, said = self._run(instance, self._test, "test nginx's configuration")
         if code != 0:
             raise BalancerError(
-                f"nginx refuses the new upstreams and keeps the old ones: {said}",
+                f"nginx refuses the new upstreams and keeps the old ones: {words_of(said)}",
                 reason=ErrorReason.CONFIG_TEST_FAILED,
             )
+        return read_left_out(said)
 
     def reload(self, instance: str) -> None:
         """See :class:`NginxControl`.
@@ -152,14 +174,31 @@ class DockerNginx:
         """
         code, said = self._run(instance, "kill -HUP $(cat /run/nginx.pid)", "reload nginx")
         if code != 0:
-            raise BalancerError(f"nginx could not be reloaded: {said}", reason=ErrorReason.RELOAD_FAILED)
+            raise BalancerError(
+                f"nginx could not be reloaded: {said[-_SHOWN:]}", reason=ErrorReason.RELOAD_FAILED
+            )
 
     def _run(self, instance: str, command: str, doing: str) -> tuple[int, str]:
         with engine_errors(doing):
             made = self._client.exec_create(instance, ["sh", "-c", command])
             said = self._client.exec_start(made["Id"])
             code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
-        return code, said.decode(errors="replace").strip()[-_SHOWN:]
+        return code, said.decode(errors="replace").strip() or f"it ended with {code}"
+
+
+def words_of(said: str) -> str:
+    """The reason of a refusal without nginx' clock and process id: the same one is the same text."""
+    named = _EMERG.findall(said)
+    # nginx/accept.sh ends with it; the lines before are of its tries to do without what was named.
+    return str(named[-1] if named else said.splitlines()[-1])[:_SHOWN]
+
+
+def read_left_out(said: str) -> tuple[LeftOut, ...]:
+    """Read what ``nginx/accept.sh`` prints."""
+    return tuple(
+        LeftOut(kind=Kind(kind), name=name, became=became, why=why)
+        for kind, name, became, why in _LEFT_OUT.findall(said)
+    )
 
 
 class OldWorkers:
@@ -200,13 +239,19 @@ class Nginx:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _loaded_by: int | None = field(default=None, init=False)
     _loaded: dict[str, str] = field(default_factory=dict, init=False)
+    _again_at: float = field(default=0.0, init=False)
+    left_out: tuple[LeftOut, ...] = field(default=(), init=False)
+    """See :class:`scaler.traffic.contract.Balancer`."""
+
+    def carried(self, name: str) -> frozenset[tuple[str, int]]:
+        """See :class:`scaler.traffic.contract.Balancer`: of the file that nginx was given, or began with."""
+        text = ""
+        with contextlib.suppress(OSError):  # what cannot be read carries nobody; writing it will tell
+            text = (self.directory / "current" / f"{name}.conf").read_text(errors="replace")
+        return frozenset((host, int(port)) for host, port in _SERVER.findall(text)) - {PLACEHOLDER}
 
     def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
-        """See :class:`scaler.traffic.contract.Balancer`.
-
-        The file of a service that has no ready replica now stays as it is, since an empty upstream is an
-        error in nginx. Without an instance files are written for its start.
-        """
+        """See :class:`scaler.traffic.contract.Balancer`; without an instance it writes for the next start."""
         try:
             return self._sync(upstreams, instance)
         except OSError as error:
@@ -221,13 +266,14 @@ class Nginx:
             found = self.control.processes(instance) if instance else None
             if found is not None and (found.master is None or not found.workers):
                 return ReloadOutcome.STARTING
-            wanted = self._read() | {f"{u.name}.conf": render(u) for u in upstreams}
+            wanted = {f"{u.name}.conf": render(u) for u in upstreams}
             if found is None:
                 return self._write_only(wanted)
             # At its start nginx writes files of its own, so what is on disk proves nothing.
-            if found.master == self._loaded_by and wanted == self._loaded:
+            same = found.master == self._loaded_by and wanted == self._loaded
+            if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
-            return self._swap(wanted, instance or "", found)
+            return self._swap(wanted, instance or "", found, same=same)
 
     def draining(self, instance: str | None) -> OldWorkers:
         """See :class:`scaler.steps.drain.Drains`."""
@@ -236,16 +282,26 @@ class Nginx:
     def _write_only(self, wanted: Mapping[str, str]) -> ReloadOutcome | None:
         if wanted == self._read():
             return None
-        self._generation(wanted, link="current")
+        previous = self._target("current")
+        self._prune(keep={self._generation(wanted, link="current"), previous})
         return ReloadOutcome.WRITTEN
 
-    def _swap(self, wanted: dict[str, str], instance: str, before: Processes) -> ReloadOutcome:
+    def _swap(
+        self, wanted: dict[str, str], instance: str, before: Processes, *, same: bool
+    ) -> ReloadOutcome | None:
+        begun = self.monotonic()
         made = self._generation(wanted, link="next")
         try:
-            self.control.test(instance)
+            left_out = self.control.test(instance)
         except AlertscaleError:
             self._discard(made)
             raise
+        rarely = all(one.kind is Kind.PLACEHOLDER for one in left_out)
+        now = self.monotonic()
+        self._again_at = now + max(_AGAIN_RARELY if rarely else AGAIN, _AGAIN_TIMES * (now - begun))
+        if same and left_out == self.left_out:
+            self._discard(made)
+            return None
         previous = self._target("current")
         self._link("current", made)
         try:
@@ -256,7 +312,7 @@ class Nginx:
                 self._link("current", previous)
                 self._discard(made)
             raise
-        self._loaded_by, self._loaded = before.master, wanted
+        self._loaded_by, self._loaded, self.left_out = before.master, wanted, left_out
         self._prune(keep={made, previous})
         return ReloadOutcome.RELOADED
 
@@ -277,7 +333,8 @@ class Nginx:
 
     def _read(self) -> dict[str, str]:
         current = self.directory / "current"
-        return {p.name: p.read_text() for p in sorted(current.glob("*.conf"))} if current.is_dir() else {}
+        files = sorted(current.glob("[!@]*.conf")) if current.is_dir() else []
+        return {p.name: p.read_text(errors="replace") for p in files}
 
     def _generation(self, files: Mapping[str, str], *, link: str) -> str:
         numbers = [int(m[1]) for p in self.directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
@@ -287,6 +344,9 @@ class Nginx:
             made.mkdir()
             for file, text in files.items():
                 (made / file).write_text(text)
+            accepted = self.directory / "current" / "accepted"
+            if accepted.is_dir():
+                shutil.copytree(accepted, made / "accepted")
             self._link(link, name)
         except OSError:
             # Tried again every two seconds: halves must not fill a full disk further.
@@ -302,7 +362,8 @@ class Nginx:
 
     def _target(self, link: str) -> str | None:
         path = self.directory / link
-        return path.readlink().name if path.is_symlink() else None
+        # On a full disk nginx began with a folder of its own container's: then an absolute one.
+        return str(path.readlink()) if path.is_symlink() else None
 
     def _discard(self, generation: str) -> None:
         (self.directory / "next").unlink(missing_ok=True)

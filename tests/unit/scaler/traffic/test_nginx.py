@@ -7,13 +7,17 @@ import pytest
 
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
-from scaler.traffic.contract import Upstream
-from scaler.traffic.nginx import Nginx, OldWorkers, render
+from scaler.traffic.contract import Kind, LeftOut, Upstream
+from scaler.traffic.nginx import AGAIN, Nginx, OldWorkers, read_left_out, render, words_of
 from tests.fakes import NGINX, Clock, FakeNginx
 
 
 def web(*addresses: str, name: str = "web") -> Upstream:
-    return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=f"{name}:5000")
+    return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=(f"shop-{name}-1:5000",))
+
+
+BROKEN = LeftOut(kind=Kind.SITE, name="bad.conf", became="503", why="unknown directive")
+PLACED = LeftOut(kind=Kind.PLACEHOLDER, name="shop.web", became="503", why="host not found")
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def balancer(nginx: FakeNginx, clock: Clock) -> Nginx:
 
 
 def current(directory: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (directory / "current").glob("*.conf")}
+    return {path.name: path.read_text() for path in (directory / "current").glob("[!@]*.conf")}
 
 
 def generations(directory: Path) -> list[str]:
@@ -64,36 +68,36 @@ class TestUpstream:
     )
     def test_a_name_that_has_no_place_in_a_file_name_or_a_configuration(self, name: str) -> None:
         with pytest.raises(ValueError, match="is no name for an upstream"):
-            Upstream(name=name, servers=(("10.0.0.2", 80),), fallback="web:80")
+            Upstream(name=name, servers=(("10.0.0.2", 80),))
 
     @pytest.mark.parametrize(
         "fallback", ["web", "web:", ":80", "web:http", "web:80\n", "web:80;", "a b:80", "../web:80"]
     )
     def test_a_fallback_that_is_not_host_and_port(self, fallback: str) -> None:
         with pytest.raises(ValueError, match="is not host:port"):
-            Upstream(name="web", servers=(("10.0.0.2", 80),), fallback=fallback)
-
-    def test_an_upstream_is_never_empty(self) -> None:
-        with pytest.raises(ValueError, match="upstream web would be empty"):
-            Upstream(name="web", servers=(), fallback="web:80")
+            Upstream(name="web", servers=(("10.0.0.2", 80),), fallback=("web-1:80", fallback))
 
     @pytest.mark.parametrize("address", ["", "web", "10.0.0.2;", "10.0.0.2\n", "10.0.0", "fe80::1%e;\n}"])
     def test_an_address_that_is_none(self, address: str) -> None:
         with pytest.raises(ValueError, match=r"does not appear to be|is no address"):
-            Upstream(name="web", servers=((address, 80),), fallback="web:80")
+            Upstream(name="web", servers=((address, 80),))
 
 
 def test_rendered() -> None:
     assert render(web("10.0.0.3", "10.0.0.2")) == (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
-        "# fallback web:5000\n"
+        "# replica shop-web-1:5000\n"
         "upstream web {\n"
-        "    zone web 256k;\n"
+        "    zone alertscale:web 256k;\n"
         "    server 10.0.0.2:5000 max_fails=0;\n"
         "    server 10.0.0.3:5000 max_fails=0;\n"
         "    keepalive 32;\n"
         "}\n"
     )
+
+
+def test_without_a_replica_the_server_that_answers_503_is_in() -> None:
+    assert "    server 127.0.0.1:8082 max_fails=0;\n" in render(web())
 
 
 def test_ipv6_is_bracketed() -> None:
@@ -187,6 +191,55 @@ class TestSync:
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert nginx.servers("web") == ["10.0.0.2:5000"]
 
+    def test_what_is_left_out_is_tried_again_after_some_seconds(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        nginx.leaves_out = (BROKEN,)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert [found.name for found in balancer.left_out] == ["bad.conf"]
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert len(nginx.tested) == 1
+
+        clock.advance(AGAIN)
+        made = generations(nginx.directory)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert (len(nginx.tested), nginx.reloads, generations(nginx.directory)) == (2, 1, made)
+
+        nginx.leaves_out = ()
+        clock.advance(AGAIN)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert not balancer.left_out
+        clock.advance(AGAIN)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert len(nginx.tested) == 3
+
+    def test_a_test_that_takes_long_is_made_seldom(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """The name of a host that is gone may take Docker's DNS many seconds, and the loop waits for it."""
+        nginx.leaves_out = (BROKEN,)
+        nginx.before = lambda method: clock.advance(10) if method == "test" else None
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        clock.advance(45)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 1
+        clock.advance(6)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 2
+
+    def test_a_name_that_is_nobodys_is_asked_for_seldom(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """Docker hands the question on to the outside."""
+        nginx.leaves_out = (PLACED,)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        clock.advance(2 * AGAIN)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 1
+        clock.advance(30)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 2
+
     def test_another_master_is_given_the_same_files_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         """At its start nginx writes files of its own, so what is on disk proves nothing."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
@@ -218,22 +271,32 @@ class TestSync:
         assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
         assert (nginx.reloads, nginx.asked, nginx.tested) == (0, 0, [])
 
-    def test_files_of_services_that_are_not_named_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
-        """Such a service has no ready replica now; without its file nginx would not start."""
+    def test_files_of_services_that_are_not_named_go(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """Whoever joins the network next may get their addresses."""
         balancer.sync((web("10.0.0.2"), web("10.0.1.2", name="api")), instance=NGINX)
         balancer.sync((web("10.0.0.3"),), instance=NGINX)
 
         assert nginx.servers("web") == ["10.0.0.3:5000"]
-        assert nginx.servers("api") == ["10.0.1.2:5000"]
-        assert balancer.sync((), instance=NGINX) is None
+        assert "api.conf" not in nginx.loaded
 
-    def test_files_that_nginx_wrote_at_its_start_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
-        (nginx.directory / "generation-1").mkdir()
-        (nginx.directory / "generation-1" / "api.conf").write_text("upstream api { server api:80; }\n")
-        (nginx.directory / "current").symlink_to("generation-1")
+    def test_what_was_accepted_is_handed_on(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """A site that is broken goes on as it was."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        (nginx.directory / "current" / "accepted" / "shop.conf").write_text("server {}\n")
+        balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        balancer.sync((web("10.0.0.4"),), instance=None)
 
-        assert nginx.loaded.keys() == {"api.conf", "web.conf"}
+        assert (nginx.directory / "current" / "accepted" / "shop.conf").read_text() == "server {}\n"
+
+    def test_whom_it_has_is_read_from_its_files(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2", "fd00::2"), web(name="api")), instance=NGINX)
+        boot = "# replica shop-db-1:80\nupstream db {\n    server shop-db-1:80 resolve max_fails=0;\n}\n"
+        (nginx.directory / "current" / "db.conf").write_text(boot)
+        (nginx.directory / "current" / "garbage.conf").write_bytes(b"\xff server \xff:80;")
+
+        assert balancer.carried("web") == {("10.0.0.2", 5000), ("fd00::2", 5000)}
+        assert balancer.carried("db") == {("shop-db-1", 80)}
+        assert balancer.carried("api") == balancer.carried("nobody") == balancer.carried("garbage") == set()
 
     def test_old_generations_are_removed_but_for_the_last_two(
         self, balancer: Nginx, nginx: FakeNginx
@@ -272,6 +335,28 @@ class TestSync:
         assert sorted(path.name for path in nginx.directory.iterdir()) == before
         assert "10.0.0.2" in nginx.loaded["web.conf"]
         assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+
+class TestWhatNginxSays:
+    def test_what_was_left_out_is_read_among_the_words_of_the_tries(self) -> None:
+        said = (
+            'unknown directive "x" in /etc/nginx/conf.d/bad.conf:1\n'
+            "nginx: [warn] conflicting server name\n"
+            "alertscale\tsite\tbad.conf\t503\tunknown directive\n"
+            "alertscale\tplaceholder\tshop.web\t503\thost not found\n"
+        )
+        assert read_left_out(said) == (BROKEN, PLACED)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            '2026/11/30 06:27:42 [emerg] 19#19: host not found in upstream "wiki" in x:1\nnginx: test failed',
+            'nginx: [emerg] host not found in upstream "wiki" in x:1',
+            'something else\nhost not found in upstream "wiki" in x:1',
+        ],
+    )
+    def test_the_same_refusal_is_the_same_text(self, said: str) -> None:
+        assert words_of(said) == 'host not found in upstream "wiki" in x:1'
 
 
 class TestOldWorkers:

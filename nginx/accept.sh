@@ -1,0 +1,266 @@
+#!/bin/sh
+# The one place that accepts a configuration: tests the upstreams of a folder with nginx and, when nginx refuses
+# them, leaves out or replaces what it names and tries again, so that the trouble of one service or site is its own.
+# Used at the start of nginx (40-alertscale-upstreams.sh) and, through `docker exec`, by the scaler.
+#
+#   alertscale-accept FOLDER    or a link to one, for instance of the directory that nginx shares with the scaler
+#
+# It completes the folder by what nginx.conf and the next start read of it:
+#
+#   @placeholder.conf    the server that answers for whoever has no replica (no service can be called so)
+#   NAME.conf            also for a name that a site asks for and no service has
+#   sites                the sites: all of conf.d, or, while one of them is refused, each by its name
+#   accepted/            a copy of each site as nginx accepted it last
+#   stand-in/            in the place of a site that has no such copy: 503 under its names
+#
+# Prints nginx' words at each try, and at the end a line for each thing that is not as it was asked for, its fields
+# divided by tabs: `alertscale`, what it is (upstream, site, placeholder), its name, what became of it (out, copy,
+# 503), nginx' words without clock and process id.
+#
+# What nginx 1.30.6 does (tests/integration/test_nginx_accepts.py): it stops at the first error; it names an upstream
+# without its port, even where the port is what is asked for; it compares names of upstreams without regard to case;
+# a zone that nobody declared, a certificate that is missing and an address that the machine has not are refused
+# without file and line.
+#
+# Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps, with nginx' words as the last line.
+set -eu
+
+dir="${ALERTSCALE_UPSTREAMS:-/etc/nginx/upstreams}"
+sites=/etc/nginx/conf.d
+longest=10
+new=$(readlink -f "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Retry-After: the seconds that a service takes to be ready again, roughly. A text of its own, since a page of nginx'
+# would go through an `error_page` of nginx.conf; no keep-alive, since a worker that ends would close such a
+# connection under the next request.
+placeholder_server() {
+    cat <<'END'
+# Made by alertscale. Answers for each service that has no ready replica. Do not edit.
+server {
+    listen 127.0.0.1:8082;
+    access_log off;
+    keepalive_timeout 0;
+    default_type text/plain;
+    add_header Retry-After 5 always;
+    return 503 "No replica is ready. Try again in a few seconds.\n";
+}
+END
+}
+
+placeholder() { # name, why
+    printf '# Made by alertscale: %s. Do not edit.\nupstream %s {\n    server 127.0.0.1:8082 max_fails=0;\n}\n' \
+        "$2" "$1" >"$new/$1.conf"
+    : >"$work/placeholder-$1"
+}
+
+is_name() { case $1 in '' | .* | *[!A-Za-z0-9._-]*) return 1 ;; esac }
+
+# Whether a site asks for an upstream by this name, which then has no port.
+asked_for() { # name
+    grep -qiE "://$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
+}
+
+# What stands in the place of a site: nothing if it is as its owner wrote it, else copy, 503 or out.
+state() { cat "$work/state-$1" 2>/dev/null || true; }
+
+# The file to include for a site; no line for one that is left out.
+file_of() { # site
+    case $(state "$1") in
+    '') echo "$sites/$1" ;;
+    copy) echo "$new/accepted/$1" ;;
+    503) echo "$new/stand-in/$1" ;;
+    esac
+}
+
+write_sites() {
+    if ! ls "$work"/state-* >/dev/null 2>&1; then
+        # By the asterisk, so that a new site needs a reload and nothing else.
+        echo "include $sites/*.conf;" >"$new/sites"
+        return
+    fi
+    for site in "$sites"/*.conf; do
+        file=$(file_of "${site##*/}")
+        [ -z "$file" ] || echo "include \"$file\";"
+    done >"$new/sites"
+}
+
+# A server that answers 503 where a site listens and under its names, so that no other site answers its visitors;
+# 1 if the site says neither.
+stand_in() { # site
+    mkdir -p "$new/stand-in"
+    sed 's/#.*//' "$sites/$1" | tr '\n{}' ' ;;' | tr ';' '\n' | sed -nE \
+        's/^[[:space:]]*((listen|server_name|ssl_certificate|ssl_certificate_key|include +\/etc\/nginx\/tls\/)[^_].*)/\1/p' |
+        awk '{ key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
+             END { for (key in one) print "    " one[key] ";" }' >"$work/asked"
+    grep -qE 'listen|server_name' "$work/asked" || return 1
+    {
+        echo "# Made by alertscale in the place of $1, which nginx refuses. Do not edit."
+        echo "server {"
+        cat "$work/asked"
+        echo "    default_type text/plain;"
+        echo "    add_header Retry-After 5 always;"
+        printf '    return 503 "This site is being put right. Try again in a few seconds.\\n";\n}\n'
+    } >"$new/stand-in/$1"
+}
+
+# Put the next best in the place of a site: what was accepted last, then a stand-in, with TLS and without, then
+# nothing.
+replace_site() { # site
+    [ -e "$work/words-$1" ] || echo "$words" >"$work/words-$1"
+    next=out
+    case $(state "$1") in
+    '')
+        if [ -f "$new/accepted/$1" ] && ! cmp -s "$new/accepted/$1" "$sites/$1"; then
+            next=copy
+        elif stand_in "$1"; then
+            next=503
+        fi
+        ;;
+    copy) if stand_in "$1"; then next=503; fi ;;
+    503) if grep -q ssl "$new/stand-in/$1"; then sed -i '/ssl\|tls/d' "$new/stand-in/$1" && next=503; fi ;;
+    *) return 1 ;;
+    esac
+    echo "$next" >"$work/state-$1"
+}
+
+leave_out() { # upstream
+    rm "$new/$1.conf"
+    echo "$words" >"$work/upstream-$1"
+}
+
+# The file of an upstream, by the name that nginx knows it by, whatever the case.
+our_file() { # name
+    for file in "$new"/*.conf; do
+        found=${file##*/}
+        found=${found%.conf}
+        [ "$(printf %s "$found" | tr '[:upper:]' '[:lower:]')" != "$(printf %s "$1" | tr '[:upper:]' '[:lower:]')" ] ||
+            { echo "$found" && return; }
+    done
+}
+
+accepts() {
+    write_sites
+    sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx.conf"
+    code=0
+    # Not for as long as DNS may take over the name of a host: the scaler waits for a word of this, for 15 s.
+    said=$(timeout "$longest" nginx -t -q -c "$work/nginx.conf" 2>&1) || code=$?
+    [ "$code" != 0 ] || return 0
+    # The line with the clock is the one that is always there.
+    words=$(printf '%s\n' "$said" | sed -nE 's/^(nginx: )?([0-9/]+ [0-9:]+ )?\[(emerg|alert|crit)\] ([0-9#]+: )?//p' |
+        head -n 1 | sed "s#$new/##g")
+    if [ "$code" = 124 ]; then words="nginx -t takes over $longest s: a host has a name that cannot be looked up"; fi
+    [ -n "$words" ] || words="nginx -t ended with $code: $(printf '%s\n' "$said" | tail -n 1)"
+    echo "$words"
+    return 1
+}
+
+# Mend what nginx names: 1 if it names nothing that could be left out.
+mend_named() {
+    place=${words##* in }
+    file=${place%:*}
+    line=${place##*:}
+    case $words in *'"'*'"'*) name=${words#*\"} name=${name%%\"*} ;; *) name= ;; esac
+    case $file in
+    "$sites"/*/*) return 1 ;;
+    "$sites"/*.conf | accepted/*.conf | stand-in/*.conf) site=${file##*/} ;;
+    *) site= ;;
+    esac
+    case $words in
+    'host not found in upstream '*)
+        # A name alone is that of a service which is gone or not there yet, one with a port that of another host.
+        if [ -n "$site" ] && is_name "$name" && [ -z "$(our_file "$name")" ] &&
+            ! sed -n "${line}p" "$(file_of "$site")" | grep -qF "$name:"; then
+            placeholder "$name" "no service has this name"
+            echo "$words" >"$work/placeholder-$name"
+            return 0
+        fi
+        ;;
+    'duplicate upstream '*)
+        ours=$(our_file "$name")
+        if [ -n "$site" ] && [ -n "$ours" ]; then
+            leave_out "$ours"
+            return 0
+        fi
+        ;;
+    'upstream '*' may not have port '*)
+        # Others may ask for the service as they should: then this site is at fault, else it was there first.
+        ours=$(our_file "$name")
+        if [ -n "$ours" ] && [ ! -e "$work/placeholder-$ours" ] && ! asked_for "$name"; then
+            leave_out "$ours"
+            return 0
+        fi
+        ;;
+    esac
+    if [ -n "$site" ]; then
+        replace_site "$site"
+        return
+    fi
+    case $file in
+    @* | */*) return 1 ;;
+    *.conf) [ -f "$new/$file" ] && leave_out "${file%.conf}" ;;
+    *) return 1 ;;
+    esac
+}
+
+# nginx names nobody: put in the sites one after the other, and see which it is.
+one_by_one() {
+    first=$words
+    mkdir "$work/aside" 2>/dev/null || return 1
+    for site in "$sites"/*.conf; do
+        site=${site##*/}
+        [ ! -e "$work/state-$site" ] || cp "$work/state-$site" "$work/aside/$site"
+        echo out >"$work/state-$site"
+    done
+    accepts || { words=$first && return 1; }
+    for path in "$sites"/*.conf; do
+        trial=${path##*/}
+        if [ -e "$work/aside/$trial" ]; then mv "$work/aside/$trial" "$work/state-$trial"; else rm "$work/state-$trial"; fi
+        until accepts; do mend_named || replace_site "$trial" || return 1; done
+    done
+}
+
+report() {
+    for path in "$work"/upstream-* "$work"/words-* "$work"/placeholder-*; do
+        [ -s "$path" ] || continue
+        name=${path##*/}
+        kind=${name%%-*} name=${name#*-}
+        became=out
+        case $kind in
+        words) kind=site became=$(state "$name") ;;
+        placeholder) became=503 ;;
+        esac
+        printf 'alertscale\t%s\t%s\t%s\t%s\n' "$kind" "$name" "$became" "$(cat "$path")"
+    done
+}
+
+# Copies of what is there now and was accepted; of a site that is replaced, the copy that there was.
+keep_copies() {
+    mkdir -p "$new/accepted"
+    for copy in "$new/accepted"/*.conf; do [ -e "$sites/${copy##*/}" ] || rm -f "$copy"; done
+    for site in "$sites"/*.conf; do
+        if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ]; then cp "$site" "$new/accepted/"; fi
+    done
+}
+
+placeholder_server >"$new/@placeholder.conf"
+# Of services that are gone: without a question to DNS, which Docker hands on to the outside. What was never known as
+# a service may be a host that was not there yet, and is asked for anew.
+for gone in "$dir"/current/[!@]*.conf; do
+    name=${gone##*/} name=${name%.conf}
+    if [ -e "$gone" ] && [ ! -e "$new/$name.conf" ] && ! grep -q 'no service has this name' "$gone" && asked_for "$name"; then
+        placeholder "$name" "the service is gone"
+    fi
+done
+words=
+tries=0
+until accepts; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ] || ! { mend_named || one_by_one; }; then
+        echo "$words"
+        exit 1
+    fi
+done
+keep_copies
+report
