@@ -22,7 +22,7 @@ from scaler.traffic.nginx import Nginx as Balancer
 from testkit.stack import wait_until
 from tests.fakes import Clock
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
 SERVICE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["nginx"]
