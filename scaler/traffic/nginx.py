@@ -472,9 +472,9 @@ class Nginx:
 
     def _too_slow(self) -> BalancerError:
         return BalancerError(
-            f"nginx is reading its new configuration for over {self.timeout:g} s; until it is done it serves"
-            " with the old one, and nothing else can change. It looks up the hosts of your sites: one that DNS"
-            " is slow to find belongs into a variable (resolver 127.0.0.11; set $there http://HOST:PORT;"
+            f"nginx is reading its new configuration for over {self.timeout:g} s; until it is done it"
+            " serves with the old one, and nothing else can change. It looks up the hosts of your sites: one"
+            " that DNS is slow to find belongs into a variable (resolver 127.0.0.11; set $there http://HOST:PORT;"
             " proxy_pass $there;); docker compose restart nginx ends it at once",
             reason=ErrorReason.RELOAD_FAILED,
         )
