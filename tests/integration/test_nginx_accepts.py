@@ -543,7 +543,7 @@ class TestReload:
 
     @pytest.fixture
     def slow(self, running: Running) -> Path:
-        """A site at which nginx stops reading, as at a host that DNS is slow to find, until it is written to."""
+        """A site at which nginx stops, as at a host that DNS is slow to find, until it is written to."""
         site = running.sites / "slow.conf"
 
         def stop() -> None:
@@ -560,7 +560,7 @@ class TestReload:
     def test_a_slow_one_is_waited_for(self, running: Running, slow: Path) -> None:
         with ThreadPoolExecutor(1) as thread:
             reload = thread.submit(running.sync, HERE)
-            wait_until(lambda: slow.is_fifo(), within=20, what="the test is over")
+            wait_until(slow.is_fifo, within=20, what="the test is over")
             time.sleep(2)
             said = running.control.serving(running.nginx.name)
             assert (said.generation, said.busy, reload.done()) == ("generation-1", True, False)
@@ -574,22 +574,20 @@ class TestReload:
     def test_one_that_takes_too_long_is_told_and_goes_on(self, running: Running, slow: Path) -> None:
         with ThreadPoolExecutor(1) as thread:
             reload = thread.submit(running.sync, HERE)
-            wait_until(lambda: slow.is_fifo(), within=20, what="the test is over")
+            wait_until(slow.is_fifo, within=20, what="the test is over")
             wait_until(
                 lambda: running.control.serving(running.nginx.name).busy, within=20, what="it is under way"
             )
             running.clock.advance(61)
             with pytest.raises(BalancerError, match="over 60 s"):
                 reload.result(timeout=30)
-        assert not running.balancer.settled
-        assert running.serves() == "generation-1"
+        assert (running.balancer.settled, running.serves()) == (False, "generation-1")
 
         slow.write_text("")
         wait_until(lambda: running.serves() == "generation-2", within=20, what="it is taken")
         slow.unlink()
         assert running.sync(HERE) is ReloadOutcome.RELOADED
-        assert running.balancer.settled
-        assert running.serves() == "generation-2"
+        assert (running.balancer.settled, running.serves()) == (True, "generation-2")
 
     def test_one_that_nginx_refuses_after_all_is_undone(self, running: Running, slow: Path) -> None:
         running.control.then = lambda: slow.write_text("nonsense")
