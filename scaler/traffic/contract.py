@@ -99,7 +99,7 @@ class Balancer(Protocol):
 
         Returns:
             What was done; None when nothing had to be; ``starting`` when it is not up yet and the caller
-            should ask again in a moment.
+            should ask again in a moment; ``held`` when it should in some seconds, or when more has changed.
 
         Raises:
             BalancerError: it refused or did not take the change, or that cannot be written; it goes on as

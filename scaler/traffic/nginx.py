@@ -30,6 +30,7 @@ from docker import APIClient
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
+from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 
 _GENERATION: Final = re.compile(r"generation-(\d+)")
@@ -341,6 +342,7 @@ class Nginx:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _loaded_by: int | None = field(default=None, init=False)
     _loaded: Mapping[str, str] = field(default_factory=dict, init=False)
+    _loaded_at: float = field(default=0.0, init=False)
     _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
     left_out: tuple[LeftOut, ...] = field(default=(), init=False)
@@ -386,7 +388,18 @@ class Nginx:
             same = found.master == self._loaded_by and wanted == self._loaded
             if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
+            if found.master == self._loaded_by and self._waits(wanted, found):
+                return None if same else ReloadOutcome.HELD
             return self._swap(wanted, instance, same=same)
+
+    def _waits(self, wanted: Mapping[str, str], found: Processes) -> bool:
+        """Whether the old workers of earlier reloads are too many for one that is not urgent."""
+        before, after = (
+            {name: servers_of(text) for name, text in files.items()} for files in (self._loaded, wanted)
+        )
+        old = reloads.generations(leaving=len(found.leaving), workers=len(found.workers))
+        since = self.monotonic() - self._loaded_at
+        return since < reloads.pause_before(old) and not reloads.is_urgent(before=before, after=after)
 
     def draining(self, instance: str | None) -> OldWorkers:
         """See :class:`scaler.steps.drain.Drains`."""
@@ -482,6 +495,7 @@ class Nginx:
     def _take(self, asked: _Reload) -> ReloadOutcome:
         self._under_way = None
         self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
+        self._loaded_at = self.monotonic()
         self._prune(keep={asked.generation, asked.previous})
         return ReloadOutcome.RELOADED
 

@@ -16,7 +16,7 @@ from scaler.traffic.contract import Balancer, Kind, LeftOut
 from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0
-_RETRY_STARTING: float = 0.1
+_RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
 _PATIENCE: float = 3.0
 """Seconds for which a scaler that has just started waits for the first answer of each replica."""
@@ -89,6 +89,8 @@ class Traffic:
         """Ids of the replicas that nginx has, as far as is known."""
         self._may_have: frozenset[str] = frozenset()
         """Ids of those that it was given without a known end."""
+        self._held: frozenset[str] | None = None
+        """Ids of those that nginx is to have as soon as it has fewer old workers."""
         self._relisted = False
         self._retry_at: float | None = None
         self._again_at: float = math.inf
@@ -126,13 +128,14 @@ class Traffic:
     def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
         """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
         waiting, again = self._retry_at is not None, now >= self._again_at
-        if self._under_way is not None or (waiting and now < self.next_due()):
-            return
-        if self._waits_for_answers(view, now):
+        # What is held is no reason for another change to wait: that may be urgent.
+        changed = self._held is not None and (self._relisted or has != self._held)
+        early = now < self.next_due() and not changed
+        if self._under_way is not None or (waiting and early) or self._waits_for_answers(view, now):
             return
         if not (waiting or again or self._relisted) and has == self._has:
             return
-        self._relisted = False
+        self._relisted, self._held = False, None
         instance = view.observation.balancer
         running = instance.id if instance and instance.running else None
         self._known = self._known or running is None
@@ -150,14 +153,13 @@ class Traffic:
             outcome = given.done.result()
         except AlertscaleError as error:
             self._failed(error, now)
-            outcome = ReloadOutcome.STARTING  # like a start that is not over
-        else:
-            self._retry_at = now + _RETRY_STARTING if outcome is ReloadOutcome.STARTING else None
-            if outcome is ReloadOutcome.STARTING:
-                self.error = ""
+            return self._not_taken(view, given)
+        self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
-            self._may_have = frozenset() if self._balancer.settled else self._may_have | given.has
-            return view
+            self.error = ""
+        if outcome in _RETRY_AFTER:
+            self._held = given.has if outcome is ReloadOutcome.HELD else None
+            return self._not_taken(view, given)
         self._known, self._has, self._may_have = True, given.has, frozenset()
         self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
@@ -165,6 +167,10 @@ class Traffic:
             served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in given.plan.upstreams}
             self._recorder.tell(EventKind.RELOAD, outcome, f"nginx: {outcome}", detail={"upstreams": served})
         return replace(view, serving=(view.serving - given.plan.behind) | given.has)
+
+    def _not_taken(self, view: View, given: _Handover) -> View:
+        self._may_have = frozenset() if self._balancer.settled else self._may_have | given.has
+        return view
 
     def _show(self, view: View, wanted: Plan, ready: frozenset[str]) -> None:
         """Say who serves and who is let go, both at once; whoever nginx does not carry follows readiness."""

@@ -8,6 +8,7 @@ import pytest
 
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
+from scaler.policy.reloads import LONGEST
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 from scaler.traffic.nginx import (
     AGAIN,
@@ -456,6 +457,20 @@ class TestSlowReload:
 
 
 IDLE, BUSY = "ShdPnd:\t0000000000000000\nSigBlk:\t0000000000000000\n", "SigBlk:\t0000000018016a07\n"
+
+
+def test_a_mended_site_waits_for_old_workers_too(balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+    nginx.keeps_old = True
+    nginx.leaves_out = (BROKEN,)
+    for last in (2, 3, 4, 5, 6, 7, 8):
+        balancer.sync((web(f"10.0.0.{last}"),), instance=NGINX)
+    nginx.leaves_out = ()
+    clock.advance(AGAIN)
+    assert balancer.sync((web("10.0.0.8"),), instance=NGINX) is None
+    assert balancer.sync((web("10.0.0.8", "10.0.0.9"),), instance=NGINX) is ReloadOutcome.HELD
+
+    clock.advance(LONGEST)
+    assert balancer.sync((web("10.0.0.8"),), instance=NGINX) is ReloadOutcome.RELOADED
 
 
 class TestWhichGenerationServes:

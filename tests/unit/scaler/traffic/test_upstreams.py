@@ -16,6 +16,7 @@ from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.model.services import Instance, Observation, Replica, Service
 from scaler.model.view import Readiness
+from scaler.policy.reloads import LONGEST
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
@@ -513,6 +514,51 @@ class TestUnderWay:
 
         assert slow.sync("abx", relisted=False) == "ax"
         assert slow.sync("ab", relisted=False) == "a"
+
+
+class TestManyOldWorkers:
+    """A replica is ready now and not ready then, while downloads keep the old workers."""
+
+    @pytest.fixture(autouse=True)
+    def flapped(self, loop: Loop) -> None:
+        loop.nginx.keeps_old = True
+        loop.services = {WEB: (replica("a"), replica("b"), replica("c"))}
+        for ready in ("a", "ab", "a", "ab", "a"):
+            assert loop.sync(ready, relisted=False) == ready
+
+    def test_one_that_comes_waits_for_some_seconds(self, loop: Loop) -> None:
+        assert loop.sync("ab", now=10.0, relisted=False) == "a"
+        assert loop.traffic.next_due() == 11.0
+        assert (loop.traffic.error, loop.faults(), loop.nginx.reloads) == ("", [], 5)
+        loop.clock.advance(LONGEST)
+
+        assert loop.sync("ab", now=10.5, relisted=False) == "a"
+        assert loop.sync("ab", now=11.0, relisted=False) == "ab"
+        assert loop.traffic.next_due() == math.inf
+
+    def test_one_that_must_leave_does_not_and_takes_the_other_along(self, loop: Loop) -> None:
+        loop.sync("ab", now=10.0, relisted=False)
+        loop.draining = "a"
+
+        assert loop.sync("ab", now=10.1, relisted=False) == "b"
+        assert loop.world.view.has_let_go("a")
+
+    def test_nor_does_an_address_that_is_another(self, loop: Loop) -> None:
+        loop.sync("ab", now=10.0, relisted=False)
+        loop.services = {WEB: (replica("a", addresses={NETWORK: "10.0.9.9"}), replica("b"))}
+        loop.sync("ab", now=10.1, relisted=True)
+
+        assert loop.nginx.servers("web") == ["10.0.0.98:80", "10.0.9.9:80"]
+
+    def test_nor_does_the_first_of_another_service(self, loop: Loop) -> None:
+        loop.services[API] = (replica("x"),)
+
+        assert loop.sync("ax", now=10.0) == "ax"
+
+    def test_without_old_workers_nobody_waits(self, loop: Loop) -> None:
+        loop.nginx.retire()
+
+        assert loop.sync("ab", now=10.0, relisted=False) == "ab"
 
 
 class TestLeftOut:
