@@ -318,6 +318,7 @@ class FakeNginx:
         keeps_old: old workers stay until :meth:`retire`, as with requests in flight.
         deaf: a reload changes nothing.
         slow: a reload is under way until :meth:`finish`.
+        mute: it is too busy to say which generation it serves.
         refuses: what a test of ``next`` raises.
         leaves_out: what a test of ``next`` leaves out.
         broken: what every call raises.
@@ -333,6 +334,7 @@ class FakeNginx:
     keeps_old: bool = False
     deaf: bool = False
     slow: bool = False
+    mute: bool = False
     refuses: Exception | None = None
     leaves_out: tuple[LeftOut, ...] = ()
     broken: Exception | None = None
@@ -399,7 +401,7 @@ class FakeNginx:
 
     def serving(self, instance: str) -> Serving:
         self._enter("serving")
-        return Serving(generation=self.generation, busy=self._reading)
+        return Serving(generation=None if self.mute else self.generation, busy=self._reading)
 
     def reload(self, instance: str) -> None:
         self._enter("reload")

@@ -460,7 +460,7 @@ class Nginx:
             TargetError: the engine did not answer; it is not known.
         """
         old = asked.before.workers | asked.before.leaving
-        refused = looks = 0
+        over = looks = 0
         while True:
             now = self.control.processes(instance)
             if now.master != asked.before.master:
@@ -472,13 +472,17 @@ class Nginx:
                 serves = self.control.serving(instance)
                 if moved and serves.generation == asked.generation:
                     return self._take(asked)
-                # Twice, as an old worker may take a last connection when the master is done already.
+                # An overloaded worker does not answer: then new processes of a master that is done must do.
                 is_old = serves.generation not in {None, asked.generation}
-                refused = refused + 1 if is_old and not serves.busy else 0
-                if refused > 1:
+                ended = not serves.busy and (is_old or (moved and serves.generation is None))
+                # Twice, as an old worker may take a last connection when the master is done already.
+                over = over + 1 if ended else 0
+                if over > 1 and not is_old:
+                    return self._take(asked)
+                if over > 1:
                     self._undo(asked)
                     return None
-            if overdue and not refused:
+            if overdue and not over:
                 raise self._too_slow()
             self.pause(_LOOKS[looks >= _SOON])
             looks += 1

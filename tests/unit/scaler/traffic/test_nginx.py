@@ -433,6 +433,19 @@ class TestSlowReload:
         with pytest.raises(BalancerError, match="over 60 s"):
             balancer.sync((web("10.0.0.3"),), instance=NGINX)
 
+    def test_one_that_is_too_busy_to_answer_is_known_by_its_processes(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """Load is what replicas are added for."""
+        nginx.mute = True
+        self.after(nginx, clock, 5, nginx.crash_workers)
+        with pytest.raises(BalancerError, match="over 60 s"):  # new workers alone are none
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.finish()
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert nginx.servers("web") == ["10.0.0.3:5000"]
+
     def test_an_engine_that_does_not_answer_meanwhile_leaves_it_open(
         self, balancer: Nginx, nginx: FakeNginx, clock: Clock
     ) -> None:
