@@ -18,9 +18,16 @@ from scaler.traffic.plan import Plan, is_unasked, plan
 _RETRY: float = 2.0
 _RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
+_STUCK: float = 180.0
+"""Seconds after which a change is told to hang; many broken sites and a slow reload take less."""
 _PATIENCE: float = 3.0
 """Seconds for which a scaler that has just started waits for the first answer of each replica."""
 
+_HANGS = (
+    f"nginx is being tested or reloaded for over {_STUCK:g} s; until that is over nothing else can change:"
+    " docker compose exec -T nginx nginx -t shows how long a test takes; docker compose restart nginx ends one"
+    " that hangs"
+)
 _BECAME = {
     "copy": "nginx goes on with it as it was accepted last",
     "503": "its visitors are answered 503",
@@ -40,12 +47,14 @@ class _Handover:
         plan: what it is to have.
         has: ids of the replicas that it then has.
         again: it was due to be tried again, whether anything changes or not.
+        begun: seconds, monotonic.
         done: how it ends.
     """
 
     plan: Plan
     has: frozenset[str]
     again: bool
+    begun: float
     done: Future[ReloadOutcome | None]
 
 
@@ -140,13 +149,17 @@ class Traffic:
         running = instance.id if instance and instance.running else None
         self._known = self._known or running is None
         done = self._executor.submit(self._balancer.sync, wanted.upstreams, instance=running)
-        self._under_way = _Handover(plan=wanted, has=has, again=again, done=done)
+        self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
         done.add_done_callback(lambda _done: self._wake())
 
     def _take_over(self, view: View, now: float) -> View:
         """Take in how a change of nginx has ended, if it has; return the view with who serves then."""
         given = self._under_way
-        if given is None or not given.done.done():
+        if given is None:
+            return view
+        if not given.done.done():
+            if now - given.begun > _STUCK:
+                self._fault(ErrorReason.RELOAD_FAILED, _HANGS)
             return view
         self._under_way = None
         try:
@@ -193,11 +206,14 @@ class Traffic:
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
-        if self.error != str(error):
-            self._recorder.tell(EventKind.FAULT, error.reason, str(error))
-        self.error = str(error)
+        self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
         self._recorder.survived("balancer", error)
+
+    def _fault(self, reason: ErrorReason, text: str) -> None:
+        if self.error != text:
+            self._recorder.tell(EventKind.FAULT, reason, text)
+        self.error = text
 
     def _take_in(self, wanted: Plan, now: float, *, again: bool) -> None:
         """What nginx has not as it was asked for is told once, shown as long as it lasts, and tried again."""

@@ -508,6 +508,16 @@ class TestUnderWay:
         assert slow.world.view.has_let_go("b")
         assert slow.traffic.error == ""
 
+    def test_one_that_never_ends_is_told(self, slow: Loop, later: Later) -> None:
+        for second in (10.0, 190.0, 191.0, 200.0):
+            slow.sync("ab", now=second, relisted=False)
+        assert slow.faults() == [slow.traffic.error]
+        assert "for over 180 s" in slow.traffic.error
+
+        later.run()
+        slow.sync("ab", now=201.0, relisted=False)
+        assert slow.traffic.error == ""
+
     def test_what_nginx_does_not_carry_follows_readiness_meanwhile(self, slow: Loop) -> None:
         slow.services[API] = (replica("x", addresses={"other": "10.1.0.2"}),)
         slow.sync("ab", relisted=False)
