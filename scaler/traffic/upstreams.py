@@ -25,8 +25,8 @@ _PATIENCE: float = 3.0
 
 _HANGS = (
     f"nginx is being tested or reloaded for over {_STUCK:g} s; until that is over nothing else can change:"
-    " docker compose exec -T nginx nginx -t shows how long a test takes; docker compose restart nginx ends one"
-    " that hangs"
+    " docker compose exec -T nginx nginx -t shows how long a test takes; docker compose restart nginx ends"
+    " one that hangs"
 )
 _BECAME = {
     "copy": "nginx goes on with it as it was accepted last",
