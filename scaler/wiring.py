@@ -242,6 +242,8 @@ def assemble(
         recorder=recorder,
         metrics=memory.metrics,
         own_project=own_project,
+        executor=OwnThread(name="nginx"),
+        wake=rhythm.pass_soon,
     )
     shared: dict[str, Any] = {
         "alerts": alerts, "knowledge": knowledge, "journal": journal, "watch": watch, "rhythm": rhythm,
@@ -283,7 +285,7 @@ def _edges(
             client=client, events=other, own_project=place.project, projects=settings.projects
         )
         steps = Stepper(target=compose, balancer=balancer, context=context)
-    prober = Prober(executor=OwnThread(), wake=context.wake)
+    prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)
     return Edges(target=target, steps=steps, balancer=balancer, prober=prober)
 
 

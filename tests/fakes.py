@@ -16,7 +16,7 @@ from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
 from scaler.model.view import Readiness
 from scaler.traffic.contract import LeftOut
-from scaler.traffic.nginx import Processes
+from scaler.traffic.nginx import Processes, Serving
 from scaler.traffic.readiness import Check
 
 PROJECT = "shop"
@@ -317,6 +317,8 @@ class FakeNginx:
         master: process id of the master; None while nginx is starting.
         keeps_old: old workers stay until :meth:`retire`, as with requests in flight.
         deaf: a reload changes nothing.
+        slow: a reload is under way until :meth:`finish`.
+        mute: it is too busy to say which generation it serves.
         refuses: what a test of ``next`` raises.
         leaves_out: what a test of ``next`` leaves out.
         broken: what every call raises.
@@ -331,6 +333,8 @@ class FakeNginx:
     master: int | None = 100
     keeps_old: bool = False
     deaf: bool = False
+    slow: bool = False
+    mute: bool = False
     refuses: Exception | None = None
     leaves_out: tuple[LeftOut, ...] = ()
     broken: Exception | None = None
@@ -345,12 +349,28 @@ class FakeNginx:
         self._next = itertools.count(200)
         self._workers = frozenset({next(self._next), next(self._next)})
         self._leaving: frozenset[int] = frozenset()
+        self._reading = False
+        self.generation = ""
 
     def restart(self, master: int) -> None:
         """Begin anew, with the files that its start script writes instead of ours."""
         self.master = master
         self._workers, self._leaving = frozenset({next(self._next)}), frozenset()
-        self.loaded = {}
+        self.loaded, self.generation, self._reading = {}, "", False
+
+    def finish(self) -> None:
+        """Let a slow reload come to its end."""
+        assert self._reading, "no reload is under way"
+        self._reading = False
+        self._load()
+
+    def give_up(self) -> None:
+        """Let a slow reload come to nothing: nginx refuses it after all."""
+        self._reading = False
+
+    def crash_workers(self) -> None:
+        """Let the master start others in their place, with the same configuration."""
+        self._workers = frozenset({next(self._next), next(self._next)})
 
     def retire(self) -> None:
         """Let the old workers end."""
@@ -379,15 +399,25 @@ class FakeNginx:
             (self.directory / "next" / f"{found.name}.conf").unlink(missing_ok=True)
         return self.leaves_out
 
+    def serving(self, instance: str) -> Serving:
+        self._enter("serving")
+        return Serving(generation=None if self.mute else self.generation, busy=self._reading)
+
     def reload(self, instance: str) -> None:
         self._enter("reload")
-        if not self.deaf:
-            self.loaded = self._files("current")
-            if self.keeps_old:
-                self._leaving |= self._workers
-            self._workers = frozenset({next(self._next), next(self._next)})
+        self._reading = self.slow
+        if not self.deaf and not self.slow:
+            self._load()
         # Last: whoever waits for a reload may retire its old workers at once.
         self.reloads += 1
+
+    def _load(self) -> None:
+        self.loaded = self._files("current")
+        said = (self.directory / "current" / "@generation.conf").read_text()
+        self.generation = said.partition('return 200 "')[2].partition("\\n")[0]
+        if self.keeps_old:
+            self._leaving |= self._workers
+        self._workers = frozenset({next(self._next), next(self._next)})
 
     def _enter(self, method: str) -> None:
         self.before(method)

@@ -291,6 +291,9 @@ class ReloadOutcome(StrEnum):
     """nginx does not run: the upstreams are written for its next start."""
     STARTING = "starting"
     """nginx is just starting: tried again within moments, and not told in the history."""
+    HELD = "held"
+    """nginx has many old workers, and nothing that is urgent: tried again within seconds, and not told in the
+    history."""
     TEST_FAILED = "test_failed"
     """`nginx -t` refused them, and the old ones serve; or a site or one of them, and it is left out."""
     RELOAD_FAILED = "reload_failed"

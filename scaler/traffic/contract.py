@@ -83,11 +83,15 @@ class Balancer(Protocol):
     def left_out(self) -> tuple[LeftOut, ...]:
         """What it does not have as it was told, since the last change."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what it has: it was not asked for a change of which the end is not known."""
+
     def carried(self, name: str) -> frozenset[tuple[str, int]]:
         """Address (or container name) and port of each server that an upstream has, as far as is known."""
 
     def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
-        """Make the balancer use these upstreams, and no other.
+        """Make the balancer use these upstreams, and no other; wait until it does, as long as that takes.
 
         Args:
             upstreams: of all services that it can reach.
@@ -95,10 +99,10 @@ class Balancer(Protocol):
 
         Returns:
             What was done; None when nothing had to be; ``starting`` when it is not up yet and the caller
-            should ask again in a moment.
+            should ask again in a moment; ``held`` when it should in some seconds, or when more has changed.
 
         Raises:
             BalancerError: it refused or did not take the change, or that cannot be written; it goes on as
-                before.
+                before. Unless it is not :attr:`settled`: then it may yet take the change.
             TargetError: the engine did not answer.
         """

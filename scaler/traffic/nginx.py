@@ -3,13 +3,15 @@
 Render aside, have it accepted, swap, reload, and only on a change. The scaler and nginx share a directory::
 
     generation-7/flask-app.conf     one file per service
+    generation-7/@generation.conf   a server that answers "generation-7", to nginx itself alone
     generation-7/sites              and what nginx/accept.sh adds, its head says what
     current -> generation-7         what nginx includes; replaced by rename, so never half a state
     next -> generation-8            what is being tested
 
 A reload starts new workers and lets the old ones finish their requests, so a replica that left the
 upstream is drained when the workers of that time are gone
-(https://nginx.org/en/docs/control.html#reconfiguration).
+(https://nginx.org/en/docs/control.html#reconfiguration). Its master first looks up the host names of
+all sites, which takes as long as DNS does; so nginx itself is asked which generation it serves.
 """
 
 import contextlib
@@ -28,6 +30,7 @@ from docker import APIClient
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
+from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 
 _GENERATION: Final = re.compile(r"generation-(\d+)")
@@ -35,12 +38,30 @@ _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
 _LEAVING: Final = "is shutting down"
 _SHOWN: Final = 600
+_STATE: Final = re.compile(r"^(SigBlk|ShdPnd):\s*([0-9a-f]+)$", re.MULTILINE)
+_HANGUP: Final = 1 << 0
+_ANSWER: Final = re.compile(r"^(generation-\d+)$", re.MULTILINE)
+_CURL: Final = re.compile(r"^curl (\d+)$", re.MULTILINE)
+_NO_CONNECTION: Final = 7
+"""What curl ends with where nobody listens."""
 _SERVER: Final = re.compile(r"^\s*server \[?([^\s\]]+)\]?:(\d+)\b", re.MULTILINE)
 _EMERG: Final = re.compile(r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(.*)")
 _LEFT_OUT: Final = re.compile(r"^alertscale\t(\w+)\t([^\t\n]+)\t(\w+)\t(.*)$", re.MULTILINE)
 
 PLACEHOLDER: Final = ("127.0.0.1", 8082)
 """The server that answers 503, which nginx itself runs: see nginx/accept.sh."""
+
+_GENERATION_PORT: Final = 8083
+"""Of the server that says which generation answers, in nginx' own network alone."""
+
+_LOOKS: Final = (0.03, 0.3)
+"""Seconds between two looks at a reload: at first, and when it takes long."""
+
+_SOON: Final = 30
+"""So many looks are made before it takes long."""
+
+_ASK_EVERY: Final = 10
+"""One look in so many asks nginx itself, which is dear, although its processes are those of before."""
 
 AGAIN: Final = 5.0
 """Seconds after which what was left out is tried again."""
@@ -75,6 +96,20 @@ def render(upstream: Upstream) -> str:
     )
 
 
+def _says(generation: str) -> str:
+    """Write the server that says which generation answers."""
+    return (
+        "# Made by alertscale. By this the scaler knows which upstreams nginx serves with. Do not edit.\n"
+        "server {\n"
+        f"    listen 127.0.0.1:{_GENERATION_PORT};\n"
+        "    access_log off;\n"
+        "    keepalive_timeout 0;\n"
+        "    default_type text/plain;\n"
+        f'    return 200 "{generation}\\n";\n'
+        "}\n"
+    )
+
+
 def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
@@ -94,11 +129,27 @@ class Processes:
     leaving: frozenset[int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What nginx says of itself.
+
+    Attributes:
+        generation: that answered; empty when that is none of the scaler's; None when it is not known.
+        busy: whether its master may still be at work on a reload.
+    """
+
+    generation: str | None
+    busy: bool
+
+
 class NginxControl(Protocol):
     """What the balancer does to a running nginx. Errors are TargetError, or BalancerError by name."""
 
     def processes(self, instance: str) -> Processes:
         """List its processes."""
+
+    def serving(self, instance: str) -> Serving:
+        """Ask it which generation it serves, and whether it is reading another one."""
 
     def test(self, instance: str) -> tuple[LeftOut, ...]:
         """Check the configuration with ``next`` in the place of ``current``; leave out there what is refused.
@@ -138,6 +189,11 @@ class DockerNginx:
             f" sed 's#{upstreams}/current/#{upstreams}/next/#' {config} >/tmp/alertscale-test.conf"
             " && exec nginx -t -q -c /tmp/alertscale-test.conf"
         )
+        # In this order: a master that was done before the answer has told its workers before it.
+        self._ask = (
+            "grep -E '^(SigBlk|ShdPnd):' /proc/$(cat /run/nginx.pid)/status;"
+            f' curl -s --max-time 2 http://127.0.0.1:{_GENERATION_PORT}/; echo "curl $?"'
+        )
 
     def processes(self, instance: str) -> Processes:
         """See :class:`NginxControl`; a container that has just stopped or gone has none."""
@@ -155,6 +211,11 @@ class DockerNginx:
         return Processes(
             master=min(masters, default=None), workers=frozenset(workers - leaving), leaving=leaving
         )
+
+    def serving(self, instance: str) -> Serving:
+        """See :class:`NginxControl`."""
+        _, said = self._run(instance, self._ask, "ask nginx which upstreams it serves with")
+        return read_serving(said)
 
     def test(self, instance: str) -> tuple[LeftOut, ...]:
         """See :class:`NginxControl`."""
@@ -186,6 +247,11 @@ class DockerNginx:
         return code, said.decode(errors="replace").strip() or f"it ended with {code}"
 
 
+def servers_of(text: str) -> frozenset[tuple[str, int]]:
+    """Read host and port of each replica that a file of an upstream names."""
+    return frozenset((host, int(port)) for host, port in _SERVER.findall(text)) - {PLACEHOLDER}
+
+
 def words_of(said: str) -> str:
     """The reason of a refusal without nginx' clock and process id: the same one is the same text."""
     named = _EMERG.findall(said)
@@ -199,6 +265,43 @@ def read_left_out(said: str) -> tuple[LeftOut, ...]:
         LeftOut(kind=Kind(kind), name=name, became=became, why=why)
         for kind, name, became, why in _LEFT_OUT.findall(said)
     )
+
+
+def read_serving(said: str) -> Serving:
+    """Read the state of nginx' master and the answer of its worker.
+
+    The master blocks its signals while it works and none while it waits for the next one (sigsuspend in
+    ``ngx_master_process_cycle``), and ``SigBlk`` and ``ShdPnd`` show both: proc_pid_status(5). Where the
+    kernel does not say, it may be at work.
+    """
+    masks = {name: int(mask, 16) for name, mask in _STATE.findall(said)}
+    busy = masks.get("SigBlk") != 0 or bool(masks.get("ShdPnd", 0) & _HANGUP)
+    answer, code = _ANSWER.search(said), _CURL.search(said)
+    if answer is not None:
+        return Serving(generation=answer[1], busy=busy)
+    nobody = code is not None and int(code[1]) == _NO_CONNECTION
+    return Serving(generation="" if nobody else None, busy=busy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reload:
+    """A reload that nginx was asked for.
+
+    Attributes:
+        generation: that it is to serve.
+        previous: that ``current`` was before; None when there was none.
+        files: the upstreams of the generation.
+        left_out: what the test left out of it.
+        before: nginx' processes just before it was asked.
+        begun: when it was asked, seconds, monotonic.
+    """
+
+    generation: str
+    previous: str | None
+    files: Mapping[str, str]
+    left_out: tuple[LeftOut, ...]
+    before: Processes
+    begun: float
 
 
 class OldWorkers:
@@ -228,27 +331,34 @@ class Nginx:
         control: of the running nginx.
         pause: waits that many seconds; between two looks at nginx.
         monotonic: seconds, monotonic.
-        timeout: seconds after which a reload that shows no new workers has failed.
+        timeout: seconds for which a reload may be under way before that is told; it goes on all the same.
     """
 
     directory: Path
     control: NginxControl
     pause: Callable[[float], object]
     monotonic: Callable[[], float]
-    timeout: float = 10.0
+    timeout: float = 60.0
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _loaded_by: int | None = field(default=None, init=False)
-    _loaded: dict[str, str] = field(default_factory=dict, init=False)
+    _loaded: Mapping[str, str] = field(default_factory=dict, init=False)
+    _loaded_at: float = field(default=0.0, init=False)
+    _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
     left_out: tuple[LeftOut, ...] = field(default=(), init=False)
     """See :class:`scaler.traffic.contract.Balancer`."""
+
+    @property
+    def settled(self) -> bool:
+        """See :class:`scaler.traffic.contract.Balancer`."""
+        return self._under_way is None
 
     def carried(self, name: str) -> frozenset[tuple[str, int]]:
         """See :class:`scaler.traffic.contract.Balancer`: of the file that nginx was given, or began with."""
         text = ""
         with contextlib.suppress(OSError):  # what cannot be read carries nobody; writing it will tell
             text = (self.directory / "current" / f"{name}.conf").read_text(errors="replace")
-        return frozenset((host, int(port)) for host, port in _SERVER.findall(text)) - {PLACEHOLDER}
+        return servers_of(text)
 
     def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
         """See :class:`scaler.traffic.contract.Balancer`; without an instance it writes for the next start."""
@@ -267,35 +377,55 @@ class Nginx:
             if found is not None and (found.master is None or not found.workers):
                 return ReloadOutcome.STARTING
             wanted = {f"{u.name}.conf": render(u) for u in upstreams}
-            if found is None:
+            if instance is None or found is None:
                 return self._write_only(wanted)
+            asked = self._under_way
+            if asked is not None and asked.before.master == found.master:
+                outcome = self._settle(instance, asked)
+                if outcome is not None and (outcome is ReloadOutcome.STARTING or wanted == self._loaded):
+                    return outcome
             # At its start nginx writes files of its own, so what is on disk proves nothing.
             same = found.master == self._loaded_by and wanted == self._loaded
             if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
-            return self._swap(wanted, instance or "", found, same=same)
+            if found.master == self._loaded_by and self._waits(wanted, found):
+                return None if same else ReloadOutcome.HELD
+            return self._swap(wanted, instance, same=same)
+
+    def _waits(self, wanted: Mapping[str, str], found: Processes) -> bool:
+        """Whether the old workers of earlier reloads are too many for one that is not urgent."""
+        before, after = (
+            {name: servers_of(text) for name, text in files.items()} for files in (self._loaded, wanted)
+        )
+        old = reloads.generations(leaving=len(found.leaving), workers=len(found.workers))
+        since = self.monotonic() - self._loaded_at
+        return since < reloads.pause_before(old) and not reloads.is_urgent(before=before, after=after)
 
     def draining(self, instance: str | None) -> OldWorkers:
         """See :class:`scaler.steps.drain.Drains`."""
         return OldWorkers(lambda: self.control.processes(instance).leaving if instance else frozenset())
 
     def _write_only(self, wanted: Mapping[str, str]) -> ReloadOutcome | None:
+        self._under_way = None
         if wanted == self._read():
             return None
         previous = self._target("current")
         self._prune(keep={self._generation(wanted, link="current"), previous})
         return ReloadOutcome.WRITTEN
 
-    def _swap(
-        self, wanted: dict[str, str], instance: str, before: Processes, *, same: bool
-    ) -> ReloadOutcome | None:
+    def _swap(self, wanted: Mapping[str, str], instance: str, *, same: bool) -> ReloadOutcome | None:
         begun = self.monotonic()
         made = self._generation(wanted, link="next")
         try:
             left_out = self.control.test(instance)
+            # After the test, which may take long: whoever reloads nginx meanwhile makes other workers.
+            before = self.control.processes(instance)
         except AlertscaleError:
             self._discard(made)
             raise
+        if not before.workers:
+            self._discard(made)
+            return ReloadOutcome.STARTING
         rarely = all(one.kind is Kind.PLACEHOLDER for one in left_out)
         now = self.monotonic()
         self._again_at = now + max(_AGAIN_RARELY if rarely else AGAIN, _AGAIN_TIMES * (now - begun))
@@ -304,32 +434,81 @@ class Nginx:
             return None
         previous = self._target("current")
         self._link("current", made)
+        asked = _Reload(
+            generation=made, previous=previous, files=wanted, left_out=left_out, before=before, begun=now
+        )
+        self._under_way = asked
         try:
             self.control.reload(instance)
-            self._await_reload(instance, before)
-        except BalancerError:
-            if previous:
-                self._link("current", previous)
-                self._discard(made)
+        except BalancerError:  # it could not be asked
+            self._undo(asked)
             raise
-        self._loaded_by, self._loaded, self.left_out = before.master, wanted, left_out
-        self._prune(keep={made, previous})
-        return ReloadOutcome.RELOADED
+        outcome = self._settle(instance, asked)
+        if outcome is None:
+            raise BalancerError(
+                "nginx did not take the new upstreams and keeps the old ones;"
+                " its log says why: docker compose logs nginx",
+                reason=ErrorReason.RELOAD_FAILED,
+            )
+        return outcome
 
-    def _await_reload(self, instance: str, before: Processes) -> None:
-        deadline = self.monotonic() + self.timeout
-        old = before.workers | before.leaving
-        while self.monotonic() < deadline:
+    def _settle(self, instance: str, asked: _Reload) -> ReloadOutcome | None:
+        """Wait until it is known what became of a reload; None when nginx has not taken it.
+
+        Raises:
+            BalancerError: it is under way for too long, and goes on.
+            TargetError: the engine did not answer; it is not known.
+        """
+        old = asked.before.workers | asked.before.leaving
+        over = looks = 0
+        while True:
             now = self.control.processes(instance)
+            if now.master != asked.before.master:
+                return ReloadOutcome.STARTING
             # The master starts new workers first and retires the old ones a moment later.
-            if now.workers - old and not now.workers & old:
-                return
-            self.pause(0.03)
-        raise BalancerError(
-            f"nginx did not take the new upstreams within {self.timeout:g} s and keeps the old ones;"
-            " its log says why: docker compose logs nginx",
+            moved = bool(now.workers) and not now.workers & old
+            overdue = self.monotonic() - asked.begun > self.timeout
+            if moved or overdue or looks >= _SOON or looks % _ASK_EVERY == _ASK_EVERY - 1:
+                serves = self.control.serving(instance)
+                if moved and serves.generation == asked.generation:
+                    return self._take(asked)
+                # An overloaded worker does not answer: then new processes of a master that is done must do.
+                is_old = serves.generation not in {None, asked.generation}
+                ended = not serves.busy and (is_old or (moved and serves.generation is None))
+                # Twice, as an old worker may take a last connection when the master is done already.
+                over = over + 1 if ended else 0
+                if over > 1 and not is_old:
+                    return self._take(asked)
+                if over > 1:
+                    self._undo(asked)
+                    return None
+            if overdue and not over:
+                raise self._too_slow()
+            self.pause(_LOOKS[looks >= _SOON])
+            looks += 1
+
+    def _too_slow(self) -> BalancerError:
+        return BalancerError(
+            f"nginx is reading its new configuration for over {self.timeout:g} s; until it is done it"
+            " serves with the old one, and nothing else can change. It looks up the hosts of your sites: one"
+            " that DNS is slow to find belongs into a variable (resolver 127.0.0.11; set $there http://HOST:PORT;"
+            " proxy_pass $there;); docker compose restart nginx ends it at once",
             reason=ErrorReason.RELOAD_FAILED,
         )
+
+    def _take(self, asked: _Reload) -> ReloadOutcome:
+        self._under_way = None
+        self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
+        self._loaded_at = self.monotonic()
+        self._prune(keep={asked.generation, asked.previous})
+        return ReloadOutcome.RELOADED
+
+    def _undo(self, asked: _Reload) -> None:
+        """Let ``current`` be what nginx serves, and begins with, again."""
+        self._under_way = None
+        if asked.previous:
+            self._link("current", asked.previous)
+            self._discard(asked.generation)
 
     def _read(self) -> dict[str, str]:
         current = self.directory / "current"
@@ -344,6 +523,7 @@ class Nginx:
             made.mkdir()
             for file, text in files.items():
                 (made / file).write_text(text)
+            (made / "@generation.conf").write_text(_says(name))
             accepted = self.directory / "current" / "accepted"
             if accepted.is_dir():
                 shutil.copytree(accepted, made / "accepted")

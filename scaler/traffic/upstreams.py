@@ -1,7 +1,9 @@
 """Who gets the traffic: from what the loop knows of replicas to what nginx is told."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
 
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
@@ -10,15 +12,22 @@ from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.contract import Balancer, Kind, LeftOut, Upstream
+from scaler.traffic.contract import Balancer, Kind, LeftOut
 from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0
-_RETRY_STARTING: float = 0.1
+_RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
+_STUCK: float = 180.0
+"""Seconds after which a change is told to hang; many broken sites and a slow reload take less."""
 _PATIENCE: float = 3.0
 """Seconds for which a scaler that has just started waits for the first answer of each replica."""
 
+_HANGS = (
+    f"nginx is being tested or reloaded for over {_STUCK:g} s; until that is over nothing else can change:"
+    " docker compose exec -T nginx nginx -t shows how long a test takes; docker compose restart nginx ends"
+    " one that hangs"
+)
 _BECAME = {
     "copy": "nginx goes on with it as it was accepted last",
     "503": "its visitors are answered 503",
@@ -30,8 +39,31 @@ _HOST_GONE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Handover:
+    """What nginx is just being given.
+
+    Attributes:
+        plan: what it is to have.
+        has: ids of the replicas that it then has.
+        again: it was due to be tried again, whether anything changes or not.
+        begun: seconds, monotonic.
+        done: how it ends.
+    """
+
+    plan: Plan
+    has: frozenset[str]
+    again: bool
+    begun: float
+    done: Future[ReloadOutcome | None]
+
+
 class Traffic:
     """Keeps nginx, and the view's ``serving``, equal to the ready replicas; used by the loop alone.
+
+    nginx is tested and reloaded in a thread of its own, once at a time, which may take as long as DNS does.
+    The loop goes on meanwhile, and what it wants by the end is what nginx is given next. Until it is known
+    what became of a change, nginx may have whoever it had and whoever it was given: none of them is let go.
 
     Args:
         balancer: nginx.
@@ -39,16 +71,36 @@ class Traffic:
         recorder: told of each reload and each failure.
         metrics: reloads by outcome.
         own_project: whose services' upstreams carry no project in their names.
+        executor: runs a change of nginx, one at a time.
+        wake: called, from a thread of the executor, when one is over.
     """
 
     def __init__(
-        self, *, balancer: Balancer, world: World, recorder: Recorder, metrics: Metrics, own_project: str
+        self,
+        *,
+        balancer: Balancer,
+        world: World,
+        recorder: Recorder,
+        metrics: Metrics,
+        own_project: str,
+        executor: Executor,
+        wake: Callable[[], object],
     ) -> None:
         self._balancer = balancer
         self._world = world
         self._recorder = recorder
         self._metrics = metrics
         self._own_project = own_project
+        self._executor = executor
+        self._wake = wake
+        self._under_way: _Handover | None = None
+        self._has: frozenset[str] = frozenset()
+        """Ids of the replicas that nginx has, as far as is known."""
+        self._may_have: frozenset[str] = frozenset()
+        """Ids of those that it was given without a known end."""
+        self._held: frozenset[str] | None = None
+        """Ids of those that nginx is to have as soon as it has fewer old workers."""
+        self._relisted = False
         self._retry_at: float | None = None
         self._again_at: float = math.inf
         self._asked_by: float | None = None
@@ -59,42 +111,88 @@ class Traffic:
         """Why nginx does not have what it should; empty when it does."""
 
     def next_due(self) -> float:
-        """When to try again, seconds, monotonic; infinite when there is nothing to try."""
+        """When to try again, seconds, monotonic; infinite when nothing is to be tried, or something is."""
+        if self._under_way is not None:
+            return math.inf
         return self._again_at if self._retry_at is None else self._retry_at
 
     def sync(self, view: View, now: float, *, relisted: bool) -> None:
-        """Put nginx right if anything may have changed.
+        """Have nginx put right if anything may have changed; never waits for it.
 
         Args:
             view: the world.
             now: seconds, monotonic.
             relisted: the engine was listed anew, so nginx itself may be another than before.
         """
-        self._put_right(view, now, relisted=relisted)
-        if self._known and view.draining != self._world.view.let_go:
-            self._world.update(let_go=view.draining)
-
-    def _put_right(self, view: View, now: float, *, relisted: bool) -> None:
-        waiting, again = self._retry_at is not None, now >= self._again_at
-        if (waiting and now < self.next_due()) or self._waits_for_answers(view, now):
-            return
-        ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
+        self._relisted |= relisted
+        view = self._take_over(view, now)
         wanted = plan(
             view, own_project=self._own_project, carried=self._balancer.carried, first=not self._known
         )
-        if not (waiting or again or relisted) and ready | wanted.last == view.serving:
+        ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
+        self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
+        view = self._take_over(view, now)
+        self._show(view, wanted, ready)
+
+    def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
+        """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
+        waiting, again = self._retry_at is not None, now >= self._again_at
+        # What is held is no reason for another change to wait: that may be urgent.
+        changed = self._held is not None and (self._relisted or has != self._held)
+        early = now < self.next_due() and not changed
+        if self._under_way is not None or (waiting and early) or self._waits_for_answers(view, now):
             return
-        outcome = self._hand_over(view, wanted.upstreams, now)
+        if not (waiting or again or self._relisted) and has == self._has:
+            return
+        self._relisted, self._held = False, None
+        instance = view.observation.balancer
+        running = instance.id if instance and instance.running else None
+        self._known = self._known or running is None
+        done = self._executor.submit(self._balancer.sync, wanted.upstreams, instance=running)
+        self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
+        done.add_done_callback(lambda _done: self._wake())
+
+    def _take_over(self, view: View, now: float) -> View:
+        """Take in how a change of nginx has ended, if it has; return the view with who serves then."""
+        given = self._under_way
+        if given is None:
+            return view
+        if not given.done.done():
+            if now - given.begun > _STUCK:
+                self._fault(ErrorReason.RELOAD_FAILED, _HANGS)
+            return view
+        self._under_way = None
+        try:
+            outcome = given.done.result()
+        except AlertscaleError as error:
+            self._failed(error, now)
+            return self._not_taken(view, given)
+        self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
-            # Whoever nginx does not carry follows readiness all the same.
-            self._world.update(serving=(view.serving & wanted.behind) | (ready - wanted.behind))
-            return
-        self._world.update(serving=ready | wanted.last)
-        self._take_in(wanted, now, again=again)
+            self.error = ""
+        if outcome in _RETRY_AFTER:
+            self._held = given.has if outcome is ReloadOutcome.HELD else None
+            return self._not_taken(view, given)
+        self._known, self._has, self._may_have = True, given.has, frozenset()
+        self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
             self._metrics.reloads.labels(outcome).inc()
-            served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in wanted.upstreams}
+            served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in given.plan.upstreams}
             self._recorder.tell(EventKind.RELOAD, outcome, f"nginx: {outcome}", detail={"upstreams": served})
+        return replace(view, serving=(view.serving - given.plan.behind) | given.has)
+
+    def _not_taken(self, view: View, given: _Handover) -> View:
+        self._may_have = frozenset() if self._balancer.settled else self._may_have | given.has
+        return view
+
+    def _show(self, view: View, wanted: Plan, ready: frozenset[str]) -> None:
+        """Say who serves and who is let go, both at once; whoever nginx does not carry follows readiness."""
+        serving = (self._has & wanted.behind) | (ready - wanted.behind)
+        coming = self._under_way.has if self._under_way else frozenset()
+        shown = self._world.view
+        let_go = view.draining - coming - self._may_have if self._known else shown.let_go
+        if (serving, let_go) != (shown.serving, shown.let_go):
+            self._world.update(serving=serving, let_go=let_go)
 
     def _waits_for_answers(self, view: View, now: float) -> bool:
         """A scaler that has just started leaves nginx as it is until it knows who is ready."""
@@ -103,34 +201,19 @@ class Traffic:
         self._asked_by = now + _PATIENCE if self._asked_by is None else self._asked_by
         return now < self._asked_by
 
-    def _hand_over(self, view: View, upstreams: tuple[Upstream, ...], now: float) -> ReloadOutcome | None:
-        """Give nginx its upstreams; a failure, which is told, is like a start that is not over."""
-        instance = view.observation.balancer
-        self._known = self._known or instance is None or not instance.running
-        try:
-            outcome = self._balancer.sync(
-                upstreams, instance=instance.id if instance and instance.running else None
-            )
-        except AlertscaleError as error:
-            self._failed(error, now)
-            return ReloadOutcome.STARTING
-        starting = outcome is ReloadOutcome.STARTING
-        if starting:
-            self.error = ""
-        self._known = self._known or not starting
-        self._retry_at = now + _RETRY_STARTING if starting else None
-        return outcome
-
     def _failed(self, error: AlertscaleError, now: float) -> None:
         if isinstance(error, BalancerError):
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
-        if self.error != str(error):
-            self._recorder.tell(EventKind.FAULT, error.reason, str(error))
-        self.error = str(error)
+        self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
         self._recorder.survived("balancer", error)
+
+    def _fault(self, reason: ErrorReason, text: str) -> None:
+        if self.error != text:
+            self._recorder.tell(EventKind.FAULT, reason, text)
+        self.error = text
 
     def _take_in(self, wanted: Plan, now: float, *, again: bool) -> None:
         """What nginx has not as it was asked for is told once, shown as long as it lasts, and tried again."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,9 @@ import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
+from scaler.model.errors import BalancerError
 from scaler.model.reasons import ReloadOutcome
-from scaler.traffic.contract import Kind, Upstream
+from scaler.traffic.contract import Kind, LeftOut, Upstream
 from scaler.traffic.nginx import AGAIN, DockerNginx
 from scaler.traffic.nginx import Nginx as Balancer
 from testkit.stack import wait_until
@@ -444,50 +447,162 @@ def follow_a_replica(nginx: Nginx) -> None:
         docker("network", "rm", network)
 
 
-def test_the_scaler_has_it_accepted_and_takes_a_mended_site(tmp_path: Path) -> None:
-    """The scaler's own side of it, on an nginx that was started as it is in the stack."""
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """An nginx that was started as it is in the stack, and the scaler's own side of it.
+
+    Attributes:
+        nginx: the container.
+        shared: the directory of the upstreams.
+        sites: the directory of the sites.
+        control: what the balancer does to nginx.
+        balancer: the scaler's.
+        clock: the balancer's.
+    """
+
+    nginx: Nginx
+    shared: Path
+    sites: Path
+    control: AfterTest
+    balancer: Balancer
+    clock: Clock
+
+    def serves(self) -> str | None:
+        return self.control.serving(self.nginx.name).generation
+
+    def sync(self, *servers: tuple[str, int]) -> ReloadOutcome | None:
+        return self.balancer.sync((Upstream(name="web", servers=servers),), instance=self.nginx.name)
+
+
+class AfterTest(DockerNginx):
+    """Does something between the test and the reload."""
+
+    then: Callable[[], object] = staticmethod(lambda: None)
+
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
+        left_out = super().test(instance)
+        self.then()
+        return left_out
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     shared, sites = tmp_path / "upstreams", tmp_path / "conf.d"
     shared.mkdir()
     sites.mkdir()
-    (sites / "bad.conf").write_text(BROKEN["a word that nginx has not"])
     (sites / "good.conf").write_text(GOOD)
+    (sites / "replica.conf").write_text(REPLICA)
     mounts = {str(ROOT / file): f"{target}:ro" for file, target in MOUNTS.items()}
     mounts |= {str(shared): UPSTREAMS, str(sites): f"{SITES}:ro"}
     volumes = [f"--volume={here}:{there}" for here, there in mounts.items()]
     docker("run", "--detach", "--name", name, "--network", "none", *volumes, SERVICE["image"])
-    nginx = Nginx(name=name)
+    nginx, clock = Nginx(name=name), Clock()
     try:
         wait_until(lambda: nginx.ask("good.example", expect=None) != "000", within=20, what="nginx")
         with contextlib.closing(APIClient(**kwargs_from_env())) as engine:
-            clock = Clock()
+            control = AfterTest(client=engine)
             balancer = Balancer(
-                directory=shared,
-                control=DockerNginx(client=engine),
-                pause=time.sleep,
-                monotonic=clock.monotonic,
+                directory=shared, control=control, pause=time.sleep, monotonic=clock.monotonic
             )
-            web = (Upstream(name="web"),)
-            assert balancer.sync(web, instance=name) is ReloadOutcome.RELOADED
-            (found,) = balancer.left_out
-            assert (found.kind, found.name, found.became) == (Kind.SITE, "bad.conf", "503")
-            assert found.why == f'unknown directive "retrun" in {SITES}/bad.conf:1'
-            assert nginx.ask("good.example") == nginx.ask("bad.example") == "503 5"
-            assert balancer.sync(web, instance=name) is None
-
-            (sites / "bad.conf").write_text("server { listen 80; server_name bad.example; return 201; }")
-            clock.advance(AGAIN)
-            assert balancer.sync(web, instance=name) is ReloadOutcome.RELOADED
-            assert nginx.ask("bad.example").startswith("201")
-            assert sorted(path.name for path in shared.iterdir()) == [
-                "current",
-                "generation-1",
-                "generation-2",
-            ]
+            yield Running(
+                nginx=nginx, shared=shared, sites=sites, control=control, balancer=balancer, clock=clock
+            )
     finally:
         # The files are root's.
         nginx.sh(f"rm -rf {UPSTREAMS}/*", expect=None)
         docker("rm", "--force", "--volumes", name)
+
+
+def test_the_scaler_has_it_accepted_and_takes_a_mended_site(running: Running) -> None:
+    bad, nginx = running.sites / "bad.conf", running.nginx
+    bad.write_text(BROKEN["a word that nginx has not"])
+    assert running.sync() is ReloadOutcome.RELOADED
+    (found,) = running.balancer.left_out
+    assert (found.kind, found.name, found.became) == (Kind.SITE, "bad.conf", "503")
+    assert found.why == f'unknown directive "retrun" in {SITES}/bad.conf:1'
+    assert nginx.ask("good.example") == nginx.ask("bad.example") == "503 5"
+    assert running.sync() is None
+
+    bad.write_text("server { listen 80; server_name bad.example; return 201; }")
+    running.clock.advance(AGAIN)
+    assert running.sync() is ReloadOutcome.RELOADED
+    assert nginx.ask("bad.example").startswith("201")
+    assert sorted(path.name for path in running.shared.iterdir()) == [
+        "current",
+        "generation-1",
+        "generation-2",
+    ]
+
+
+HERE = ("127.0.0.1", 8001)
+
+
+class TestReload:
+    """Which generation nginx serves, and whether its master is at work, is what nginx says."""
+
+    @pytest.fixture
+    def slow(self, running: Running) -> Path:
+        """A site at which nginx stops, as at a host that DNS is slow to find, until it is written to."""
+        site = running.sites / "slow.conf"
+
+        def stop() -> None:
+            site.unlink()
+            os.mkfifo(site)
+
+        site.write_text("")
+        assert running.serves() == ""  # it began without the scaler
+        assert running.sync() is ReloadOutcome.RELOADED
+        assert running.serves() == "generation-1"
+        running.control.then = stop
+        return site
+
+    def test_a_slow_one_is_waited_for(self, running: Running, slow: Path) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            reload = thread.submit(running.sync, HERE)
+            wait_until(slow.is_fifo, within=20, what="the test is over")
+            time.sleep(2)
+            said = running.control.serving(running.nginx.name)
+            assert (said.generation, said.busy, reload.done()) == ("generation-1", True, False)
+            assert running.nginx.ask("good.example") == "503 5"
+            slow.write_text("")
+            assert reload.result(timeout=30) is ReloadOutcome.RELOADED
+        said = running.control.serving(running.nginx.name)
+        assert (said.generation, said.busy) == ("generation-2", False)
+        assert running.nginx.ask("good.example").startswith("200")
+
+    def test_one_that_takes_too_long_is_told_and_goes_on(self, running: Running, slow: Path) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            reload = thread.submit(running.sync, HERE)
+            wait_until(slow.is_fifo, within=20, what="the test is over")
+            wait_until(
+                lambda: running.control.serving(running.nginx.name).busy, within=20, what="it is under way"
+            )
+            running.clock.advance(61)
+            with pytest.raises(BalancerError, match="over 60 s"):
+                reload.result(timeout=30)
+        assert (running.balancer.settled, running.serves()) == (False, "generation-1")
+
+        slow.write_text("")
+        wait_until(lambda: running.serves() == "generation-2", within=20, what="it is taken")
+        slow.unlink()
+        assert running.sync(HERE) is ReloadOutcome.RELOADED
+        assert (running.balancer.settled, running.serves()) == (True, "generation-2")
+
+    def test_one_that_nginx_refuses_after_all_is_undone(self, running: Running, slow: Path) -> None:
+        running.control.then = lambda: slow.write_text("nonsense")
+        begun = time.monotonic()
+        with pytest.raises(BalancerError, match="did not take"):
+            running.sync(HERE)
+        assert time.monotonic() - begun < 10
+        assert running.balancer.settled
+        assert (running.shared / "current").readlink() == Path("generation-1")
+        assert running.serves() == "generation-1"
+
+        running.control.then = lambda: None
+        slow.unlink()
+        assert running.sync(HERE) is ReloadOutcome.RELOADED
+        assert running.nginx.ask("good.example").startswith("200")
 
 
 def docker(*words: str) -> None:

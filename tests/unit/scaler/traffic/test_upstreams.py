@@ -3,18 +3,20 @@
 # ruff: noqa: ANN401 - keywords stand for the fields of a Replica
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import BalancerError, TargetError
+from scaler.model.errors import AlertscaleError, BalancerError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.model.services import Instance, Observation, Replica, Service
 from scaler.model.view import Readiness
+from scaler.policy.reloads import LONGEST
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
@@ -22,7 +24,7 @@ from scaler.state.world import World
 from scaler.traffic.contract import Kind, LeftOut
 from scaler.traffic.nginx import Nginx
 from scaler.traffic.upstreams import Traffic
-from tests.fakes import NETWORK, NGINX, Clock, FakeNginx
+from tests.fakes import NETWORK, NGINX, AtOnce, Clock, FakeNginx
 
 WEB, API, BLOG = ("shop", "web"), ("shop", "api"), ("blog", "web")
 NGINX_RUNS = Instance(id=NGINX, networks=frozenset({NETWORK}), running=True)
@@ -45,7 +47,10 @@ def server(name: str) -> str:
 class Loop:
     """What the loop does around :meth:`Traffic.sync`."""
 
-    def __init__(self, home: Path, *, nginx: FakeNginx | None = None) -> None:
+    def __init__(
+        self, home: Path, *, nginx: FakeNginx | None = None, executor: Executor | None = None
+    ) -> None:
+        self.woken: list[None] = []
         (home / "upstreams").mkdir(exist_ok=True)
         self.nginx = nginx or FakeNginx(directory=home / "upstreams")
         self.journal = Journal(path=home / f"{'again' if nginx else 'journal'}.sqlite")
@@ -62,6 +67,8 @@ class Loop:
             recorder=Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 1.0),
             metrics=self.metrics,
             own_project="shop",
+            executor=executor or AtOnce(),
+            wake=lambda: self.woken.append(None),
         )
         self.services: dict[tuple[str, str], tuple[Replica, ...]] = {}
         self.balancer: Instance | None = NGINX_RUNS
@@ -367,6 +374,201 @@ class TestNames:
         }
         loop.sync("ab")
         assert loop.nginx.servers("a") == [server("b")]
+
+
+class Later(Executor):
+    """Runs what is submitted when it is told so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], object]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except AlertscaleError as error:
+                future.set_exception(error)
+
+        self.waiting.append(run)
+        return future
+
+    def run(self) -> None:
+        (run,) = self.waiting
+        self.waiting = []
+        run()
+
+
+class TestUnderWay:
+    """nginx is given something, and takes its time."""
+
+    @pytest.fixture
+    def later(self) -> Later:
+        return Later()
+
+    @pytest.fixture
+    def slow(self, tmp_path: Path, later: Later) -> Iterator[Loop]:
+        made = Loop(tmp_path, executor=later)
+        made.services = {WEB: (replica("a"), replica("b"), replica("c"))}
+        made.sync("a")
+        later.run()
+        assert made.sync("a", relisted=False) == "a"
+        yield made
+        made.journal.close()
+
+    def test_the_loop_goes_on_and_is_woken_when_it_is_over(self, slow: Loop, later: Later) -> None:
+        before = len(slow.woken)
+        for _ in range(3):
+            assert slow.sync("ab", relisted=False) == "a"
+        assert (slow.traffic.next_due(), len(slow.woken)) == (math.inf, before)
+
+        later.run()
+        assert len(slow.woken) == before + 1
+        assert slow.sync("ab", relisted=False) == "ab"
+        assert slow.nginx.reloads == 2
+
+    def test_what_is_wanted_when_it_is_over_comes_next(self, slow: Loop, later: Later) -> None:
+        """Whatever was wanted in between."""
+        slow.sync("ab", relisted=False)
+        slow.sync("abc", relisted=False)
+        slow.sync("bc", relisted=False)
+        later.run()
+        assert slow.sync("bc", relisted=False) == "ab"
+        later.run()
+
+        assert slow.sync("bc", relisted=False) == "bc"
+        assert (later.waiting, slow.nginx.reloads) == ([], 3)
+
+    def test_a_new_list_meanwhile_is_looked_at_afterwards(self, slow: Loop, later: Later) -> None:
+        slow.sync("ab", relisted=False)
+        moved = replica("a", addresses={NETWORK: "10.0.9.9"})
+        slow.services = {WEB: (moved, replica("b"), replica("c"))}
+        slow.sync("ab", relisted=True)
+        later.run()
+        slow.sync("ab", relisted=False)
+        later.run()
+
+        assert slow.nginx.servers("web") == ["10.0.0.98:80", "10.0.9.9:80"]
+
+    def test_one_that_is_on_its_way_in_is_not_let_go(self, slow: Loop, later: Later) -> None:
+        slow.sync("ab", relisted=False)
+        slow.draining = "b"
+        slow.sync("ab", relisted=False)
+        assert not slow.world.view.has_let_go("b")
+
+        later.run()  # nginx has it
+        assert slow.sync("ab", relisted=False) == "ab"
+        assert not slow.world.view.has_let_go("b")
+        later.run()  # and has it no more
+        assert slow.sync("ab", relisted=False) == "a"
+        assert slow.world.view.has_let_go("b")
+
+    def test_one_that_is_on_its_way_out_is_let_go_when_it_is_out(self, slow: Loop, later: Later) -> None:
+        slow.sync("ab", relisted=False)
+        later.run()
+        slow.sync("ab", relisted=False)
+        slow.draining = "b"
+        assert slow.sync("ab", relisted=False) == "ab"
+        assert not slow.world.view.has_let_go("b")
+        later.run()
+
+        assert slow.sync("ab", relisted=False) == "a"
+        assert slow.world.view.has_let_go("b")
+
+    def test_one_that_nginx_neither_has_nor_gets_is_let_go_meanwhile(self, slow: Loop) -> None:
+        slow.sync("ab", relisted=False)
+        slow.draining = "c"
+        slow.sync("ab", relisted=False)
+
+        assert slow.world.view.has_let_go("c")
+
+    def test_one_that_nginx_may_have_is_not_let_go_until_it_is_known(self, slow: Loop, later: Later) -> None:
+        """After a minute a reload is told as slow, and may end well all the same."""
+        slow.nginx.slow = True
+        slow.sync("ab", now=10.0, relisted=False)
+        later.run()
+        assert slow.sync("ab", now=70.0, relisted=False) == "a"
+        assert "over 60 s" in slow.traffic.error
+        slow.draining = "b"
+        for second in (72.0, 74.0):
+            assert slow.sync("ab", now=second, relisted=False) == "a"
+            assert not slow.world.view.has_let_go("b")
+            later.run()
+            slow.sync("ab", now=second, relisted=False)
+            assert not slow.world.view.has_let_go("b")
+        assert slow.faults() == [slow.traffic.error]
+
+        slow.nginx.slow = False
+        slow.nginx.finish()
+        slow.sync("ab", now=76.0, relisted=False)
+        later.run()
+        assert slow.sync("ab", now=76.0, relisted=False) == "a"
+        assert slow.nginx.servers("web") == [server("a")]
+        assert slow.world.view.has_let_go("b")
+        assert slow.traffic.error == ""
+
+    def test_one_that_never_ends_is_told(self, slow: Loop, later: Later) -> None:
+        for second in (10.0, 190.0, 191.0, 200.0):
+            slow.sync("ab", now=second, relisted=False)
+        assert slow.faults() == [slow.traffic.error]
+        assert "for over 180 s" in slow.traffic.error
+
+        later.run()
+        slow.sync("ab", now=201.0, relisted=False)
+        assert slow.traffic.error == ""
+
+    def test_what_nginx_does_not_carry_follows_readiness_meanwhile(self, slow: Loop) -> None:
+        slow.services[API] = (replica("x", addresses={"other": "10.1.0.2"}),)
+        slow.sync("ab", relisted=False)
+
+        assert slow.sync("abx", relisted=False) == "ax"
+        assert slow.sync("ab", relisted=False) == "a"
+
+
+class TestManyOldWorkers:
+    """A replica is ready now and not ready then, while downloads keep the old workers."""
+
+    @pytest.fixture(autouse=True)
+    def flapped(self, loop: Loop) -> None:
+        loop.nginx.keeps_old = True
+        loop.services = {WEB: (replica("a"), replica("b"), replica("c"))}
+        for ready in ("a", "ab", "a", "ab", "a"):
+            assert loop.sync(ready, relisted=False) == ready
+
+    def test_one_that_comes_waits_for_some_seconds(self, loop: Loop) -> None:
+        assert loop.sync("ab", now=10.0, relisted=False) == "a"
+        assert loop.traffic.next_due() == 11.0
+        assert (loop.traffic.error, loop.faults(), loop.nginx.reloads) == ("", [], 5)
+        loop.clock.advance(LONGEST)
+
+        assert loop.sync("ab", now=10.5, relisted=False) == "a"
+        assert loop.sync("ab", now=11.0, relisted=False) == "ab"
+        assert loop.traffic.next_due() == math.inf
+
+    def test_one_that_must_leave_does_not_and_takes_the_other_along(self, loop: Loop) -> None:
+        loop.sync("ab", now=10.0, relisted=False)
+        loop.draining = "a"
+
+        assert loop.sync("ab", now=10.1, relisted=False) == "b"
+        assert loop.world.view.has_let_go("a")
+
+    def test_nor_does_an_address_that_is_another(self, loop: Loop) -> None:
+        loop.sync("ab", now=10.0, relisted=False)
+        loop.services = {WEB: (replica("a", addresses={NETWORK: "10.0.9.9"}), replica("b"))}
+        loop.sync("ab", now=10.1, relisted=True)
+
+        assert loop.nginx.servers("web") == ["10.0.0.98:80", "10.0.9.9:80"]
+
+    def test_nor_does_the_first_of_another_service(self, loop: Loop) -> None:
+        loop.services[API] = (replica("x"),)
+
+        assert loop.sync("ax", now=10.0) == "ax"
+
+    def test_without_old_workers_nobody_waits(self, loop: Loop) -> None:
+        loop.nginx.retire()
+
+        assert loop.sync("ab", now=10.0, relisted=False) == "ab"
 
 
 class TestLeftOut:
