@@ -30,16 +30,17 @@ SERVICES = ("quick", "slow", "slowest")
 SITE = "server {{ listen 80; server_name {0}.example; location / {{ proxy_pass http://{1}.{0}; }} }}\n"
 LIGHT = "/work?ms=1"
 RESTS = (("GET", 0.01), ("POST", 0.01), ("POST", 0.5))
-"""Method and seconds between two requests: fewer than a replica lingers after it was asked to stop, since a client
-that was idle at a reload is answered once more as before it (docs/reliability.md, "What does not hold")."""
+"""Method and seconds between two requests: fewer than a replica lingers after it was asked to stop, since a
+client that was idle at a reload is answered once more as before it (docs/reliability.md, what does not hold).
+"""
 KINDS = tuple(
     Kind(clients=1, method=method, path=LIGHT, site=f"{service}.example", rest=rest)
     for service in SERVICES
     for method, rest in RESTS
 )
 WINDOW, LONGEST = 0.5, 2.0
-"""Seconds for which nginx may send requests to the address of a replica that has crashed: where nothing else holds
-that up, and on a machine that has other work."""
+"""Seconds for which nginx may send requests to the address of a replica that has crashed: where nothing else
+holds that up, and on a machine that has other work."""
 CRASHES = 3
 
 

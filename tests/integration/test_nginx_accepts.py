@@ -338,7 +338,7 @@ class TestPlaceholder:
         assert placed.ask("large.example", "--data-binary", "@/tmp/body") == "503 5"
 
     def test_it_does_not_promise_to_keep_the_connection_that_it_closes(self, placed: Nginx) -> None:
-        """nginx would send the next request on it, and could not repeat a POST when that is lost."""
+        """The next request would be sent on it, and a POST that is lost there cannot be repeated."""
         answer = placed.run("curl", "-s", "--include", "http://127.0.0.1:8082/")
         assert "Connection: close" in answer.splitlines()
 
