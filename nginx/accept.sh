@@ -34,7 +34,9 @@ trap 'rm -rf "$work"' EXIT
 
 # Retry-After: the seconds that a service takes to be ready again, roughly. A text of its own, since a page of nginx'
 # would go through an `error_page` of nginx.conf; no keep-alive, since a worker that ends would close such a
-# connection under the next request.
+# connection under the next request. In a location: a `return` of the server itself is carried out before nginx
+# looks at keepalive_timeout, so it would promise to keep the connection that it closes, and of the requests that
+# nginx sent on it a POST would be answered 502.
 placeholder_server() {
     cat <<'END'
 # Made by alertscale. Answers for each service that has no ready replica. Do not edit.
@@ -44,7 +46,11 @@ server {
     keepalive_timeout 0;
     default_type text/plain;
     add_header Retry-After 5 always;
-    return 503 "No replica is ready. Try again in a few seconds.\n";
+    location / {
+        # A site's own was looked at before.
+        client_max_body_size 0;
+        return 503 "No replica is ready. Try again in a few seconds.\n";
+    }
 }
 END
 }

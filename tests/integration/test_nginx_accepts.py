@@ -334,6 +334,17 @@ class TestPlaceholder:
         chunked = ("--request", "PUT", "--header", "Transfer-Encoding: chunked")
         assert placed.ask("x", *chunked, "--data-binary", "@/tmp/body") == "503 5"
 
+    def test_a_body_that_the_site_allows_is_not_too_large_for_it(self, placed: Nginx) -> None:
+        stands = STAND_IN.format("large.example", "flask-app")
+        placed.site("large", stands.replace("location", "client_max_body_size 100m; location"))
+        placed.sh("head -c 20M /dev/zero >/tmp/body; nginx -s reload; sleep 0.3")
+        assert placed.ask("large.example", "--data-binary", "@/tmp/body") == "503 5"
+
+    def test_it_does_not_promise_to_keep_the_connection_that_it_closes(self, placed: Nginx) -> None:
+        """The next request would be sent on it, and a POST that is lost there cannot be repeated."""
+        answer = placed.run("curl", "-s", "--include", "http://127.0.0.1:8082/")
+        assert "Connection: close" in answer.splitlines()
+
     def test_the_clients_connection_is_kept(self, placed: Nginx) -> None:
         form = "%{http_code}/%{num_connects} "
         url = "http://127.0.0.1/"
