@@ -63,7 +63,7 @@ class MemoryEngine:
         return iter(self.events.get, None)
 
 
-def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], *, within: float = 30.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not become so in time"

@@ -37,7 +37,7 @@ class StatsEngine:
         return READING
 
 
-def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], *, within: float = 30.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not become so in time"

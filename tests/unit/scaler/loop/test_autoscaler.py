@@ -224,7 +224,7 @@ class TestDown:
 
 class TestFailures:
     def test_a_replica_that_does_not_become_ready_is_removed_and_why_is_told(self, rig: Rig) -> None:
-        rig.target.add(labels=labels() | {"alertscale.ready-timeout": "50ms"})
+        rig.target.add(labels=labels() | {"alertscale.ready-timeout": "300ms"})
         rig.target.unready = {2}
         with running(rig):
             rig.submit(*HIGH)
@@ -234,7 +234,7 @@ class TestFailures:
 
         assert rig.target.calls == ["create shop-web-2", "start shop-web-2", "discard shop-web-2"]
         assert event.reason == "failed"
-        assert "not_ready: not ready within 0.05 s: 172.18.0." in event.text
+        assert "not_ready: not ready within 0.3 s: 172.18.0." in event.text
         assert event.text.endswith("answers 503, not 2xx")
         assert rig.metric("alertscale_errors_total", reason="not_ready") == 1
 
