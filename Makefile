@@ -92,9 +92,10 @@ deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deplo
 e2e: ready venv browser deploying images ## Run the tests of the whole stack
 	@$(RUN) "end-to-end tests" $(VENV)/pytest tests/e2e
 
-# The two again, otherwise divided. Neither is begun by hand: they are for `test`.
+# The two again, otherwise divided. Neither is begun by hand: they are for `test`. What is timed waits for an engine
+# most of the time: one more than there are cores.
 timed: ready venv browser images
-	@$(RUN) "integration tests, timed" $(VENV)/pytest tests/integration -m 'not drill and not untimed' $(SPREAD)
+	@$(RUN) "integration tests, timed" $(VENV)/pytest tests/integration -m 'not drill and not untimed' $(SPREAD) --numprocesses 3
 	@$(RUN) "end-to-end tests, timed" $(VENV)/pytest tests/e2e -m 'not drill and not untimed'
 
 untimed: ready venv browser deploying images
