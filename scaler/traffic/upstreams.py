@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
-from scaler.model.services import ServiceKey
+from scaler.model.services import Instance, ServiceKey
 from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
@@ -130,9 +130,20 @@ class Traffic:
             view, own_project=self._own_project, carried=self._balancer.carried, first=not self._known
         )
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
-        self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
+        if _is_unknown(view.observation.balancer):
+            self._leave_alone()
+        else:
+            self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
         view = self._take_over(view, now)
         self._show(view, wanted, ready)
+
+    def _leave_alone(self) -> None:
+        """Without nginx nobody is in it. What it is to begin with stays: it may be about to be made anew."""
+        if self._under_way is not None:
+            return
+        self._known, self._has, self._may_have = True, frozenset(), frozenset()
+        self._relisted, self._held = False, None
+        self._retry_at, self._again_at, self.error = None, math.inf, ""
 
     def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
         """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
@@ -241,6 +252,11 @@ class Traffic:
         for reason, key, text in sorted(told - self._told):
             self._recorder.tell(EventKind.FAULT, reason, text, service=key)
         self._told = frozenset(told)
+
+
+def _is_unknown(balancer: Instance | None) -> bool:
+    """Whether it is not known what nginx could reach: then a plan for it would be one without anybody."""
+    return balancer is None or not (balancer.running or balancer.networks)
 
 
 def sentence(left_out: LeftOut) -> str:

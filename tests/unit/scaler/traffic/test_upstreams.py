@@ -685,6 +685,34 @@ def test_while_nginx_does_not_run_files_are_written_for_its_start(loop: Loop) ->
     assert loop.reloads("written") == 1
 
 
+@pytest.mark.parametrize("away", [None, Instance(id=NGINX, networks=frozenset(), running=False)])
+def test_while_nginx_is_made_anew_what_it_begins_with_stays(loop: Loop, away: Instance | None) -> None:
+    """``docker compose rm -sf nginx && docker compose up -d nginx``: it begins with whom it had."""
+    loop.services = {WEB: (replica("a"), replica("b"))}
+    loop.sync("ab")
+    before = (loop.nginx.directory / "current").readlink()
+    loop.balancer, loop.draining = away, "b"
+    assert loop.sync("ab", now=10.0) == "a"
+    assert loop.world.view.has_let_go("b")
+    assert (loop.nginx.directory / "current").readlink() == before
+    assert (loop.reloads("written"), loop.traffic.next_due()) == (0, math.inf)
+
+    loop.balancer = NGINX_RUNS
+    loop.nginx.restart(master=300)
+    assert loop.sync("ab", now=20.0) == "a"
+    assert loop.nginx.servers("web") == [server("a")]
+
+
+def test_a_failure_from_before_nginx_went_is_over(loop: Loop) -> None:
+    loop.services, loop.nginx.refuses = {WEB: (replica("a"),)}, REFUSED
+    loop.sync("a")
+    assert loop.traffic.error
+    loop.balancer = None
+
+    assert loop.sync("a", now=10.0) == "a"
+    assert (loop.traffic.error, loop.traffic.next_due()) == ("", math.inf)
+
+
 def test_while_nginx_starts_nobody_new_serves_and_it_is_asked_again_soon(loop: Loop) -> None:
     loop.services = {WEB: (replica("a"),)}
     loop.nginx.master = None
