@@ -155,11 +155,11 @@ class Traffic:
             return
         if not (waiting or again or self._relisted) and has == self._has:
             return
-        self._relisted, self._held = False, None
         instance = view.observation.balancer
         running = instance.id if instance and instance.running else None
-        self._known = self._known or running is None
         done = self._executor.submit(self._balancer.sync, wanted.upstreams, instance=running)
+        self._relisted, self._held = False, None
+        self._known = self._known or running is None
         self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
         done.add_done_callback(lambda _done: self._wake())
 
@@ -178,6 +178,13 @@ class Traffic:
         except AlertscaleError as error:
             self._failed(error, now)
             return self._not_taken(view, given)
+        except Exception as error:  # noqa: BLE001 - our own fault, which must not let go of whom nginx may have
+            self._failed(_bug(error), now, traceback=True)
+            self._may_have |= given.has
+            return view
+        return self._ended(view, given, outcome, now)
+
+    def _ended(self, view: View, given: _Handover, outcome: ReloadOutcome | None, now: float) -> View:
         self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
             self.error = ""
@@ -212,14 +219,14 @@ class Traffic:
         self._asked_by = now + _PATIENCE if self._asked_by is None else self._asked_by
         return now < self._asked_by
 
-    def _failed(self, error: AlertscaleError, now: float) -> None:
+    def _failed(self, error: AlertscaleError, now: float, *, traceback: bool = False) -> None:
         if isinstance(error, BalancerError):
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
         self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
-        self._recorder.survived("balancer", error)
+        self._recorder.survived("balancer", error, traceback=traceback)
 
     def _fault(self, reason: ErrorReason, text: str) -> None:
         if self.error != text:
@@ -252,6 +259,15 @@ class Traffic:
         for reason, key, text in sorted(told - self._told):
             self._recorder.tell(EventKind.FAULT, reason, text, service=key)
         self._told = frozenset(told)
+
+
+def _bug(error: Exception) -> BalancerError:
+    failed = BalancerError(
+        f"nginx could not be given its upstreams, by a fault of the scaler: {error!r}; tried again",
+        reason=ErrorReason.INTERNAL,
+    )
+    failed.__cause__ = error
+    return failed
 
 
 def _is_unknown(balancer: Instance | None) -> bool:

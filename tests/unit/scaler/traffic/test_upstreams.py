@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import AlertscaleError, BalancerError, TargetError
+from scaler.model.errors import BalancerError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.model.services import Instance, Observation, Replica, Service
@@ -388,7 +388,7 @@ class Later(Executor):
         def run() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))
-            except AlertscaleError as error:
+            except Exception as error:  # noqa: BLE001 - a future hands on whatever was raised
                 future.set_exception(error)
 
         self.waiting.append(run)
@@ -507,6 +507,44 @@ class TestUnderWay:
         assert slow.nginx.servers("web") == [server("a")]
         assert slow.world.view.has_let_go("b")
         assert slow.traffic.error == ""
+
+    @pytest.mark.parametrize("method", ["test", "reload"])
+    def test_a_fault_of_our_own_is_a_failure_like_any_other(
+        self, slow: Loop, later: Later, method: str
+    ) -> None:
+        """Whom nginx was given then it may have: nobody knows how far it came."""
+
+        def fails(called: str) -> None:
+            if called == method:
+                raise KeyError("Processes")
+
+        slow.nginx.before = fails
+        slow.sync("ab", now=10.0, relisted=False)
+        later.run()
+        assert slow.sync("ab", now=10.0, relisted=False) == "a"
+        assert "KeyError('Processes')" in slow.traffic.error
+        assert (slow.traffic.next_due(), slow.reloads("reload_failed")) == (12.0, 1)
+        slow.draining = "b"
+        slow.sync("ab", now=11.0, relisted=False)
+        assert not slow.world.view.has_let_go("b")
+
+        slow.nginx.before = lambda _method: None
+        slow.sync("ab", now=12.0, relisted=False)
+        later.run()
+        slow.sync("ab", now=12.0, relisted=False)
+        assert slow.world.view.has_let_go("b")
+        assert slow.traffic.error == ""
+
+    def test_a_thread_that_cannot_be_started_is_tried_again(self, slow: Loop, later: Later) -> None:
+        slow.nginx.restart(master=300)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(later, "submit", lambda *_args, **_more: (_ for _ in ()).throw(RuntimeError()))
+            with pytest.raises(RuntimeError):
+                slow.sync("a", relisted=True)
+        slow.sync("a", relisted=False)
+        later.run()
+
+        assert slow.nginx.servers("web") == [server("a")]
 
     def test_one_that_never_ends_is_told(self, slow: Loop, later: Later) -> None:
         for second in (10.0, 190.0, 191.0, 200.0):
