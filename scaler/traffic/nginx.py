@@ -15,6 +15,7 @@ all sites, which takes as long as DNS does; so nginx itself is asked which gener
 """
 
 import contextlib
+import errno
 import re
 import shutil
 import threading
@@ -28,12 +29,13 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.model.errors import AlertscaleError, BalancerError
+from scaler.model.errors import BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 
 _GENERATION: Final = re.compile(r"generation-(\d+)")
+_FOLDER: Final = re.compile(r".*")
 _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
 _LEAVING: Final = "is shutting down"
@@ -171,6 +173,7 @@ class DockerNginx:
 
     Args:
         client: of the Engine API.
+        patient: one that waits for as long as a test may say nothing; None for the same.
         upstreams: where the container sees the shared directory.
         config: where the container has its configuration.
     """
@@ -179,10 +182,12 @@ class DockerNginx:
         self,
         *,
         client: APIClient,
+        patient: APIClient | None = None,
         upstreams: str = "/etc/nginx/upstreams",
         config: str = "/etc/nginx/nginx.conf",
     ) -> None:
         self._client = client
+        self._patient = patient or client
         # During a deploy to it, the container is one that was made before there was an accept.sh.
         self._test = (
             f"command -v alertscale-accept >/dev/null && exec alertscale-accept {upstreams}/next;"
@@ -219,7 +224,7 @@ class DockerNginx:
 
     def test(self, instance: str) -> tuple[LeftOut, ...]:
         """See :class:`NginxControl`."""
-        code, said = self._run(instance, self._test, "test nginx's configuration")
+        code, said = self._run(instance, self._test, "test nginx's configuration", by=self._patient)
         if code != 0:
             raise BalancerError(
                 f"nginx refuses the new upstreams and keeps the old ones: {words_of(said)}",
@@ -239,11 +244,14 @@ class DockerNginx:
                 f"nginx could not be reloaded: {said[-_SHOWN:]}", reason=ErrorReason.RELOAD_FAILED
             )
 
-    def _run(self, instance: str, command: str, doing: str) -> tuple[int, str]:
+    def _run(
+        self, instance: str, command: str, doing: str, *, by: APIClient | None = None
+    ) -> tuple[int, str]:
+        client = by or self._client
         with engine_errors(doing):
-            made = self._client.exec_create(instance, ["sh", "-c", command])
-            said = self._client.exec_start(made["Id"])
-            code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
+            made = client.exec_create(instance, ["sh", "-c", command])
+            said = client.exec_start(made["Id"])
+            code = int(client.exec_inspect(made["Id"])["ExitCode"])
         return code, said.decode(errors="replace").strip() or f"it ended with {code}"
 
 
@@ -345,6 +353,8 @@ class Nginx:
     _loaded_at: float = field(default=0.0, init=False)
     _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
+    _number: int = field(default=0, init=False)
+    """Of the last generation: none has that of one before, which a test that was given up may still fill."""
     left_out: tuple[LeftOut, ...] = field(default=(), init=False)
     """See :class:`scaler.traffic.contract.Balancer`."""
 
@@ -410,7 +420,9 @@ class Nginx:
         if wanted == self._read():
             return None
         previous = self._target("current")
-        self._prune(keep={self._generation(wanted, link="current"), previous})
+        made = self._generation(wanted, link="current")
+        # No folder of nginx' own: it may be at its start, between the test of that and the link to it.
+        self._prune(_GENERATION, keep={made, previous})
         return ReloadOutcome.WRITTEN
 
     def _swap(self, wanted: Mapping[str, str], instance: str, *, same: bool) -> ReloadOutcome | None:
@@ -420,7 +432,7 @@ class Nginx:
             left_out = self.control.test(instance)
             # After the test, which may take long: whoever reloads nginx meanwhile makes other workers.
             before = self.control.processes(instance)
-        except AlertscaleError:
+        except Exception:
             self._discard(made)
             raise
         if not before.workers:
@@ -500,13 +512,13 @@ class Nginx:
         self._under_way = None
         self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
         self._loaded_at = self.monotonic()
-        self._prune(keep={asked.generation, asked.previous})
+        self._prune(_FOLDER, keep={asked.generation, asked.previous})
         return ReloadOutcome.RELOADED
 
     def _undo(self, asked: _Reload) -> None:
         """Let ``current`` be what nginx serves, and begins with, again."""
         self._under_way = None
-        if asked.previous:
+        if asked.previous and self._is_there(asked.previous):
             self._link("current", asked.previous)
             self._discard(asked.generation)
 
@@ -517,7 +529,8 @@ class Nginx:
 
     def _generation(self, files: Mapping[str, str], *, link: str) -> str:
         numbers = [int(m[1]) for p in self.directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
-        name = f"generation-{max(numbers, default=0) + 1}"
+        self._number = max([self._number, *numbers]) + 1
+        name = f"generation-{self._number}"
         made = self.directory / name
         try:
             made.mkdir()
@@ -535,10 +548,16 @@ class Nginx:
         return name
 
     def _link(self, link: str, target: str) -> None:
+        if not self._is_there(target):
+            raise FileNotFoundError(errno.ENOENT, "somebody has removed it", target)
         aside = self.directory / f".{link}"
         aside.unlink(missing_ok=True)
         aside.symlink_to(target)
         aside.replace(self.directory / link)
+
+    def _is_there(self, target: str) -> bool:
+        # An absolute one is a folder of nginx' own container, which cannot be looked at from here.
+        return Path(target).is_absolute() or (self.directory / target).is_dir()
 
     def _target(self, link: str) -> str | None:
         path = self.directory / link
@@ -547,10 +566,15 @@ class Nginx:
 
     def _discard(self, generation: str) -> None:
         (self.directory / "next").unlink(missing_ok=True)
-        shutil.rmtree(self.directory / generation)
+        self._remove(generation)
 
-    def _prune(self, *, keep: set[str | None]) -> None:
+    def _prune(self, called: re.Pattern[str], *, keep: set[str | None]) -> None:
         (self.directory / "next").unlink(missing_ok=True)
         for path in self.directory.iterdir():
-            if path.is_dir() and not path.is_symlink() and path.name not in keep:
-                shutil.rmtree(path)
+            ours = path.is_dir() and not path.is_symlink() and called.fullmatch(path.name)
+            if ours and path.name not in keep:
+                self._remove(path.name)
+
+    def _remove(self, folder: str) -> None:
+        # A test that was given up may be writing there; what stays is removed after the next change.
+        shutil.rmtree(self.directory / folder, ignore_errors=True)
