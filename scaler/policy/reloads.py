@@ -8,6 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+_FIRST_REFUSED: Final = 2.0
+_LONGEST_REFUSED: Final = 30.0
+
 Servers = Mapping[str, frozenset[tuple[str, int]]]
 """From an upstream's name to the address and port of each of its servers."""
 
@@ -40,3 +43,8 @@ def generations(*, leaving: int, workers: int) -> int:
 def pause_before(old: int) -> float:
     """Seconds from the last reload to one that is not urgent, with so many generations of old workers."""
     return 0.0 if old <= AT_ONCE else min(FIRST * 2.0 ** min(old - AT_ONCE - 1, 10), LONGEST)
+
+
+def pause_after_refusals(times: int) -> float:
+    """Seconds until the balancer is asked again for what it did not take so many times."""
+    return min(_FIRST_REFUSED * 2.0 ** min(times - 1, 10), _LONGEST_REFUSED)

@@ -16,6 +16,7 @@ all sites, which takes as long as DNS does; so nginx itself is asked which gener
 
 import contextlib
 import errno
+import filecmp
 import re
 import shutil
 import threading
@@ -312,6 +313,25 @@ class _Reload:
     begun: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """What nginx' test accepts and its running master does not take.
+
+    Attributes:
+        master: which it was.
+        files: what it was asked to serve with.
+        times: so often without a pause.
+        until: seconds, monotonic; it is not asked again before.
+        error: what it was told as.
+    """
+
+    master: int | None
+    files: Mapping[str, str]
+    times: int
+    until: float
+    error: str
+
+
 class OldWorkers:
     """Those that may still carry requests to replicas that left an upstream: of an earlier configuration.
 
@@ -353,6 +373,7 @@ class Nginx:
     _loaded_at: float = field(default=0.0, init=False)
     _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
+    _refusal: _Refusal | None = field(default=None, init=False)
     _number: int = field(default=0, init=False)
     """Of the last generation: none has that of one before, which a test that was given up may still fill."""
     left_out: tuple[LeftOut, ...] = field(default=(), init=False)
@@ -400,6 +421,9 @@ class Nginx:
                 return None
             if found.master == self._loaded_by and self._waits(wanted, found):
                 return None if same else ReloadOutcome.HELD
+            refused = self._refused(found.master, wanted)
+            if refused is not None and self.monotonic() < refused.until:
+                raise BalancerError(refused.error, reason=ErrorReason.RELOAD_FAILED)
             return self._swap(wanted, instance, same=same)
 
     def _waits(self, wanted: Mapping[str, str], found: Processes) -> bool:
@@ -445,6 +469,7 @@ class Nginx:
             self._discard(made)
             return None
         previous = self._target("current")
+        changed = self._changed_sites(made, previous)
         self._link("current", made)
         asked = _Reload(
             generation=made, previous=previous, files=wanted, left_out=left_out, before=before, begun=now
@@ -457,12 +482,41 @@ class Nginx:
             raise
         outcome = self._settle(instance, asked)
         if outcome is None:
-            raise BalancerError(
-                "nginx did not take the new upstreams and keeps the old ones;"
-                " its log says why: docker compose logs nginx",
-                reason=ErrorReason.RELOAD_FAILED,
-            )
+            raise BalancerError(self._refuse(asked, changed), reason=ErrorReason.RELOAD_FAILED)
         return outcome
+
+    def _refused(self, master: int | None, files: Mapping[str, str]) -> _Refusal | None:
+        """What became of the same files before, if the same master did not take them."""
+        last = self._refusal
+        return last if last is not None and (last.master, last.files) == (master, files) else None
+
+    def _refuse(self, asked: _Reload, changed: list[str]) -> str:
+        """Note that nginx has not taken a reload, and that it is asked more and more seldom; say so."""
+        last = self._refused(asked.before.master, asked.files)
+        times = last.times + 1 if last else 1
+        sites = f" (changed since: {', '.join(changed)})" if changed else ""
+        error = (
+            f"nginx did not take the new upstreams, although its test accepts them{sites}, and keeps the old"
+            " ones; its log says why: docker compose logs nginx. What only a new start takes, such as another"
+            " key of a limit_req_zone, is taken by docker compose restart nginx"
+        )
+        self._refusal = _Refusal(
+            master=asked.before.master,
+            files=asked.files,
+            times=times,
+            until=self.monotonic() + reloads.pause_after_refusals(times),
+            error=error,
+        )
+        return error
+
+    def _changed_sites(self, made: str, previous: str | None) -> list[str]:
+        """Names of the sites that are other than when nginx was given something last."""
+        new, old = (self.directory / folder / "accepted" for folder in (made, previous or made))
+        changed: set[str] = set()
+        with contextlib.suppress(OSError):  # it is a hint alone
+            compared = filecmp.dircmp(new, old)
+            changed = {*compared.left_only, *compared.right_only, *compared.diff_files}
+        return sorted(changed)
 
     def _settle(self, instance: str, asked: _Reload) -> ReloadOutcome | None:
         """Wait until it is known what became of a reload; None when nginx has not taken it.
@@ -509,7 +563,7 @@ class Nginx:
         )
 
     def _take(self, asked: _Reload) -> ReloadOutcome:
-        self._under_way = None
+        self._under_way = self._refusal = None
         self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
         self._loaded_at = self.monotonic()
         self._prune(_FOLDER, keep={asked.generation, asked.previous})

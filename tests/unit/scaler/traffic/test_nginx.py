@@ -1,6 +1,7 @@
 """Render, test, swap, reload: against an nginx in memory that shares a real directory."""
 
 import errno
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -198,11 +199,14 @@ class TestSync:
         assert len(generations(nginx.directory)) <= len(made) + 1
         assert clock.ahead < 5
 
-    def test_a_reload_that_was_not_taken_is_tried_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
+    def test_a_reload_that_was_not_taken_is_tried_again(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
         nginx.deaf = True
         with pytest.raises(BalancerError):
             balancer.sync((web("10.0.0.2"),), instance=NGINX)
         nginx.deaf = False
+        clock.advance(2)
 
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert nginx.servers("web") == ["10.0.0.2:5000"]
@@ -406,6 +410,67 @@ class TestSync:
         assert sorted(path.name for path in nginx.directory.iterdir()) == before
         assert "10.0.0.2" in nginx.loaded["web.conf"]
         assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+
+class TestRefusedByTheMasterAlone:
+    """The key of a ``limit_req_zone`` was edited, for one: the test accepts it, only a new start takes it."""
+
+    @pytest.fixture(autouse=True)
+    def deaf(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.deaf = True
+
+    def test_it_is_asked_more_and_more_seldom(self, balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+        asked: list[float] = []
+        said = set()
+        begun = clock.ahead
+        while clock.ahead < begun + 130:
+            before = nginx.reloads
+            with pytest.raises(BalancerError) as caught:
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+            if nginx.reloads > before:
+                asked.append(clock.ahead - begun)
+            said.add((str(caught.value), caught.value.reason))
+            clock.advance(1)
+
+        pauses = [round(b - a) for a, b in itertools.pairwise(asked)]
+        assert pauses == pytest.approx([2, 4, 8, 16, 30, 30, 30], abs=2)
+        assert len(nginx.tested) == nginx.reloads
+        ((text, reason),) = said
+        assert "docker compose logs nginx" in text
+        assert "docker compose restart nginx" in text
+        assert reason is ErrorReason.RELOAD_FAILED
+
+    def test_what_is_wanted_instead_is_tried_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert nginx.reloads == 2
+        nginx.deaf = False
+        assert balancer.sync((web("10.0.0.4"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_a_new_start_is_given_it_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.deaf = False
+        nginx.restart(master=300)
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_the_sites_that_changed_are_named(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        (nginx.directory / "current" / "accepted" / "same.conf").write_text("server {}\n")
+        (nginx.directory / "current" / "accepted" / "shop.conf").write_text("server {}\n")
+
+        def edited(method: str) -> None:
+            if method == "test":
+                (nginx.directory / "next" / "accepted" / "shop.conf").write_text("server { listen 81; }\n")
+                (nginx.directory / "next" / "accepted" / "new.conf").write_text("server {}\n")
+
+        nginx.before = edited
+        with pytest.raises(BalancerError, match=r"accepts them \(changed since: new.conf, shop.conf\), and"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
 
 
 class TestSlowReload:
