@@ -248,11 +248,10 @@ class DockerNginx:
     def _run(
         self, instance: str, command: str, doing: str, *, by: APIClient | None = None
     ) -> tuple[int, str]:
-        client = by or self._client
         with engine_errors(doing):
-            made = client.exec_create(instance, ["sh", "-c", command])
-            said = client.exec_start(made["Id"])
-            code = int(client.exec_inspect(made["Id"])["ExitCode"])
+            made = self._client.exec_create(instance, ["sh", "-c", command])
+            said = (by or self._client).exec_start(made["Id"])
+            code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
         return code, said.decode(errors="replace").strip() or f"it ended with {code}"
 
 
@@ -391,10 +390,12 @@ class Nginx:
             text = (self.directory / "current" / f"{name}.conf").read_text(errors="replace")
         return servers_of(text)
 
-    def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
+    def sync(
+        self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False
+    ) -> ReloadOutcome | None:
         """See :class:`scaler.traffic.contract.Balancer`; without an instance it writes for the next start."""
         try:
-            return self._sync(upstreams, instance)
+            return self._sync(upstreams, instance, urgent=urgent)
         except OSError as error:
             raise BalancerError(
                 f"cannot write nginx's upstreams in {self.directory}: {error};"
@@ -402,7 +403,9 @@ class Nginx:
                 reason=ErrorReason.RELOAD_FAILED,
             ) from error
 
-    def _sync(self, upstreams: tuple[Upstream, ...], instance: str | None) -> ReloadOutcome | None:
+    def _sync(
+        self, upstreams: tuple[Upstream, ...], instance: str | None, *, urgent: bool
+    ) -> ReloadOutcome | None:
         with self._lock:
             found = self.control.processes(instance) if instance else None
             if found is not None and (found.master is None or not found.workers):
@@ -419,7 +422,7 @@ class Nginx:
             same = found.master == self._loaded_by and wanted == self._loaded
             if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
-            if found.master == self._loaded_by and self._waits(wanted, found):
+            if found.master == self._loaded_by and not urgent and self._waits(wanted, found):
                 return None if same else ReloadOutcome.HELD
             refused = self._refused(found.master, wanted)
             if refused is not None and self.monotonic() < refused.until:

@@ -96,6 +96,8 @@ class Traffic:
         self._under_way: _Handover | None = None
         self._has: frozenset[str] = frozenset()
         """Ids of the replicas that nginx has, as far as is known."""
+        self._had: frozenset[str] = frozenset()
+        """Ids of those that it has had; another one is new, and whoever made it waits for it to serve."""
         self._may_have: frozenset[str] = frozenset()
         """Ids of those that it was given without a known end."""
         self._held: frozenset[str] | None = None
@@ -157,7 +159,9 @@ class Traffic:
             return
         instance = view.observation.balancer
         running = instance.id if instance and instance.running else None
-        done = self._executor.submit(self._balancer.sync, wanted.upstreams, instance=running)
+        done = self._executor.submit(
+            self._balancer.sync, wanted.upstreams, instance=running, urgent=not has <= self._had
+        )
         self._relisted, self._held = False, None
         self._known = self._known or running is None
         self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
@@ -192,6 +196,7 @@ class Traffic:
             self._held = given.has if outcome is ReloadOutcome.HELD else None
             return self._not_taken(view, given)
         self._known, self._has, self._may_have = True, given.has, frozenset()
+        self._had = (self._had & given.plan.behind) | given.has
         self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
             self._metrics.reloads.labels(outcome).inc()

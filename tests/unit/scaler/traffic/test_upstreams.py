@@ -603,6 +603,14 @@ class TestManyOldWorkers:
 
         assert loop.sync("ax", now=10.0) == "ax"
 
+    def test_nor_does_one_that_was_never_in(self, loop: Loop) -> None:
+        """It may be a step's, which gives it up after ``alertscale.ready-timeout``."""
+        loop.sync("ab", now=10.0, relisted=False)
+
+        assert loop.sync("abc", now=10.1, relisted=False) == "abc"
+        assert loop.sync("ab", now=10.2, relisted=False) == "ab"
+        assert loop.sync("abc", now=10.3, relisted=False) == "ab"
+
     def test_without_old_workers_nobody_waits(self, loop: Loop) -> None:
         loop.nginx.retire()
 
