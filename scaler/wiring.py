@@ -43,6 +43,8 @@ from scaler.traffic.readiness import OwnThread, Prober
 from scaler.traffic.upstreams import Traffic
 
 _ENGINE_TIMEOUT: Final = 15
+_TEST_TIMEOUT: Final = 60
+"""Seconds for which a test of nginx' configuration may say nothing: nginx/accept.sh gives each try ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +265,7 @@ def _edges(
     client, other = (_counted(engine(), context.metrics) for _ in range(2))
     balancer = Nginx(
         directory=settings.upstreams,
-        control=DockerNginx(client=client),
+        control=DockerNginx(client=client, patient=_counted(engine(timeout=_TEST_TIMEOUT), context.metrics)),
         pause=time.sleep,
         monotonic=time.monotonic,
     )

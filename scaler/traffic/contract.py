@@ -90,12 +90,15 @@ class Balancer(Protocol):
     def carried(self, name: str) -> frozenset[tuple[str, int]]:
         """Address (or container name) and port of each server that an upstream has, as far as is known."""
 
-    def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
+    def sync(
+        self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False
+    ) -> ReloadOutcome | None:
         """Make the balancer use these upstreams, and no other; wait until it does, as long as that takes.
 
         Args:
             upstreams: of all services that it can reach.
             instance: the running balancer's id; None when none runs.
+            urgent: it is not to be held, whatever it is.
 
         Returns:
             What was done; None when nothing had to be; ``starting`` when it is not up yet and the caller

@@ -15,6 +15,8 @@ all sites, which takes as long as DNS does; so nginx itself is asked which gener
 """
 
 import contextlib
+import errno
+import filecmp
 import re
 import shutil
 import threading
@@ -28,12 +30,13 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.model.errors import AlertscaleError, BalancerError
+from scaler.model.errors import BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 
 _GENERATION: Final = re.compile(r"generation-(\d+)")
+_FOLDER: Final = re.compile(r".*")
 _MASTER: Final = "nginx: master process"
 _WORKER: Final = "nginx: worker process"
 _LEAVING: Final = "is shutting down"
@@ -171,6 +174,7 @@ class DockerNginx:
 
     Args:
         client: of the Engine API.
+        patient: one that waits for as long as a test may say nothing; None for the same.
         upstreams: where the container sees the shared directory.
         config: where the container has its configuration.
     """
@@ -179,10 +183,12 @@ class DockerNginx:
         self,
         *,
         client: APIClient,
+        patient: APIClient | None = None,
         upstreams: str = "/etc/nginx/upstreams",
         config: str = "/etc/nginx/nginx.conf",
     ) -> None:
         self._client = client
+        self._patient = patient or client
         # During a deploy to it, the container is one that was made before there was an accept.sh.
         self._test = (
             f"command -v alertscale-accept >/dev/null && exec alertscale-accept {upstreams}/next;"
@@ -219,7 +225,7 @@ class DockerNginx:
 
     def test(self, instance: str) -> tuple[LeftOut, ...]:
         """See :class:`NginxControl`."""
-        code, said = self._run(instance, self._test, "test nginx's configuration")
+        code, said = self._run(instance, self._test, "test nginx's configuration", by=self._patient)
         if code != 0:
             raise BalancerError(
                 f"nginx refuses the new upstreams and keeps the old ones: {words_of(said)}",
@@ -239,10 +245,12 @@ class DockerNginx:
                 f"nginx could not be reloaded: {said[-_SHOWN:]}", reason=ErrorReason.RELOAD_FAILED
             )
 
-    def _run(self, instance: str, command: str, doing: str) -> tuple[int, str]:
+    def _run(
+        self, instance: str, command: str, doing: str, *, by: APIClient | None = None
+    ) -> tuple[int, str]:
         with engine_errors(doing):
             made = self._client.exec_create(instance, ["sh", "-c", command])
-            said = self._client.exec_start(made["Id"])
+            said = (by or self._client).exec_start(made["Id"])
             code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
         return code, said.decode(errors="replace").strip() or f"it ended with {code}"
 
@@ -304,6 +312,25 @@ class _Reload:
     begun: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """What nginx' test accepts and its running master does not take.
+
+    Attributes:
+        master: which it was.
+        files: what it was asked to serve with.
+        times: so often without a pause.
+        until: seconds, monotonic; it is not asked again before.
+        error: what it was told as.
+    """
+
+    master: int | None
+    files: Mapping[str, str]
+    times: int
+    until: float
+    error: str
+
+
 class OldWorkers:
     """Those that may still carry requests to replicas that left an upstream: of an earlier configuration.
 
@@ -345,6 +372,9 @@ class Nginx:
     _loaded_at: float = field(default=0.0, init=False)
     _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
+    _refusal: _Refusal | None = field(default=None, init=False)
+    _number: int = field(default=0, init=False)
+    """Of the last generation: none has that of one before, which a test that was given up may still fill."""
     left_out: tuple[LeftOut, ...] = field(default=(), init=False)
     """See :class:`scaler.traffic.contract.Balancer`."""
 
@@ -360,10 +390,12 @@ class Nginx:
             text = (self.directory / "current" / f"{name}.conf").read_text(errors="replace")
         return servers_of(text)
 
-    def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
+    def sync(
+        self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False
+    ) -> ReloadOutcome | None:
         """See :class:`scaler.traffic.contract.Balancer`; without an instance it writes for the next start."""
         try:
-            return self._sync(upstreams, instance)
+            return self._sync(upstreams, instance, urgent=urgent)
         except OSError as error:
             raise BalancerError(
                 f"cannot write nginx's upstreams in {self.directory}: {error};"
@@ -371,7 +403,9 @@ class Nginx:
                 reason=ErrorReason.RELOAD_FAILED,
             ) from error
 
-    def _sync(self, upstreams: tuple[Upstream, ...], instance: str | None) -> ReloadOutcome | None:
+    def _sync(
+        self, upstreams: tuple[Upstream, ...], instance: str | None, *, urgent: bool
+    ) -> ReloadOutcome | None:
         with self._lock:
             found = self.control.processes(instance) if instance else None
             if found is not None and (found.master is None or not found.workers):
@@ -388,8 +422,11 @@ class Nginx:
             same = found.master == self._loaded_by and wanted == self._loaded
             if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
-            if found.master == self._loaded_by and self._waits(wanted, found):
+            if found.master == self._loaded_by and not urgent and self._waits(wanted, found):
                 return None if same else ReloadOutcome.HELD
+            refused = self._refused(found.master, wanted)
+            if refused is not None and self.monotonic() < refused.until:
+                raise BalancerError(refused.error, reason=ErrorReason.RELOAD_FAILED)
             return self._swap(wanted, instance, same=same)
 
     def _waits(self, wanted: Mapping[str, str], found: Processes) -> bool:
@@ -410,7 +447,9 @@ class Nginx:
         if wanted == self._read():
             return None
         previous = self._target("current")
-        self._prune(keep={self._generation(wanted, link="current"), previous})
+        made = self._generation(wanted, link="current")
+        # No folder of nginx' own: it may be at its start, between the test of that and the link to it.
+        self._prune(_GENERATION, keep={made, previous})
         return ReloadOutcome.WRITTEN
 
     def _swap(self, wanted: Mapping[str, str], instance: str, *, same: bool) -> ReloadOutcome | None:
@@ -420,7 +459,7 @@ class Nginx:
             left_out = self.control.test(instance)
             # After the test, which may take long: whoever reloads nginx meanwhile makes other workers.
             before = self.control.processes(instance)
-        except AlertscaleError:
+        except Exception:
             self._discard(made)
             raise
         if not before.workers:
@@ -433,6 +472,7 @@ class Nginx:
             self._discard(made)
             return None
         previous = self._target("current")
+        changed = self._changed_sites(made, previous)
         self._link("current", made)
         asked = _Reload(
             generation=made, previous=previous, files=wanted, left_out=left_out, before=before, begun=now
@@ -445,12 +485,41 @@ class Nginx:
             raise
         outcome = self._settle(instance, asked)
         if outcome is None:
-            raise BalancerError(
-                "nginx did not take the new upstreams and keeps the old ones;"
-                " its log says why: docker compose logs nginx",
-                reason=ErrorReason.RELOAD_FAILED,
-            )
+            raise BalancerError(self._refuse(asked, changed), reason=ErrorReason.RELOAD_FAILED)
         return outcome
+
+    def _refused(self, master: int | None, files: Mapping[str, str]) -> _Refusal | None:
+        """What became of the same files before, if the same master did not take them."""
+        last = self._refusal
+        return last if last is not None and (last.master, last.files) == (master, files) else None
+
+    def _refuse(self, asked: _Reload, changed: list[str]) -> str:
+        """Note that nginx has not taken a reload, and that it is asked more and more seldom; say so."""
+        last = self._refused(asked.before.master, asked.files)
+        times = last.times + 1 if last else 1
+        sites = f" (changed since: {', '.join(changed)})" if changed else ""
+        error = (
+            f"nginx did not take the new upstreams, although its test accepts them{sites}, and keeps the old"
+            " ones; its log says why: docker compose logs nginx. What only a new start takes, such as another"
+            " key of a limit_req_zone, is taken by docker compose restart nginx"
+        )
+        self._refusal = _Refusal(
+            master=asked.before.master,
+            files=asked.files,
+            times=times,
+            until=self.monotonic() + reloads.pause_after_refusals(times),
+            error=error,
+        )
+        return error
+
+    def _changed_sites(self, made: str, previous: str | None) -> list[str]:
+        """Names of the sites that are other than when nginx was given something last."""
+        new, old = (self.directory / folder / "accepted" for folder in (made, previous or made))
+        changed: set[str] = set()
+        with contextlib.suppress(OSError):  # it is a hint alone
+            compared = filecmp.dircmp(new, old)
+            changed = {*compared.left_only, *compared.right_only, *compared.diff_files}
+        return sorted(changed)
 
     def _settle(self, instance: str, asked: _Reload) -> ReloadOutcome | None:
         """Wait until it is known what became of a reload; None when nginx has not taken it.
@@ -497,16 +566,16 @@ class Nginx:
         )
 
     def _take(self, asked: _Reload) -> ReloadOutcome:
-        self._under_way = None
+        self._under_way = self._refusal = None
         self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
         self._loaded_at = self.monotonic()
-        self._prune(keep={asked.generation, asked.previous})
+        self._prune(_FOLDER, keep={asked.generation, asked.previous})
         return ReloadOutcome.RELOADED
 
     def _undo(self, asked: _Reload) -> None:
         """Let ``current`` be what nginx serves, and begins with, again."""
         self._under_way = None
-        if asked.previous:
+        if asked.previous and self._is_there(asked.previous):
             self._link("current", asked.previous)
             self._discard(asked.generation)
 
@@ -517,7 +586,8 @@ class Nginx:
 
     def _generation(self, files: Mapping[str, str], *, link: str) -> str:
         numbers = [int(m[1]) for p in self.directory.iterdir() if (m := _GENERATION.fullmatch(p.name))]
-        name = f"generation-{max(numbers, default=0) + 1}"
+        self._number = max([self._number, *numbers]) + 1
+        name = f"generation-{self._number}"
         made = self.directory / name
         try:
             made.mkdir()
@@ -535,10 +605,16 @@ class Nginx:
         return name
 
     def _link(self, link: str, target: str) -> None:
+        if not self._is_there(target):
+            raise FileNotFoundError(errno.ENOENT, "somebody has removed it", target)
         aside = self.directory / f".{link}"
         aside.unlink(missing_ok=True)
         aside.symlink_to(target)
         aside.replace(self.directory / link)
+
+    def _is_there(self, target: str) -> bool:
+        # An absolute one is a folder of nginx' own container, which cannot be looked at from here.
+        return Path(target).is_absolute() or (self.directory / target).is_dir()
 
     def _target(self, link: str) -> str | None:
         path = self.directory / link
@@ -547,10 +623,15 @@ class Nginx:
 
     def _discard(self, generation: str) -> None:
         (self.directory / "next").unlink(missing_ok=True)
-        shutil.rmtree(self.directory / generation)
+        self._remove(generation)
 
-    def _prune(self, *, keep: set[str | None]) -> None:
+    def _prune(self, called: re.Pattern[str], *, keep: set[str | None]) -> None:
         (self.directory / "next").unlink(missing_ok=True)
         for path in self.directory.iterdir():
-            if path.is_dir() and not path.is_symlink() and path.name not in keep:
-                shutil.rmtree(path)
+            ours = path.is_dir() and not path.is_symlink() and called.fullmatch(path.name)
+            if ours and path.name not in keep:
+                self._remove(path.name)
+
+    def _remove(self, folder: str) -> None:
+        # A test that was given up may be writing there; what stays is removed after the next change.
+        shutil.rmtree(self.directory / folder, ignore_errors=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
-from scaler.model.services import ServiceKey
+from scaler.model.services import Instance, ServiceKey
 from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
@@ -96,6 +96,8 @@ class Traffic:
         self._under_way: _Handover | None = None
         self._has: frozenset[str] = frozenset()
         """Ids of the replicas that nginx has, as far as is known."""
+        self._had: frozenset[str] = frozenset()
+        """Ids of those that it has had; another one is new, and whoever made it waits for it to serve."""
         self._may_have: frozenset[str] = frozenset()
         """Ids of those that it was given without a known end."""
         self._held: frozenset[str] | None = None
@@ -130,9 +132,20 @@ class Traffic:
             view, own_project=self._own_project, carried=self._balancer.carried, first=not self._known
         )
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
-        self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
+        if _is_unknown(view.observation.balancer):
+            self._leave_alone()
+        else:
+            self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
         view = self._take_over(view, now)
         self._show(view, wanted, ready)
+
+    def _leave_alone(self) -> None:
+        """Without nginx nobody is in it. What it is to begin with stays: it may be about to be made anew."""
+        if self._under_way is not None:
+            return
+        self._known, self._has, self._may_have = True, frozenset(), frozenset()
+        self._relisted, self._held = False, None
+        self._retry_at, self._again_at, self.error = None, math.inf, ""
 
     def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
         """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
@@ -144,11 +157,13 @@ class Traffic:
             return
         if not (waiting or again or self._relisted) and has == self._has:
             return
-        self._relisted, self._held = False, None
         instance = view.observation.balancer
         running = instance.id if instance and instance.running else None
+        done = self._executor.submit(
+            self._balancer.sync, wanted.upstreams, instance=running, urgent=not has <= self._had
+        )
+        self._relisted, self._held = False, None
         self._known = self._known or running is None
-        done = self._executor.submit(self._balancer.sync, wanted.upstreams, instance=running)
         self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
         done.add_done_callback(lambda _done: self._wake())
 
@@ -167,6 +182,13 @@ class Traffic:
         except AlertscaleError as error:
             self._failed(error, now)
             return self._not_taken(view, given)
+        except Exception as error:  # noqa: BLE001 - our own fault, which must not let go of whom nginx may have
+            self._failed(_bug(error), now, traceback=True)
+            self._may_have |= given.has
+            return view
+        return self._ended(view, given, outcome, now)
+
+    def _ended(self, view: View, given: _Handover, outcome: ReloadOutcome | None, now: float) -> View:
         self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
             self.error = ""
@@ -174,6 +196,7 @@ class Traffic:
             self._held = given.has if outcome is ReloadOutcome.HELD else None
             return self._not_taken(view, given)
         self._known, self._has, self._may_have = True, given.has, frozenset()
+        self._had = (self._had & given.plan.behind) | given.has
         self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
             self._metrics.reloads.labels(outcome).inc()
@@ -201,14 +224,14 @@ class Traffic:
         self._asked_by = now + _PATIENCE if self._asked_by is None else self._asked_by
         return now < self._asked_by
 
-    def _failed(self, error: AlertscaleError, now: float) -> None:
+    def _failed(self, error: AlertscaleError, now: float, *, traceback: bool = False) -> None:
         if isinstance(error, BalancerError):
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
         self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
-        self._recorder.survived("balancer", error)
+        self._recorder.survived("balancer", error, traceback=traceback)
 
     def _fault(self, reason: ErrorReason, text: str) -> None:
         if self.error != text:
@@ -241,6 +264,20 @@ class Traffic:
         for reason, key, text in sorted(told - self._told):
             self._recorder.tell(EventKind.FAULT, reason, text, service=key)
         self._told = frozenset(told)
+
+
+def _bug(error: Exception) -> BalancerError:
+    failed = BalancerError(
+        f"nginx could not be given its upstreams, by a fault of the scaler: {error!r}; tried again",
+        reason=ErrorReason.INTERNAL,
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def _is_unknown(balancer: Instance | None) -> bool:
+    """Whether it is not known what nginx could reach: then a plan for it would be one without anybody."""
+    return balancer is None or not (balancer.running or balancer.networks)
 
 
 def sentence(left_out: LeftOut) -> str:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from scaler.policy.reloads import AT_ONCE, LONGEST, Servers, generations, is_urgent, pause_before
+from scaler.policy.reloads import (
+    AT_ONCE,
+    LONGEST,
+    Servers,
+    generations,
+    is_urgent,
+    pause_after_refusals,
+    pause_before,
+)
 
 A, B, C = ("10.0.0.2", 80), ("10.0.0.3", 80), ("10.0.0.4", 80)
 
@@ -51,6 +59,13 @@ def test_old_workers_are_counted_as_the_reloads_that_left_them(
 )
 def test_a_few_go_at_once_and_each_more_doubles_the_pause(old: int, seconds: float) -> None:
     assert pause_before(old) == seconds
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"), [(1, 0.0), (2, 4.0), (3, 8.0), (4, 16.0), (5, 30.0), (10_000, 30.0)]
+)
+def test_what_is_refused_again_and_again_is_asked_for_seldom(times: int, seconds: float) -> None:
+    assert pause_after_refusals(times) == seconds
 
 
 @pytest.mark.parametrize("every", [1, 3, 5, 10])

@@ -1,10 +1,14 @@
 """Render, test, swap, reload: against an nginx in memory that shares a real directory."""
 
 import errno
+import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
+from docker import APIClient
 
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
@@ -12,6 +16,7 @@ from scaler.policy.reloads import LONGEST
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 from scaler.traffic.nginx import (
     AGAIN,
+    DockerNginx,
     Nginx,
     OldWorkers,
     Serving,
@@ -320,6 +325,61 @@ class TestSync:
         assert (nginx.directory / "current").readlink() == Path("generation-6")
         assert not (nginx.directory / "next").is_symlink()
 
+    def test_no_generation_has_the_number_of_one_before(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """A test of which the end was not waited for still writes into its folder."""
+        nginx.refuses = TargetError("no answer from the engine", reason=ErrorReason.ENGINE_UNAVAILABLE)
+        made: list[Path] = []
+        nginx.before = lambda method: (
+            made.append((nginx.directory / "next").readlink()) if method == "test" else None
+        )
+        for _ in range(3):
+            with pytest.raises(TargetError):
+                balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        (nginx.directory / "generation-7").mkdir()
+        nginx.refuses = None
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+
+        assert [path.name for path in made] == [f"generation-{n}" for n in (1, 2, 3, 8)]
+
+    def test_a_fault_of_our_own_leaves_nothing_behind(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        nginx.refuses = KeyError("ExitCode")
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                balancer.sync((web("10.0.0.2"),), instance=NGINX)
+
+        assert (generations(nginx.directory), balancer.settled) == ([], True)
+
+    def test_what_nginx_is_about_to_begin_with_is_left_alone(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """Between the test of its own folder at its start and the link to it nginx does not run yet."""
+        (nginx.directory / "boot-1-7").mkdir()
+        (nginx.directory / "generation-4").mkdir()
+        balancer.sync((web("10.0.0.2"),), instance=None)
+        assert generations(nginx.directory) == ["boot-1-7", "generation-5"]
+
+        balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert generations(nginx.directory) == ["generation-5", "generation-6"]
+
+    def test_nothing_is_linked_that_is_gone(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.before = lambda method: (
+            shutil.rmtree(nginx.directory / "generation-2")
+            if method == "processes" and nginx.tested[1:]
+            else None
+        )
+        with pytest.raises(BalancerError, match="somebody has removed it"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
+
+    def test_a_previous_one_that_is_gone_is_not_restored(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.deaf = True
+        nginx.before = lambda method: (
+            shutil.rmtree(nginx.directory / "generation-1") if method == "reload" else None
+        )
+        with pytest.raises(BalancerError, match="did not take"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert current(nginx.directory) == {"web.conf": render(web("10.0.0.3"))}
+
     def test_a_directory_that_cannot_be_written_is_named(self, nginx: FakeNginx, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
         balancer = Nginx(directory=gone, control=nginx, pause=lambda _: None, monotonic=Clock().monotonic)
@@ -347,6 +407,67 @@ class TestSync:
         assert sorted(path.name for path in nginx.directory.iterdir()) == before
         assert "10.0.0.2" in nginx.loaded["web.conf"]
         assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+
+class TestRefusedByTheMasterAlone:
+    """The key of a ``limit_req_zone`` was edited, for one: the test accepts it, only a new start takes it."""
+
+    @pytest.fixture(autouse=True)
+    def deaf(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.deaf = True
+
+    def test_it_is_asked_more_and_more_seldom(self, balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+        asked: list[float] = []
+        said = set()
+        begun = clock.ahead
+        while clock.ahead < begun + 130:
+            before = nginx.reloads
+            with pytest.raises(BalancerError) as caught:
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+            if nginx.reloads > before:
+                asked.append(clock.ahead - begun)
+            said.add((str(caught.value), caught.value.reason))
+            clock.advance(2)  # as Traffic does
+
+        pauses = [round(b - a) for a, b in itertools.pairwise(asked)]
+        assert pauses == pytest.approx([2, 4, 8, 16, 30, 30, 30], abs=2)
+        assert len(nginx.tested) == nginx.reloads
+        ((text, reason),) = said
+        assert "docker compose logs nginx" in text
+        assert "docker compose restart nginx" in text
+        assert reason is ErrorReason.RELOAD_FAILED
+
+    def test_what_is_wanted_instead_is_tried_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert nginx.reloads == 3
+        nginx.deaf = False
+        assert balancer.sync((web("10.0.0.4"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_a_new_start_is_given_it_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.deaf = False
+        nginx.restart(master=300)
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_the_sites_that_changed_are_named(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        (nginx.directory / "current" / "accepted" / "same.conf").write_text("server {}\n")
+        (nginx.directory / "current" / "accepted" / "shop.conf").write_text("server {}\n")
+
+        def edited(method: str) -> None:
+            if method == "test":
+                (nginx.directory / "next" / "accepted" / "shop.conf").write_text("server { listen 81; }\n")
+                (nginx.directory / "next" / "accepted" / "new.conf").write_text("server {}\n")
+
+        nginx.before = edited
+        with pytest.raises(BalancerError, match=r"accepts them \(changed since: new.conf, shop.conf\), and"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
 
 
 class TestSlowReload:
@@ -529,6 +650,35 @@ class TestWhatNginxSays:
     )
     def test_the_same_refusal_is_the_same_text(self, said: str) -> None:
         assert words_of(said) == 'host not found in upstream "wiki" in x:1'
+
+
+class Engine:
+    """Answers each command that is run in a container."""
+
+    def __init__(self) -> None:
+        self.waited_for: list[str] = []
+
+    def exec_create(self, _container: str, cmd: list[str]) -> dict[str, str]:
+        return {"Id": cmd[-1]}
+
+    def exec_start(self, made: str) -> bytes:
+        self.waited_for.append(made)
+        return b""
+
+    def exec_inspect(self, _made: str) -> dict[str, int]:
+        return {"ExitCode": 0}
+
+
+def test_only_a_test_may_say_nothing_for_long() -> None:
+    """The others are answered at once, or the engine is away."""
+    client, patient = Engine(), Engine()
+    control = DockerNginx(client=cast(APIClient, client), patient=cast(APIClient, patient))
+    control.test(NGINX)
+    control.reload(NGINX)
+    control.serving(NGINX)
+
+    assert ["alertscale-accept" in command for command in patient.waited_for] == [True]
+    assert len(client.waited_for) == 2
 
 
 class TestOldWorkers:

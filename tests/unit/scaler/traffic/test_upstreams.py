@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import AlertscaleError, BalancerError, TargetError
+from scaler.model.errors import BalancerError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.model.services import Instance, Observation, Replica, Service
@@ -388,7 +388,7 @@ class Later(Executor):
         def run() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))
-            except AlertscaleError as error:
+            except Exception as error:  # noqa: BLE001 - a future hands on whatever was raised
                 future.set_exception(error)
 
         self.waiting.append(run)
@@ -508,6 +508,44 @@ class TestUnderWay:
         assert slow.world.view.has_let_go("b")
         assert slow.traffic.error == ""
 
+    @pytest.mark.parametrize("method", ["test", "reload"])
+    def test_a_fault_of_our_own_is_a_failure_like_any_other(
+        self, slow: Loop, later: Later, method: str
+    ) -> None:
+        """Whom nginx was given then it may have: nobody knows how far it came."""
+
+        def fails(called: str) -> None:
+            if called == method:
+                raise KeyError("Processes")
+
+        slow.nginx.before = fails
+        slow.sync("ab", now=10.0, relisted=False)
+        later.run()
+        assert slow.sync("ab", now=10.0, relisted=False) == "a"
+        assert "KeyError('Processes')" in slow.traffic.error
+        assert (slow.traffic.next_due(), slow.reloads("reload_failed")) == (12.0, 1)
+        slow.draining = "b"
+        slow.sync("ab", now=11.0, relisted=False)
+        assert not slow.world.view.has_let_go("b")
+
+        slow.nginx.before = lambda _method: None
+        slow.sync("ab", now=12.0, relisted=False)
+        later.run()
+        slow.sync("ab", now=12.0, relisted=False)
+        assert slow.world.view.has_let_go("b")
+        assert slow.traffic.error == ""
+
+    def test_a_thread_that_cannot_be_started_is_tried_again(self, slow: Loop, later: Later) -> None:
+        slow.nginx.restart(master=300)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(later, "submit", lambda *_args, **_more: (_ for _ in ()).throw(RuntimeError()))
+            with pytest.raises(RuntimeError):
+                slow.sync("a", relisted=True)
+        slow.sync("a", relisted=False)
+        later.run()
+
+        assert slow.nginx.servers("web") == [server("a")]
+
     def test_one_that_never_ends_is_told(self, slow: Loop, later: Later) -> None:
         for second in (10.0, 190.0, 191.0, 200.0):
             slow.sync("ab", now=second, relisted=False)
@@ -564,6 +602,14 @@ class TestManyOldWorkers:
         loop.services[API] = (replica("x"),)
 
         assert loop.sync("ax", now=10.0) == "ax"
+
+    def test_nor_does_one_that_was_never_in(self, loop: Loop) -> None:
+        """It may be a step's, which gives it up after ``alertscale.ready-timeout``."""
+        loop.sync("ab", now=10.0, relisted=False)
+
+        assert loop.sync("abc", now=10.1, relisted=False) == "abc"
+        assert loop.sync("ab", now=10.2, relisted=False) == "ab"
+        assert loop.sync("abc", now=10.3, relisted=False) == "ab"
 
     def test_without_old_workers_nobody_waits(self, loop: Loop) -> None:
         loop.nginx.retire()
@@ -683,6 +729,34 @@ def test_while_nginx_does_not_run_files_are_written_for_its_start(loop: Loop) ->
     assert loop.sync("a") == "a"
     assert (loop.nginx.directory / "current" / "web.conf").exists()
     assert loop.reloads("written") == 1
+
+
+@pytest.mark.parametrize("away", [None, Instance(id=NGINX, networks=frozenset(), running=False)])
+def test_while_nginx_is_made_anew_what_it_begins_with_stays(loop: Loop, away: Instance | None) -> None:
+    """``docker compose rm -sf nginx && docker compose up -d nginx``: it begins with whom it had."""
+    loop.services = {WEB: (replica("a"), replica("b"))}
+    loop.sync("ab")
+    before = (loop.nginx.directory / "current").readlink()
+    loop.balancer, loop.draining = away, "b"
+    assert loop.sync("ab", now=10.0) == "a"
+    assert loop.world.view.has_let_go("b")
+    assert (loop.nginx.directory / "current").readlink() == before
+    assert (loop.reloads("written"), loop.traffic.next_due()) == (0, math.inf)
+
+    loop.balancer = NGINX_RUNS
+    loop.nginx.restart(master=300)
+    assert loop.sync("ab", now=20.0) == "a"
+    assert loop.nginx.servers("web") == [server("a")]
+
+
+def test_a_failure_from_before_nginx_went_is_over(loop: Loop) -> None:
+    loop.services, loop.nginx.refuses = {WEB: (replica("a"),)}, REFUSED
+    loop.sync("a")
+    assert loop.traffic.error
+    loop.balancer = None
+
+    assert loop.sync("a", now=10.0) == "a"
+    assert (loop.traffic.error, loop.traffic.next_due()) == ("", math.inf)
 
 
 def test_while_nginx_starts_nobody_new_serves_and_it_is_asked_again_soon(loop: Loop) -> None:
