@@ -56,7 +56,7 @@ begin_in() { # folder
         write "$(basename "$file" .conf)" $(sed -n 's/^# replica //p' "$file") || return 1
     done
     if [ -d "$dir/current/accepted" ]; then cp -R "$dir/current/accepted" "$boot/" || return 1; fi
-    said=$(alertscale-accept "$boot")
+    said=$(alertscale-accept "$boot" start)
 }
 
 if ! command -v alertscale-accept >/dev/null; then

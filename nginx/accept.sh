@@ -3,7 +3,10 @@
 # them, leaves out or replaces what it names and tries again, so that the trouble of one service or site is its own.
 # Used at the start of nginx (40-alertscale-upstreams.sh) and, through `docker exec`, by the scaler.
 #
-#   alertscale-accept FOLDER    or a link to one, for instance of the directory that nginx shares with the scaler
+#   alertscale-accept FOLDER [start]    or a link to one, for instance of the directory that nginx shares with the scaler
+#
+# With `start` nginx does not run yet, so that anything is better than nothing. Else it runs, with what it has in
+# memory: where none of the sites is to blame (a certificate that is just being renewed), the folder is refused.
 #
 # It completes the folder by what nginx.conf and the next start read of it:
 #
@@ -22,15 +25,24 @@
 # a zone that nobody declared, a certificate that is missing and an address that the machine has not are refused
 # without file and line.
 #
-# Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps, with nginx' words as the last line.
+# Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps or can be written, with the words as the last
+# line.
 set -eu
 
 dir="${ALERTSCALE_UPSTREAMS:-/etc/nginx/upstreams}"
 sites=/etc/nginx/conf.d
 longest=10
 new=$(readlink -f "$1")
+start=${2:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# What is half written would be accepted as a part of what was asked for. Not left to `set -e`, which is off in
+# all that is a condition.
+cannot_write() {
+    echo "nothing can be written to $new"
+    exit 1
+}
 
 # Retry-After: the seconds that a service takes to be ready again, roughly. A text of its own, since a page of nginx'
 # would go through an `error_page` of nginx.conf; no keep-alive, since a worker that ends would close such a
@@ -57,7 +69,7 @@ END
 
 placeholder() { # name, why
     printf '# Made by alertscale: %s. Do not edit.\nupstream %s {\n    server 127.0.0.1:8082 max_fails=0;\n}\n' \
-        "$2" "$1" >"$new/$1.conf"
+        "$2" "$1" >"$new/$1.conf" || cannot_write
     : >"$work/placeholder-$1"
 }
 
@@ -66,6 +78,13 @@ is_name() { case $1 in '' | .* | *[!A-Za-z0-9._-]*) return 1 ;; esac }
 # Whether a site asks for an upstream by this name, which then has no port.
 asked_for() { # name
     grep -qiE "://$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
+}
+
+has_sites() {
+    for site in "$sites"/*.conf; do
+        if [ -e "$site" ]; then return; fi
+    done
+    return 1
 }
 
 # What stands in the place of a site: nothing if it is as its owner wrote it, else copy, 503 or out.
@@ -80,22 +99,26 @@ file_of() { # site
     esac
 }
 
-write_sites() {
+included() {
     if ! ls "$work"/state-* >/dev/null 2>&1; then
         # By the asterisk, so that a new site needs a reload and nothing else.
-        echo "include $sites/*.conf;" >"$new/sites"
+        echo "include $sites/*.conf;"
         return
     fi
     for site in "$sites"/*.conf; do
         file=$(file_of "${site##*/}")
         [ -z "$file" ] || echo "include \"$file\";"
-    done >"$new/sites"
+    done
+}
+
+write_sites() { # text
+    printf '%s\n' "$1" >"$new/sites" || cannot_write
 }
 
 # A server that answers 503 where a site listens and under its names, so that no other site answers its visitors;
 # 1 if the site says neither.
 stand_in() { # site
-    mkdir -p "$new/stand-in"
+    mkdir -p "$new/stand-in" || cannot_write
     sed 's/#.*//' "$sites/$1" | tr '\n{}' ' ;;' | tr ';' '\n' | sed -nE \
         's/^[[:space:]]*((listen|server_name|ssl_certificate|ssl_certificate_key|include +\/etc\/nginx\/tls\/)[^_].*)/\1/p' |
         awk '{ key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
@@ -108,7 +131,7 @@ stand_in() { # site
         echo "    default_type text/plain;"
         echo "    add_header Retry-After 5 always;"
         printf '    return 503 "This site is being put right. Try again in a few seconds.\\n";\n}\n'
-    } >"$new/stand-in/$1"
+    } >"$new/stand-in/$1" || cannot_write
 }
 
 # Put the next best in the place of a site: what was accepted last, then a stand-in, with TLS and without, then
@@ -125,7 +148,12 @@ replace_site() { # site
         fi
         ;;
     copy) if stand_in "$1"; then next=503; fi ;;
-    503) if grep -q ssl "$new/stand-in/$1"; then sed -i '/ssl\|tls/d' "$new/stand-in/$1" && next=503; fi ;;
+    503)
+        if grep -q 'ssl\|tls' "$new/stand-in/$1"; then
+            sed -i '/ssl\|tls/d' "$new/stand-in/$1" || cannot_write
+            next=503
+        fi
+        ;;
     *) return 1 ;;
     esac
     echo "$next" >"$work/state-$1"
@@ -147,8 +175,13 @@ our_file() { # name
 }
 
 accepts() {
-    write_sites
-    sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx.conf"
+    write_sites "$(included)"
+    trial
+}
+
+# Have nginx test the folder as it is; what it says, if it refuses, is in `words`.
+trial() {
+    sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx.conf" || cannot_write
     code=0
     # Not for as long as DNS may take over the name of a host: the scaler waits for a word of this, for 15 s.
     said=$(timeout "$longest" nginx -t -q -c "$work/nginx.conf" 2>&1) || code=$?
@@ -210,9 +243,19 @@ mend_named() {
     esac
 }
 
+# Whether nginx, which runs, would refuse the sites as it accepted them last in the same words: then it is none of
+# them, but what they all read and nginx has in memory. To leave out who reads it would take them all from the air.
+nobody_is_to_blame() {
+    [ "$start" != start ] && ls "$new"/accepted/*.conf >/dev/null 2>&1 || return 1
+    write_sites "include $new/accepted/*.conf;"
+    ! trial && [ "$words" = "$first" ]
+}
+
 # nginx names nobody: put in the sites one after the other, and see which it is.
 one_by_one() {
     first=$words
+    if nobody_is_to_blame; then return 1; fi
+    words=$first
     mkdir "$work/aside" 2>/dev/null || return 1
     for site in "$sites"/*.conf; do
         site=${site##*/}
@@ -221,9 +264,9 @@ one_by_one() {
     done
     accepts || { words=$first && return 1; }
     for path in "$sites"/*.conf; do
-        trial=${path##*/}
-        if [ -e "$work/aside/$trial" ]; then mv "$work/aside/$trial" "$work/state-$trial"; else rm "$work/state-$trial"; fi
-        until accepts; do mend_named || replace_site "$trial" || return 1; done
+        added=${path##*/}
+        if [ -e "$work/aside/$added" ]; then mv "$work/aside/$added" "$work/state-$added"; else rm "$work/state-$added"; fi
+        until accepts; do mend_named || replace_site "$added" || return 1; done
     done
 }
 
@@ -243,14 +286,19 @@ report() {
 
 # Copies of what is there now and was accepted; of a site that is replaced, the copy that there was.
 keep_copies() {
-    mkdir -p "$new/accepted"
+    mkdir -p "$new/accepted" || cannot_write
     for copy in "$new/accepted"/*.conf; do [ -e "$sites/${copy##*/}" ] || rm -f "$copy"; done
     for site in "$sites"/*.conf; do
-        if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ]; then cp "$site" "$new/accepted/"; fi
+                copy=$new/accepted/${site##*/}
+        if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ] && ! cmp -s "$site" "$copy"; then
+            # Aside and moved: what is there may be read-only, and root has not the capability to overwrite it.
+            cat "$site" >"$new/accepted/.new" || cannot_write
+            mv -f "$new/accepted/.new" "$copy"
+        fi
     done
 }
 
-placeholder_server >"$new/@placeholder.conf"
+placeholder_server >"$new/@placeholder.conf" || cannot_write
 # Of services that are gone: without a question to DNS, which Docker hands on to the outside. What was never known as
 # a service may be a host that was not there yet, and is asked for anew.
 for gone in "$dir"/current/[!@]*.conf; do
@@ -268,5 +316,10 @@ until accepts; do
         exit 1
     fi
 done
+if [ -z "$(included)" ] && has_sites; then
+    # nginx would listen nowhere but for itself.
+    echo "none of the sites would be left: $words"
+    exit 1
+fi
 keep_copies
 report

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
@@ -78,7 +79,7 @@ class Nginx:
         self.sh(
             "if [ -s /run/nginx.pid ]; then pid=$(cat /run/nginx.pid); kill -TERM $pid"
             "; while kill -0 $pid 2>/dev/null; do sleep 0.02; done; fi"
-            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /run/boot-* /run/nginx.pid"
+            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /etc/nginx/certificates /run/boot-* /run/nginx.pid"
             f"; cd {SITES} && echo '{REPLICA}' >replica.conf && echo '{GOOD}' >good.conf"
         )
 
@@ -117,12 +118,12 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def idle() -> Iterator[Nginx]:
+def idle(*options: str) -> Iterator[Nginx]:
     """A container in which nginx does not run yet, with a good site and what it leads to."""
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     mounts = [f"--volume={ROOT / file}:{target}:ro" for file, target in MOUNTS.items()]
     folders = [f"--tmpfs={UPSTREAMS}:size=256k", f"--tmpfs={SITES}"]
-    words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders]
+    words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders, *options]
     docker(*words, "--entrypoint", "sleep", SERVICE["image"], "infinity")
     try:
         made = Nginx(name=name)
@@ -313,6 +314,38 @@ def test_what_no_site_and_no_service_is_to_blame_for_is_refused(
 
     said = nginx.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
     assert said.splitlines()[-1].startswith(words)
+
+
+class TestCertificate:
+    """The layout of docker-compose.tls.yml, with a key that does not fit: a renewal that is half done."""
+
+    @staticmethod
+    def install(nginx: Nginx, *, fits: bool) -> None:
+        certificates = [trustme.CA().issue_cert("localhost") for _ in range(2)]
+        chain = b"".join(part.bytes() for part in certificates[0].cert_chain_pems)
+        key = certificates[0 if fits else 1].private_key_pem.bytes()
+        nginx.write("/etc/nginx/certificates/fullchain.pem", chain.decode())
+        nginx.write("/etc/nginx/certificates/privkey.pem", key.decode())
+
+    @pytest.fixture
+    def secure(self, nginx: Nginx) -> Nginx:
+        for file in ("certificate.conf", "default-site.conf", "https.conf", "site.conf"):
+            nginx.write(f"/etc/nginx/tls/{file}", (ROOT / "nginx/tls" / file).read_text())
+        nginx.write("/run/tls/port.conf", 'map "" $https_port { default ":443"; }')
+        nginx.site("default", (ROOT / "nginx/conf.d/default.conf").read_text())
+        self.install(nginx, fits=True)
+        nginx.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+        assert nginx.accept() == []
+        nginx.take()
+        return nginx
+
+    def test_who_runs_keeps_what_it_has(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+
+        said = secure.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+        assert "key values mismatch" in said.splitlines()[-1]
+        assert secure.ask("x").startswith("308")
 
 
 class TestPlaceholder:
