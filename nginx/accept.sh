@@ -25,8 +25,7 @@
 # a zone that nobody declared, a certificate that is missing and an address that the machine has not are refused
 # without file and line.
 #
-# Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps or can be written, with the words as the last
-# line.
+# Exit codes: 0 nginx accepts the folder as it is now; 1 nothing helps, with nginx' words as the last line.
 set -eu
 
 dir="${ALERTSCALE_UPSTREAMS:-/etc/nginx/upstreams}"

@@ -79,7 +79,8 @@ class Nginx:
         self.sh(
             "if [ -s /run/nginx.pid ]; then pid=$(cat /run/nginx.pid); kill -TERM $pid"
             "; while kill -0 $pid 2>/dev/null; do sleep 0.02; done; fi"
-            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /etc/nginx/certificates /run/boot-* /run/nginx.pid"
+            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /etc/nginx/certificates"
+            " /run/boot-* /run/nginx.pid"
             f"; cd {SITES} && echo '{REPLICA}' >replica.conf && echo '{GOOD}' >good.conf"
         )
 
@@ -327,10 +328,17 @@ class TestCertificate:
         nginx.write("/etc/nginx/certificates/fullchain.pem", chain.decode())
         nginx.write("/etc/nginx/certificates/privkey.pem", key.decode())
 
-    @pytest.fixture
-    def secure(self, nginx: Nginx) -> Nginx:
-        for file in ("certificate.conf", "default-site.conf", "https.conf", "site.conf"):
-            nginx.write(f"/etc/nginx/tls/{file}", (ROOT / "nginx/tls" / file).read_text())
+    @pytest.fixture(params=["of all sites", "of one site"])
+    def secure(self, nginx: Nginx, request: pytest.FixtureRequest) -> Nginx:
+        files = ("certificate.conf", "default-site.conf", "https.conf", "site.conf")
+        texts = {file: (ROOT / "nginx/tls" / file).read_text() for file in files}
+        if request.param == "of one site":
+            lines = texts["certificate.conf"].splitlines(keepends=True)
+            own = [line for line in lines if line.startswith("ssl_certificate")]
+            texts["certificate.conf"] = "".join(line for line in lines if line not in own)
+            texts["default-site.conf"] += "".join(own)
+        for file, text in texts.items():
+            nginx.write(f"/etc/nginx/tls/{file}", text)
         nginx.write("/run/tls/port.conf", 'map "" $https_port { default ":443"; }')
         nginx.site("default", (ROOT / "nginx/conf.d/default.conf").read_text())
         self.install(nginx, fits=True)
@@ -346,6 +354,63 @@ class TestCertificate:
         said = secure.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
         assert "key values mismatch" in said.splitlines()[-1]
         assert secure.ask("x").startswith("308")
+
+    def test_a_site_that_has_changed_meanwhile_is_not_blamed_either(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.site("good", GOOD + " # changed")
+        secure.site("bad", BROKEN["a word that nginx has not"])
+        secure.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+
+        said = secure.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+        assert "key values mismatch" in said.splitlines()[-1]
+
+    @pytest.mark.parametrize("secure", ["of one site"], indirect=True)
+    def test_a_start_has_the_site_answer_without_tls(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.sh("kill -TERM $(cat /run/nginx.pid); sleep 0.3; rm -f /run/nginx.pid")
+        told = secure.run(TestStart.SCRIPT)
+
+        assert "site default.conf is not as it should be (503)" in told
+        secure.sh(START)
+        assert secure.ask("x") == "503 5"
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Nginx]:
+    """With the capabilities of the stack: root may overwrite what is read-only in none of its folders."""
+    added = [f"--cap-add={name}" for name in SERVICE["cap_add"]]
+    with idle("--cap-drop=ALL", *added) as made:
+        yield made
+
+
+def test_a_site_that_is_read_only_can_change(bare: Nginx) -> None:
+    for answer in ("201", "202"):
+        bare.sh(f"rm -f {SITES}/shop.conf")
+        bare.site("shop", f"server {{ listen 80; server_name shop.example; return {answer}; }}")
+        bare.sh(f"chmod 0444 {SITES}/shop.conf")
+        bare.candidate(web=upstream("web"))
+        assert bare.accept() == []
+        bare.take()
+        assert bare.ask("shop.example").startswith(answer)
+        bare.run(TestStart.SCRIPT)
+        bare.run(TestStart.SCRIPT)
+
+
+def test_a_full_disk_is_told_and_not_taken_for_no_sites(nginx: Nginx) -> None:
+    nginx.candidate(web=upstream("web"))
+    nginx.sh(f"rm -f {UPSTREAMS}/next/sites; head -c 1M /dev/zero >{UPSTREAMS}/fill", expect=1)
+
+    said = nginx.sh(f"alertscale-accept {UPSTREAMS}/next 2>&1", expect=1)
+    assert said.splitlines()[-1].startswith("nothing can be written")
+
+
+def test_no_site_at_all_is_no_configuration(nginx: Nginx) -> None:
+    nginx.sh(f"rm {SITES}/*")
+    nginx.site("only", BROKEN["a file that is not there"])
+    nginx.candidate(web=upstream("web"))
+
+    said = nginx.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+    assert said.splitlines()[-1].startswith("none of the sites would be left: open()")
 
 
 class TestPlaceholder:
