@@ -140,7 +140,7 @@ replace_site() { # site
     next=out
     case $(state "$1") in
     '')
-        if [ -f "$new/accepted/$1" ] && ! cmp -s "$new/accepted/$1" "$sites/$1"; then
+        if [ -f "$new/accepted/$1" ] && ! unchanged "$1"; then
             next=copy
         elif stand_in "$1"; then
             next=503
@@ -178,20 +178,58 @@ accepts() {
     trial
 }
 
+# Whether a site is as nginx accepted it last.
+unchanged() { cmp -s "$new/accepted/$1" "$sites/$1"; } # site
+
+all_unchanged() {
+    for site in "$sites"/*.conf; do unchanged "${site##*/}" || return 1; done
+}
+
+# What nginx says of the folder as it is, in `said`, and its exit code, in `code`. Not for as long as DNS may take over
+# the name of a host. The scaler waits for 15 s for a word of this, so there is one at least every ten.
+test_for() { # seconds
+    code=0
+    # What ends later than this script must not hold its output.
+    while sleep 5 >/dev/null 2>&1; do echo "nginx -t is not done yet"; done &
+    said=$(timeout "$1" nginx -t -q -c "$work/nginx/nginx.conf" 2>&1) || code=$?
+    kill $! 2>/dev/null || true
+    case $code in
+    0) echo "nginx accepts this" ;;
+    # That of coreutils, that of busybox.
+    124 | 143) said="[emerg] nginx -t takes over $1 s: a host has a name that cannot be looked up" code=124 ;;
+    esac
+}
+
 # Have nginx test the folder as it is; what it says, if it refuses, is in `words`.
 trial() {
-    sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx.conf" || cannot_write
-    code=0
-    # Not for as long as DNS may take over the name of a host: the scaler waits for a word of this, for 15 s.
-    said=$(timeout "$longest" nginx -t -q -c "$work/nginx.conf" 2>&1) || code=$?
+    sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx/nginx.conf" || cannot_write
+    test_for "$longest"
+    if [ "$code" = 124 ] && [ "$start" != start ] && all_unchanged; then
+        # DNS is slow, and none of the sites is to blame.
+        test_for $((longest * 3))
+        if [ "$code" = 124 ]; then
+            echo "${said#* }; no site has changed, so nginx keeps what it has"
+            exit 1
+        fi
+    fi
     [ "$code" != 0 ] || return 0
     # The line with the clock is the one that is always there.
     words=$(printf '%s\n' "$said" | sed -nE 's/^(nginx: )?([0-9/]+ [0-9:]+ )?\[(emerg|alert|crit)\] ([0-9#]+: )?//p' |
-        head -n 1 | sed "s#$new/##g")
-    if [ "$code" = 124 ]; then words="nginx -t takes over $longest s: a host has a name that cannot be looked up"; fi
+        head -n 1 | sed "s#$new/##g; s#$work/nginx/#/etc/nginx/#g")
     [ -n "$words" ] || words="nginx -t ended with $code: $(printf '%s\n' "$said" | tail -n 1)"
     echo "$words"
     return 1
+}
+
+# Whether a host that nginx does not find may be back in a moment: that of a site with which, as it is now, nginx runs.
+# To be asked for twice more, and not at a start, which waits for nobody.
+is_blip() { # site
+    case $words in 'host not found'*) ;; *) return 1 ;; esac
+    [ "$start" != start ] && [ -z "$(state "$1")" ] && unchanged "$1" && [ ! -e "$dir/current/$name.conf" ] || return 1
+    grep -qxF -e "include $sites/*.conf;" -e "include \"$sites/$1\";" "$dir/current/sites" || return 1
+    echo "$words" >>"$work/again-$1"
+    [ "$(wc -l <"$work/again-$1")" -le 2 ] || return 1
+    sleep 1
 }
 
 # Mend what nginx names: 1 if it names nothing that could be left out.
@@ -205,6 +243,7 @@ mend_named() {
     "$sites"/*.conf | accepted/*.conf | stand-in/*.conf) site=${file##*/} ;;
     *) site= ;;
     esac
+    if [ -n "$site" ] && is_blip "$site"; then return 0; fi
     case $words in
     'host not found in upstream '*)
         # A name alone is that of a service which is gone or not there yet, one with a port that of another host.
@@ -289,7 +328,7 @@ keep_copies() {
     for copy in "$new/accepted"/*.conf; do [ -e "$sites/${copy##*/}" ] || rm -f "$copy"; done
     for site in "$sites"/*.conf; do
                 copy=$new/accepted/${site##*/}
-        if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ] && ! cmp -s "$site" "$copy"; then
+        if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ] && ! unchanged "${site##*/}"; then
             # Aside and moved: what is there may be read-only, and root has not the capability to overwrite it.
             cat "$site" >"$new/accepted/.new" || cannot_write
             mv -f "$new/accepted/.new" "$copy"
@@ -297,6 +336,11 @@ keep_copies() {
     done
 }
 
+# What a site names by a relative path is looked for beside the file that is tested.
+mkdir "$work/nginx"
+for path in /etc/nginx/* /etc/nginx/.[!.]*; do
+    case $path in */nginx.conf | */'.[!.]*') ;; *) ln -s "$path" "$work/nginx/" ;; esac
+done
 placeholder_server >"$new/@placeholder.conf" || cannot_write
 # Of services that are gone: without a question to DNS, which Docker hands on to the outside. What was never known as
 # a service may be a host that was not there yet, and is asked for anew.

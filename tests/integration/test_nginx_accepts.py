@@ -375,6 +375,99 @@ class TestCertificate:
         assert secure.ask("x") == "503 5"
 
 
+def test_a_relative_path_is_what_it_is_for_nginx_itself(nginx: Nginx) -> None:
+    nginx.write("/etc/nginx/.htpasswd", "a:b")
+    nginx.write("/etc/nginx/own/answer.conf", "return 201;")
+    nginx.site(
+        "shop",
+        "server { listen 80; server_name shop.example; include fastcgi_params; include own/*.conf;"
+        " auth_basic_user_file .htpasswd; }",
+    )
+    nginx.site("bad", "server { listen 80; server_name bad.example; include own/gone.conf; }")
+    nginx.candidate(web=upstream("web"))
+
+    ((_, name, _, words),) = nginx.accept()
+    assert (name, words) == (
+        "bad.conf",
+        f'open() "/etc/nginx/own/gone.conf" failed (2: No such file or directory) in {SITES}/bad.conf:1',
+    )
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+
+
+class TestDns:
+    """That none of the sites is to blame for, and that nginx has behind it."""
+
+    HOSTS = "grep -v wiki /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts"
+    THERE = f"{HOSTS}; echo 127.0.0.1 wiki >>/etc/hosts"
+
+    @pytest.fixture
+    def wiki(self, nginx: Nginx) -> Iterator[Nginx]:
+        nginx.sh(self.THERE)
+        nginx.site("wiki", STAND_IN.format("wiki.example", "wiki:8001"))
+        nginx.site("else", STAND_IN.format("else.example", "wiki"))
+        self.again(nginx)
+        assert nginx.accept() == []
+        nginx.take()
+        self.again(nginx)
+        yield nginx
+        nginx.sh(self.HOSTS)
+
+    @staticmethod
+    def again(nginx: Nginx) -> None:
+        nginx.candidate(web=upstream("web"))
+
+    def test_a_host_that_is_away_for_a_moment_costs_nobody_anything(self, wiki: Nginx) -> None:
+        wiki.sh(self.HOSTS)
+        said = wiki.sh(f"(sleep 0.5; {self.THERE}) & alertscale-accept {UPSTREAMS}/next")
+        assert "host not found" in said
+        assert "alertscale\t" not in said
+
+    def test_one_that_stays_away_is_waited_for_once(self, wiki: Nginx) -> None:
+        wiki.sh(self.HOSTS)
+        assert {tuple(fields[:3]) for fields in wiki.accept()} == {
+            ("site", "wiki.conf", "503"),
+            ("placeholder", "wiki", "503"),
+        }
+        wiki.take()
+        self.again(wiki)
+        said = wiki.run("alertscale-accept", f"{UPSTREAMS}/next")
+        assert (
+            said.count('host not found in upstream "wiki:8001"') == 2
+        )  # as it is, and its line of the report
+        assert said.count('host not found in upstream "wiki" ') == 2
+
+    @pytest.fixture
+    def slow(self, nginx: Nginx) -> Iterator[Nginx]:
+        """A site that reads what nginx has to wait for, and limits that are a tenth of the real ones."""
+        nginx.write("/tmp/stub/timeout", '#!/bin/sh\nn=$(($1 / 10)); shift; exec /usr/bin/timeout $n "$@"\n')
+        nginx.sh("chmod +x /tmp/stub/timeout; echo >/tmp/slow.conf")
+        nginx.site("slow", "include /tmp/slow.conf;")
+        self.again(nginx)
+        assert nginx.accept() == []
+        nginx.take()
+        self.again(nginx)
+        nginx.sh("rm /tmp/slow.conf; mkfifo /tmp/slow.conf")
+        yield nginx
+        nginx.sh("rm -rf /tmp/slow.conf /tmp/stub")
+
+    ACCEPT = f"PATH=/tmp/stub:$PATH; alertscale-accept {UPSTREAMS}/next"
+
+    def test_what_is_slow_is_given_more_time(self, slow: Nginx) -> None:
+        said = slow.sh(f"(sleep 2; echo >/tmp/slow.conf) & {self.ACCEPT}")
+        assert said.splitlines() == ["nginx accepts this"]
+
+    def test_what_is_too_slow_replaces_nobody(self, slow: Nginx) -> None:
+        said = slow.sh(self.ACCEPT, expect=1)
+        assert said.splitlines()[-1].startswith("nginx -t takes over 30 s: a host has a name that cannot")
+        assert said.strip().endswith("so nginx keeps what it has")
+
+    def test_a_site_that_has_changed_meanwhile_is_not_blamed_either(self, slow: Nginx) -> None:
+        slow.site("good", GOOD + " # changed")
+        said = slow.sh(self.ACCEPT, expect=1)
+        assert said.splitlines()[-1].startswith("nginx -t takes over 10 s")
+
+
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Nginx]:
     """With the capabilities of the stack: root may overwrite what is read-only in none of its folders."""
@@ -492,7 +585,7 @@ class TestStart:
 
     def test_starts_leave_one_folder_each_that_replaces_the_one_before(self, nginx: Nginx) -> None:
         nginx.sh(f"mkdir -p {UPSTREAMS}/boot-1 {UPSTREAMS}/generation-7 {UPSTREAMS}/generation-8")
-        nginx.sh(f"ln -s generation-8 {UPSTREAMS}/next")
+        nginx.sh(f"ln -s generation-8 {UPSTREAMS}/next; touch -d '2 minutes ago' {UPSTREAMS}/generation-7")
         for _ in range(3):
             nginx.run(self.SCRIPT)
         nginx.sh("mkdir /etc/nginx/tls && echo nonsense >/etc/nginx/tls/certificate.conf")
@@ -517,6 +610,41 @@ class TestStart:
         assert "shop-web-1:80 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
         nginx.sh(START)
         assert nginx.ask("good.example").startswith("502")
+
+    def test_what_was_good_before_the_disk_was_full_is_known_when_memory_is_lost(self, nginx: Nginx) -> None:
+        nginx.candidate(web="# replica shop-web-1:80\n" + upstream("web", "10.0.0.2:80"))
+        nginx.accept()
+        nginx.take()
+        nginx.sh(f"touch -d '2 minutes ago' {UPSTREAMS}/generation-1")
+        nginx.sh(f"head -c 1M /dev/zero >{UPSTREAMS}/fill", expect=1)
+        nginx.run(self.SCRIPT)
+        nginx.sh(f"rm -r /run/boot-* {UPSTREAMS}/fill")
+        nginx.run(self.SCRIPT)
+        assert "shop-web-1:80 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
+        assert "good.conf" in nginx.sh(f"ls {UPSTREAMS}/current/accepted")
+        left = nginx.sh(f"ls {UPSTREAMS}").split()
+        assert left == [nginx.sh(f"readlink {UPSTREAMS}/current").strip(), "current"]
+
+    def test_what_the_scaler_is_just_making_is_left_to_it(self, nginx: Nginx) -> None:
+        nginx.sh(f"mkdir {UPSTREAMS}/generation-7")
+        nginx.run(self.SCRIPT)
+        nginx.sh(f"test -d {UPSTREAMS}/generation-7")
+
+    def test_a_current_without_upstreams_does_not_leave_the_stacks_service_to_dns(self, nginx: Nginx) -> None:
+        nginx.candidate(web=upstream("web"))
+        nginx.sh(f"ln -sfn generation-2 {UPSTREAMS}/current")
+        nginx.run(self.SCRIPT)
+        assert f"server {own_alias()}:5000 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/flask-app.conf")
+
+    def test_a_container_that_is_older_than_accept_sh_starts_all_the_same(self, nginx: Nginx) -> None:
+        """What it has is from then: the name of a service, which anybody may have, and no list of sites."""
+        nginx.sh(f"mkdir {UPSTREAMS}/generation-1 && ln -s generation-1 {UPSTREAMS}/current")
+        old = "# fallback web:80\n" + upstream("web", "10.0.0.2:80")
+        nginx.write(f"{UPSTREAMS}/current/web.conf", old)
+        told = nginx.sh(f"PATH=/usr/sbin:/usr/bin:/sbin:/bin {self.SCRIPT}")
+        assert "Way out: docker compose up -d, for all services" in told
+        nginx.sh(START)
+        assert nginx.ask("good.example").startswith("503")
 
 
 def own_alias() -> str:
