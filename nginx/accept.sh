@@ -189,10 +189,12 @@ all_unchanged() {
 # the name of a host. The scaler waits for 15 s for a word of this, so there is one at least every ten.
 test_for() { # seconds
     code=0
-    # What ends later than this script must not hold its output.
-    while sleep 5 >/dev/null 2>&1; do echo "nginx -t is not done yet"; done &
-    said=$(timeout "$1" nginx -t -q -c "$work/nginx/nginx.conf" 2>&1) || code=$?
-    kill $! 2>/dev/null || true
+    timeout "$1" nginx -t -q -c "$work/nginx/nginx.conf" >"$work/said" 2>&1 &
+    if [ "$1" -gt "$longest" ]; then
+        while kill -0 $! 2>/dev/null; do sleep 2 && echo "nginx -t is not done yet"; done
+    fi
+    wait $! || code=$?
+    said=$(cat "$work/said")
     case $code in
     0) echo "nginx accepts this" ;;
     # That of coreutils, that of busybox.
