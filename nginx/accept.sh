@@ -3,7 +3,7 @@
 # them, leaves out or replaces what it names and tries again, so that the trouble of one service or site is its own.
 # Used at the start of nginx (40-alertscale-upstreams.sh) and, through `docker exec`, by the scaler.
 #
-#   alertscale-accept FOLDER [start]    or a link to one, for instance of the directory that nginx shares with the scaler
+#   alertscale-accept FOLDER [start]    or a link to one, for instance of the directory shared with the scaler
 #
 # With `start` nginx does not run yet, so that anything is better than nothing. Else it runs, with what it has in
 # memory: where none of the sites is to blame (a certificate that is just being renewed), the folder is refused.
@@ -181,8 +181,15 @@ accepts() {
 # Whether a site is as nginx accepted it last.
 unchanged() { cmp -s "$new/accepted/$1" "$sites/$1"; } # site
 
-all_unchanged() {
-    for site in "$sites"/*.conf; do unchanged "${site##*/}" || return 1; done
+# Whether nginx, which runs, has a site as its owner wrote it: after a start it may have a stand-in for it.
+served() { # site
+    grep -qxF -e "include $sites/*.conf;" -e "include \"$sites/$1\";" "$dir/current/sites" 2>/dev/null
+}
+
+untouched() { unchanged "$1" && served "$1"; } # site
+
+all_untouched() {
+    for site in "$sites"/*.conf; do untouched "${site##*/}" || return 1; done
 }
 
 # What nginx says of the folder as it is, in `said`, and its exit code, in `code`. Not for as long as DNS may take over
@@ -206,7 +213,7 @@ test_for() { # seconds
 trial() {
     sed "s#$dir/current/#$new/#" /etc/nginx/nginx.conf >"$work/nginx/nginx.conf" || cannot_write
     test_for "$longest"
-    if [ "$code" = 124 ] && [ "$start" != start ] && all_unchanged; then
+    if [ "$code" = 124 ] && [ "$start" != start ] && all_untouched; then
         # DNS is slow, and none of the sites is to blame.
         test_for $((longest * 3))
         if [ "$code" = 124 ]; then
@@ -227,8 +234,7 @@ trial() {
 # To be asked for twice more, and not at a start, which waits for nobody.
 is_blip() { # site
     case $words in 'host not found'*) ;; *) return 1 ;; esac
-    [ "$start" != start ] && [ -z "$(state "$1")" ] && unchanged "$1" && [ ! -e "$dir/current/$name.conf" ] || return 1
-    grep -qxF -e "include $sites/*.conf;" -e "include \"$sites/$1\";" "$dir/current/sites" || return 1
+    [ "$start" != start ] && [ -z "$(state "$1")" ] && untouched "$1" && [ ! -e "$dir/current/$name.conf" ] || return 1
     echo "$words" >>"$work/again-$1"
     [ "$(wc -l <"$work/again-$1")" -le 2 ] || return 1
     sleep 1
@@ -283,11 +289,20 @@ mend_named() {
     esac
 }
 
-# Whether nginx, which runs, would refuse the sites as it accepted them last in the same words: then it is none of
-# them, but what they all read and nginx has in memory. To leave out who reads it would take them all from the air.
+# The sites as nginx accepted them last, but for those that it does not have as they were.
+had() {
+    for copy in "$new"/accepted/*.conf; do
+        if served "${copy##*/}" || grep -qF "/accepted/${copy##*/}\";" "$dir/current/sites" 2>/dev/null; then
+            echo "include \"$copy\";"
+        fi
+    done
+}
+
+# Whether nginx, which runs, would refuse in the same words what it has: then it is none of the sites, but what they
+# read and nginx has in memory. To leave out who reads it would take them all from the air.
 nobody_is_to_blame() {
     [ "$start" != start ] && ls "$new"/accepted/*.conf >/dev/null 2>&1 || return 1
-    write_sites "include $new/accepted/*.conf;"
+    write_sites "$(had)"
     ! trial && [ "$words" = "$first" ]
 }
 
@@ -329,7 +344,7 @@ keep_copies() {
     mkdir -p "$new/accepted" || cannot_write
     for copy in "$new/accepted"/*.conf; do [ -e "$sites/${copy##*/}" ] || rm -f "$copy"; done
     for site in "$sites"/*.conf; do
-                copy=$new/accepted/${site##*/}
+        copy=$new/accepted/${site##*/}
         if [ -f "$site" ] && [ -z "$(state "${site##*/}")" ] && ! unchanged "${site##*/}"; then
             # Aside and moved: what is there may be read-only, and root has not the capability to overwrite it.
             cat "$site" >"$new/accepted/.new" || cannot_write

@@ -374,6 +374,15 @@ class TestCertificate:
         assert "site default.conf is not as it should be (503)" in told
         secure.sh(START)
         assert secure.ask("x") == "503 5"
+        # What the scaler brings meanwhile is taken, and so is the certificate.
+        both = {"web": upstream("web"), "flask-app": upstream("flask-app")}
+        for fits, left in ((False, [["site", "default.conf", "503"]]), (True, [])):
+            self.install(secure, fits=fits)
+            secure.candidate(**both)
+            assert [fields[:3] for fields in secure.accept()] == left
+            secure.take()
+            assert secure.ask("good.example").startswith("200")
+        assert secure.ask("x").startswith("308")
 
 
 def test_a_relative_path_is_what_it_is_for_nginx_itself(nginx: Nginx) -> None:
