@@ -15,12 +15,18 @@ dir="${ALERTSCALE_UPSTREAMS:-/etc/nginx/upstreams}"
 # names replicas that were added while there is none.
 own=flask-app.alertscale:5000
 
-# Whatever a start that failed or a scaler that was killed has left, but for what is in use or being tested.
+# Whatever a start that failed or a scaler that was killed has left, but for what is in use or being tested, for what
+# the scaler may just be making, and for the last good one while what is in use is in memory.
 remove_stale() {
     current=$(readlink "$dir/current" || true)
     next=$(readlink "$dir/next" || true)
+    case $current in /*) return ;; esac
     for folder in "$dir"/boot-* "$dir"/generation-*; do
-        case ${folder##*/} in "$current" | "$next") ;; *) rm -rf "$folder" ;; esac
+        case ${folder##*/} in
+        "$current" | "$next") ;;
+        generation-*) find "$folder" -maxdepth 0 -mmin +1 -exec rm -rf {} + 2>/dev/null || true ;;
+        *) rm -rf "$folder" ;;
+        esac
     done
 }
 
@@ -43,27 +49,51 @@ write() { # upstream, the container name and port of each replica
     } >"$made"
 }
 
+# What nginx had last: `current`, or, where that was in memory and is lost with it, what is left on the disk.
+last_good() {
+    last=$dir/current
+    if [ ! -e "$last" ]; then
+        for folder in "$dir"/generation-* "$dir"/boot-*; do
+            case ${folder##*/} in "$next") continue ;; esac
+            if [ -s "$folder/sites" ]; then last=$folder; fi
+        done
+    fi
+}
+
 # Fill a folder with what nginx is to start from, and have nginx accept it.
 begin_in() { # folder
     boot=$1 said="nothing can be written"
     mkdir -p "$boot" || return 1
-    [ -e "$dir/current" ] || write flask-app || return 1
-    for file in "$dir"/current/*.conf; do
+    [ -e "$last/flask-app.conf" ] || write flask-app || return 1
+    for file in "$last"/*.conf; do
         case ${file##*/} in '*.conf' | @*) continue ;; esac
         # A placeholder for a host that may be there by now.
         if grep -q 'no service has this name' "$file"; then continue; fi
         # shellcheck disable=SC2046 # each is a word
         write "$(basename "$file" .conf)" $(sed -n 's/^# replica //p' "$file") || return 1
     done
-    if [ -d "$dir/current/accepted" ]; then cp -R "$dir/current/accepted" "$boot/" || return 1; fi
-    said=$(alertscale-accept "$boot")
+    if [ -d "$last/accepted" ]; then cp -R "$last/accepted" "$boot/" || return 1; fi
+    said=$(accept "$boot")
 }
 
-if ! command -v alertscale-accept >/dev/null; then
-    echo "$0: this container is older than its files. Way out: docker compose up -d nginx, which makes it anew" >&2
-    exit 1
-fi
+# A container that was made before there was an accept.sh, and starts again with the files of a newer release: it
+# begins as it did then, with all sites and without a test. nginx' own words follow if it refuses one of them.
+accept() { # folder
+    if command -v alertscale-accept >/dev/null; then
+        alertscale-accept "$1" start
+        return
+    fi
+    echo "$0: this container is older than its files and starts without alertscale-accept: what nginx refuses is not" \
+        "left out. Way out: docker compose up -d, for all services, which makes them anew" >&2
+    {
+        echo "# Made at the start of nginx. Answers for each service that has no ready replica. Do not edit."
+        echo 'server { listen 127.0.0.1:8082; keepalive_timeout 0; location / { return 503; } }'
+    } >"$1/@placeholder.conf" || return 1
+    echo "include /etc/nginx/conf.d/*.conf;" >"$1/sites"
+}
+
 remove_stale
+last_good
 name="boot-$(date +%s)-$$"
 # On a disk that is full in memory, where it lasts as long as this nginx.
 if begin_in "$dir/$name"; then

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
@@ -78,7 +79,8 @@ class Nginx:
         self.sh(
             "if [ -s /run/nginx.pid ]; then pid=$(cat /run/nginx.pid); kill -TERM $pid"
             "; while kill -0 $pid 2>/dev/null; do sleep 0.02; done; fi"
-            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /run/boot-* /run/nginx.pid"
+            f"; rm -rf {UPSTREAMS}/* {SITES}/* /etc/nginx/tls /etc/nginx/certificates"
+            " /run/boot-* /run/nginx.pid"
             f"; cd {SITES} && echo '{REPLICA}' >replica.conf && echo '{GOOD}' >good.conf"
         )
 
@@ -117,12 +119,12 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def idle() -> Iterator[Nginx]:
+def idle(*options: str) -> Iterator[Nginx]:
     """A container in which nginx does not run yet, with a good site and what it leads to."""
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     mounts = [f"--volume={ROOT / file}:{target}:ro" for file, target in MOUNTS.items()]
     folders = [f"--tmpfs={UPSTREAMS}:size=256k", f"--tmpfs={SITES}"]
-    words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders]
+    words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders, *options]
     docker(*words, "--entrypoint", "sleep", SERVICE["image"], "infinity")
     try:
         made = Nginx(name=name)
@@ -148,7 +150,8 @@ def test_what_is_good_is_left_as_it_is(nginx: Nginx) -> None:
     """A new site needs a reload and nothing else, as ever."""
     nginx.candidate(web=upstream("web"))
 
-    assert nginx.accept() == []
+    # A word at each try: the scaler waits for one for so long.
+    assert nginx.run("alertscale-accept", f"{UPSTREAMS}/next") == "nginx accepts this\n"
     assert nginx.sh(f"cat {UPSTREAMS}/next/sites") == f"include {SITES}/*.conf;\n"
     assert nginx.sh(f"ls {UPSTREAMS}/next/accepted").split() == ["good.conf", "replica.conf"]
     nginx.take()
@@ -315,6 +318,203 @@ def test_what_no_site_and_no_service_is_to_blame_for_is_refused(
     assert said.splitlines()[-1].startswith(words)
 
 
+class TestCertificate:
+    """The layout of docker-compose.tls.yml, with a key that does not fit: a renewal that is half done."""
+
+    @staticmethod
+    def install(nginx: Nginx, *, fits: bool) -> None:
+        certificates = [trustme.CA().issue_cert("localhost") for _ in range(2)]
+        chain = b"".join(part.bytes() for part in certificates[0].cert_chain_pems)
+        key = certificates[0 if fits else 1].private_key_pem.bytes()
+        nginx.write("/etc/nginx/certificates/fullchain.pem", chain.decode())
+        nginx.write("/etc/nginx/certificates/privkey.pem", key.decode())
+
+    @pytest.fixture(params=["of all sites", "of one site"])
+    def secure(self, nginx: Nginx, request: pytest.FixtureRequest) -> Nginx:
+        files = ("certificate.conf", "default-site.conf", "https.conf", "site.conf")
+        texts = {file: (ROOT / "nginx/tls" / file).read_text() for file in files}
+        if request.param == "of one site":
+            lines = texts["certificate.conf"].splitlines(keepends=True)
+            own = [line for line in lines if line.startswith("ssl_certificate")]
+            texts["certificate.conf"] = "".join(line for line in lines if line not in own)
+            texts["default-site.conf"] += "".join(own)
+        for file, text in texts.items():
+            nginx.write(f"/etc/nginx/tls/{file}", text)
+        nginx.write("/run/tls/port.conf", 'map "" $https_port { default ":443"; }')
+        nginx.site("default", (ROOT / "nginx/conf.d/default.conf").read_text())
+        self.install(nginx, fits=True)
+        nginx.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+        assert nginx.accept() == []
+        nginx.take()
+        return nginx
+
+    def test_who_runs_keeps_what_it_has(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+
+        said = secure.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+        assert "key values mismatch" in said.splitlines()[-1]
+        assert secure.ask("x").startswith("308")
+
+    def test_a_site_that_has_changed_meanwhile_is_not_blamed_either(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.site("good", GOOD + " # changed")
+        secure.site("bad", BROKEN["a word that nginx has not"])
+        secure.candidate(web=upstream("web"), **{"flask-app": upstream("flask-app")})
+
+        said = secure.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+        assert "key values mismatch" in said.splitlines()[-1]
+
+    @pytest.mark.parametrize("secure", ["of one site"], indirect=True)
+    def test_a_start_has_the_site_answer_without_tls(self, secure: Nginx) -> None:
+        self.install(secure, fits=False)
+        secure.sh("kill -TERM $(cat /run/nginx.pid); sleep 0.3; rm -f /run/nginx.pid")
+        told = secure.run(TestStart.SCRIPT)
+
+        assert "site default.conf is not as it should be (503)" in told
+        secure.sh(START)
+        assert secure.ask("x") == "503 5"
+        # What the scaler brings meanwhile is taken, and so is the certificate.
+        both = {"web": upstream("web"), "flask-app": upstream("flask-app")}
+        for fits, left in ((False, [["site", "default.conf", "503"]]), (True, [])):
+            self.install(secure, fits=fits)
+            secure.candidate(**both)
+            assert [fields[:3] for fields in secure.accept()] == left
+            secure.take()
+            assert secure.ask("good.example").startswith("200")
+        assert secure.ask("x").startswith("308")
+
+
+def test_a_relative_path_is_what_it_is_for_nginx_itself(nginx: Nginx) -> None:
+    nginx.write("/etc/nginx/.htpasswd", "a:b")
+    nginx.write("/etc/nginx/own/answer.conf", "return 201;")
+    nginx.site(
+        "shop",
+        "server { listen 80; server_name shop.example; include fastcgi_params; include own/*.conf;"
+        " auth_basic_user_file .htpasswd; }",
+    )
+    nginx.site("bad", "server { listen 80; server_name bad.example; include own/gone.conf; }")
+    nginx.candidate(web=upstream("web"))
+
+    ((_, name, _, words),) = nginx.accept()
+    assert (name, words) == (
+        "bad.conf",
+        f'open() "/etc/nginx/own/gone.conf" failed (2: No such file or directory) in {SITES}/bad.conf:1',
+    )
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+
+
+class TestDns:
+    """That none of the sites is to blame for, and that nginx has behind it."""
+
+    HOSTS = "grep -v wiki /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts"
+    THERE = f"{HOSTS}; echo 127.0.0.1 wiki blog >>/etc/hosts"
+
+    @pytest.fixture
+    def wiki(self, nginx: Nginx) -> Iterator[Nginx]:
+        nginx.sh(self.THERE)
+        nginx.site("wiki", STAND_IN.format("wiki.example", "wiki:8001"))
+        nginx.site("blog", STAND_IN.format("blog.example", "blog"))
+        self.again(nginx)
+        assert nginx.accept() == []
+        nginx.take()
+        self.again(nginx)
+        yield nginx
+        nginx.sh(self.HOSTS)
+
+    @staticmethod
+    def again(nginx: Nginx) -> None:
+        nginx.candidate(web=upstream("web"))
+
+    def test_a_host_that_is_away_for_a_moment_costs_nobody_anything(self, wiki: Nginx) -> None:
+        wiki.sh(self.HOSTS)
+        said = wiki.sh(f"(sleep 0.5; {self.THERE}) & alertscale-accept {UPSTREAMS}/next")
+        assert "host not found" in said
+        assert "alertscale\t" not in said
+
+    def test_one_that_stays_away_is_waited_for_once(self, wiki: Nginx) -> None:
+        wiki.sh(self.HOSTS)
+        assert {tuple(fields[:3]) for fields in wiki.accept()} == {
+            ("site", "wiki.conf", "503"),
+            ("placeholder", "blog", "503"),
+        }
+        wiki.take()
+        self.again(wiki)
+        said = wiki.run("alertscale-accept", f"{UPSTREAMS}/next")
+        # As it is, and its line of the report.
+        assert said.count('host not found in upstream "wiki"') == 2
+        assert said.count('host not found in upstream "blog"') == 2
+
+    @pytest.fixture
+    def slow(self, nginx: Nginx) -> Iterator[Nginx]:
+        """A site that reads what nginx has to wait for, and limits that are a tenth of the real ones."""
+        nginx.write("/tmp/stub/timeout", '#!/bin/sh\nn=$(($1 / 10)); shift; exec /usr/bin/timeout $n "$@"\n')
+        nginx.sh("chmod +x /tmp/stub/timeout; echo >/tmp/slow.conf")
+        nginx.site("slow", "include /tmp/slow.conf;")
+        self.again(nginx)
+        assert nginx.accept() == []
+        nginx.take()
+        self.again(nginx)
+        nginx.sh("rm /tmp/slow.conf; mkfifo /tmp/slow.conf")
+        yield nginx
+        nginx.sh("rm -rf /tmp/slow.conf /tmp/stub")
+
+    ACCEPT = f"PATH=/tmp/stub:$PATH; alertscale-accept {UPSTREAMS}/next"
+
+    def test_what_is_slow_is_given_more_time(self, slow: Nginx) -> None:
+        said = slow.sh(f"(sleep 2; echo >/tmp/slow.conf) & {self.ACCEPT}")
+        assert set(said.splitlines()) == {"nginx -t is not done yet", "nginx accepts this"}
+
+    def test_what_is_too_slow_replaces_nobody(self, slow: Nginx) -> None:
+        said = slow.sh(self.ACCEPT, expect=1)
+        assert said.splitlines()[-1].startswith("nginx -t takes over 30 s: a host has a name that cannot")
+        assert said.strip().endswith("so nginx keeps what it has")
+
+    def test_a_site_that_has_changed_meanwhile_is_not_blamed_either(self, slow: Nginx) -> None:
+        slow.site("good", GOOD + " # changed")
+        said = slow.sh(self.ACCEPT, expect=1)
+        assert said.splitlines()[-1].startswith("nginx -t takes over 10 s")
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Nginx]:
+    """With the capabilities of the stack: root may overwrite what is read-only in none of its folders."""
+    added = [f"--cap-add={name}" for name in SERVICE["cap_add"]]
+    with idle("--cap-drop=ALL", *added) as made:
+        yield made
+
+
+def test_a_site_that_is_read_only_can_change(bare: Nginx) -> None:
+    for answer in ("201", "202"):
+        bare.sh(f"rm -f {SITES}/shop.conf")
+        bare.site("shop", f"server {{ listen 80; server_name shop.example; return {answer}; }}")
+        bare.sh(f"chmod 0444 {SITES}/shop.conf")
+        bare.candidate(web=upstream("web"))
+        assert bare.accept() == []
+        bare.take()
+        assert bare.ask("shop.example").startswith(answer)
+        bare.run(TestStart.SCRIPT)
+        bare.run(TestStart.SCRIPT)
+
+
+def test_a_full_disk_is_told_and_not_taken_for_no_sites(nginx: Nginx) -> None:
+    nginx.candidate(web=upstream("web"))
+    nginx.sh(f"rm -f {UPSTREAMS}/next/sites; head -c 1M /dev/zero >{UPSTREAMS}/fill", expect=1)
+
+    said = nginx.sh(f"alertscale-accept {UPSTREAMS}/next 2>&1", expect=1)
+    assert said.splitlines()[-1].startswith("nothing can be written")
+
+
+def test_no_site_at_all_is_no_configuration(nginx: Nginx) -> None:
+    nginx.sh(f"rm {SITES}/*")
+    nginx.site("only", BROKEN["a file that is not there"])
+    nginx.candidate(web=upstream("web"))
+
+    said = nginx.run("alertscale-accept", f"{UPSTREAMS}/next", expect=1)
+    assert said.splitlines()[-1].startswith("none of the sites would be left: open()")
+
+
 class TestPlaceholder:
     """The site is the one that is shipped: it catches 502 and 504."""
 
@@ -394,7 +594,7 @@ class TestStart:
 
     def test_starts_leave_one_folder_each_that_replaces_the_one_before(self, nginx: Nginx) -> None:
         nginx.sh(f"mkdir -p {UPSTREAMS}/boot-1 {UPSTREAMS}/generation-7 {UPSTREAMS}/generation-8")
-        nginx.sh(f"ln -s generation-8 {UPSTREAMS}/next")
+        nginx.sh(f"ln -s generation-8 {UPSTREAMS}/next; touch -d '2 minutes ago' {UPSTREAMS}/generation-7")
         for _ in range(3):
             nginx.run(self.SCRIPT)
         nginx.sh("mkdir /etc/nginx/tls && echo nonsense >/etc/nginx/tls/certificate.conf")
@@ -419,6 +619,41 @@ class TestStart:
         assert "shop-web-1:80 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
         nginx.sh(START)
         assert nginx.ask("good.example").startswith("502")
+
+    def test_what_was_good_before_the_disk_was_full_is_known_when_memory_is_lost(self, nginx: Nginx) -> None:
+        nginx.candidate(web="# replica shop-web-1:80\n" + upstream("web", "10.0.0.2:80"))
+        nginx.accept()
+        nginx.take()
+        nginx.sh(f"touch -d '2 minutes ago' {UPSTREAMS}/generation-1")
+        nginx.sh(f"head -c 1M /dev/zero >{UPSTREAMS}/fill", expect=1)
+        nginx.run(self.SCRIPT)
+        nginx.sh(f"rm -r /run/boot-* {UPSTREAMS}/fill")
+        nginx.run(self.SCRIPT)
+        assert "shop-web-1:80 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
+        assert "good.conf" in nginx.sh(f"ls {UPSTREAMS}/current/accepted")
+        left = nginx.sh(f"ls {UPSTREAMS}").split()
+        assert left == [nginx.sh(f"readlink {UPSTREAMS}/current").strip(), "current"]
+
+    def test_what_the_scaler_is_just_making_is_left_to_it(self, nginx: Nginx) -> None:
+        nginx.sh(f"mkdir {UPSTREAMS}/generation-7")
+        nginx.run(self.SCRIPT)
+        nginx.sh(f"test -d {UPSTREAMS}/generation-7")
+
+    def test_a_current_without_upstreams_does_not_leave_the_stacks_service_to_dns(self, nginx: Nginx) -> None:
+        nginx.candidate(web=upstream("web"))
+        nginx.sh(f"ln -sfn generation-2 {UPSTREAMS}/current")
+        nginx.run(self.SCRIPT)
+        assert f"server {own_alias()}:5000 resolve" in nginx.sh(f"cat {UPSTREAMS}/current/flask-app.conf")
+
+    def test_a_container_that_is_older_than_accept_sh_starts_all_the_same(self, nginx: Nginx) -> None:
+        """What it has is from then: the name of a service, which anybody may have, and no list of sites."""
+        nginx.sh(f"mkdir {UPSTREAMS}/generation-1 && ln -s generation-1 {UPSTREAMS}/current")
+        old = "# fallback web:80\n" + upstream("web", "10.0.0.2:80")
+        nginx.write(f"{UPSTREAMS}/current/web.conf", old)
+        told = nginx.sh(f"PATH=/usr/sbin:/usr/bin:/sbin:/bin {self.SCRIPT}")
+        assert "Way out: docker compose up -d, for all services" in told
+        nginx.sh(START)
+        assert nginx.ask("good.example").startswith("503")
 
 
 def own_alias() -> str:
