@@ -16,6 +16,7 @@ from scaler.traffic.contract import Balancer, Kind, LeftOut
 from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0
+_TOLD_AT: int = 2
 _RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
 _STUCK: float = 180.0
@@ -104,6 +105,7 @@ class Traffic:
         """Ids of those that nginx is to have as soon as it has fewer old workers."""
         self._relisted = False
         self._retry_at: float | None = None
+        self._unanswered = 0
         self._again_at: float = math.inf
         self._asked_by: float | None = None
         self._told: frozenset[tuple[ErrorReason, ServiceKey, str]] = frozenset()
@@ -189,6 +191,7 @@ class Traffic:
         return self._ended(view, given, outcome, now)
 
     def _ended(self, view: View, given: _Handover, outcome: ReloadOutcome | None, now: float) -> View:
+        self._unanswered = 0
         self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
             self.error = ""
@@ -229,7 +232,13 @@ class Traffic:
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
-        self._fault(error.reason, str(error))
+        self._unanswered = self._unanswered + 1 if error.reason is ErrorReason.ENGINE_UNAVAILABLE else 0
+        # What asks nginx may hear of an engine that hung when that answers again: told the second time.
+        if self._unanswered == 1:
+            self.error = str(error)
+        else:
+            self.error = "" if self._unanswered == _TOLD_AT else self.error
+            self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
         self._recorder.survived("balancer", error, traceback=traceback)
 

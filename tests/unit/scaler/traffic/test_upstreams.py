@@ -826,6 +826,18 @@ def test_an_engine_that_does_not_answer_counts_as_no_reload(loop: Loop) -> None:
     assert loop.reloads("test_failed") + loop.reloads("reload_failed") == 0
 
 
+def test_an_engine_that_does_not_answer_is_told_when_that_lasts(loop: Loop) -> None:
+    """Once it hung, what asked nginx may hear so when it answers again."""
+    loop.services = {WEB: (replica("a"),)}
+    loop.nginx.broken = TargetError("no answer", reason=ErrorReason.ENGINE_UNAVAILABLE)
+    told = []
+    for nth in range(4):
+        loop.sync("a", now=3.0 * nth)
+        told.append([e.text for e in loop.journal.events(kind=EventKind.FAULT)])
+
+    assert told == [[], ["no answer"], ["no answer"], ["no answer"]]
+
+
 def test_a_reload_is_told_with_the_upstreams(loop: Loop) -> None:
     loop.services = {WEB: (replica("a"), replica("b"))}
     loop.sync("ab")
