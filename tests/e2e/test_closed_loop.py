@@ -80,14 +80,14 @@ def test_load_adds_replicas_one_at_a_time_and_idleness_removes_them(
 
 
 def test_requests_in_flight_on_a_leaving_replica_are_answered(one_replica: Stack) -> None:
-    """Five-second requests are spread over two replicas when one of them is told to leave."""
+    """Eight-second requests are spread over two replicas when one of them is told to leave."""
     stack = one_replica
     stack.pause("all")
     stack.compose("up", "--detach", "--no-recreate", "--scale", "flask-app=2", "flask-app")
     stack.await_replicas(2, within=30)
     stack.pause("up")
     with (
-        Load(Kind(clients=6, method="POST", path="/sleep?seconds=5"), port=stack.ports["NGINX_PORT"]) as slow,
+        Load(Kind(clients=6, method="POST", path="/sleep?seconds=8"), port=stack.ports["NGINX_PORT"]) as slow,
         Load(Kind(clients=4, method="POST", path="/work?ms=1"), port=stack.ports["NGINX_PORT"]) as quick,
     ):
         wait_until(lambda: quick.answers["200"] > 50, within=20, what="traffic")

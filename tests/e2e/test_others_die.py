@@ -98,7 +98,7 @@ def test_without_alertmanager_the_scaler_holds_and_goes_on_when_it_is_back(one_r
         wait_until(lambda: not stack.service()["alerts"], within=30, what="the last alert's end")
         stack.pause("none")
         wait_until(lambda: reason(stack) == "blind", within=25, what="blind")
-        time.sleep(2)
+        time.sleep(5)
         assert len(stack.containers()) == 2
     finally:
         stack.compose("start", "alertmanager")
