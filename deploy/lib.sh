@@ -48,11 +48,16 @@ prepare_ssh() {
         -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o LogLevel=ERROR)
     if [ -n "$port" ]; then ssh+=(-p "$port"); fi
     if [ -n "${SSH_PRIVATE_KEY:-}" ]; then
-        to_file SSH_PRIVATE_KEY "$scratch/key"
-        ssh-keygen -y -P '' -f "$scratch/key" >/dev/null 2>"$scratch/said" ||
+        # The file has no name any more when the key is put into it: whatever ends this, kill -9 too, the key is gone.
+        (umask 077 && : >"$scratch/key")
+        exec {held}<>"$scratch/key"
+        rm "$scratch/key"
+        key=/proc/$$/fd/$held
+        to_file SSH_PRIVATE_KEY "$key"
+        ssh-keygen -y -P '' -f "$key" >/dev/null 2>"$scratch/said" ||
             die "SSH_PRIVATE_KEY: not a private key without a passphrase ($(head -n 1 "$scratch/said"))" \
                 "give the whole file, from -----BEGIN to -----END, of a key made with: ssh-keygen -t ed25519 -N ''"
-        ssh+=(-F /dev/null -i "$scratch/key" -o IdentitiesOnly=yes -o IdentityAgent=none)
+        ssh+=(-F /dev/null -i "$key" -o IdentitiesOnly=yes -o IdentityAgent=none)
     fi
     if [ -n "${SSH_KNOWN_HOSTS:-}" ]; then
         to_file SSH_KNOWN_HOSTS "$scratch/known_hosts"

@@ -18,6 +18,7 @@ from testkit.stack import REPOSITORY, free_port, wait_until
 USER = "alertscale-deploy-test"
 UID = 47113
 """One that no image uses: containers' processes show among the machine's, and are not the user's."""
+KEYS = ("key", "other_key", "host_key", "other_host_key")
 SOCKET = Path("/var/run/docker.sock")
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 
@@ -55,6 +56,16 @@ class Server:
         return self.home / "alertscale"
 
     @property
+    def temporary(self) -> Path:
+        """Where the operator's programs put what they need for a while."""
+        return self.scratch / "tmp"
+
+    def keys_left(self) -> list[str]:
+        """Files there that hold a private key."""
+        files = [file for file in self.temporary.rglob("*") if file.is_file()]
+        return [str(file) for file in files if b"PRIVATE KEY" in file.read_bytes()]
+
+    @property
     def variables(self) -> dict[str, str]:
         """What the pipeline's variables would be."""
         return {
@@ -74,7 +85,7 @@ class Server:
         return subprocess.Popen(
             [f"deploy/{script}", *words],
             cwd=clone,
-            env={**os.environ, **self.variables, **self.settings, **more},
+            env={**os.environ, "TMPDIR": str(self.temporary), **self.variables, **self.settings, **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -117,7 +128,8 @@ def serving(scratch: Path, settings: Mapping[str, str]) -> Iterator[Server]:
         settings: variables of deploy.sh, for every run.
     """
     with _user() as home, _run_directory(), _privilege_user():
-        for name in ("key", "other_key", "host_key", "other_host_key"):
+        (scratch / "tmp").mkdir()
+        for name in KEYS:
             subprocess.run(
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(scratch / name)],
                 check=True,
@@ -134,6 +146,9 @@ def serving(scratch: Path, settings: Mapping[str, str]) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+            # pytest keeps the folder, for a look.
+            for name in KEYS:
+                (scratch / name).unlink()
 
 
 def _sshd(scratch: Path, *, port: int, authorized: Path) -> subprocess.Popen[bytes]:

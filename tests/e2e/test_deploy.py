@@ -341,6 +341,7 @@ def test_a_rollback_loses_no_request_though_its_connection_is_cut_and_the_next_d
         # The operator's machine is gone from one moment to the next.
         os.killpg(cut.pid, 9)
         cut.communicate()
+        assert site.server.keys_left() == []
         said = site.deploy("v1")
     (log,) = (site.server.directory / ".deploy/log").glob("*-rollback-*.log")
     tell(
