@@ -308,7 +308,8 @@ def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
     """Find what would make the loop fail or flap.
 
     In the configuration files of DIRECTORY (default: here). It reads the Compose file, Prometheus'
-    rules and Alertmanager's routes, asks nobody, and names file, line and way out of each finding.
+    rules, Alertmanager's routes and nginx' sites, asks nobody, and names file, line and way out of
+    each finding.
     Warnings alone end with 0, errors with 1.
 
     \b

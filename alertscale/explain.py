@@ -105,7 +105,7 @@ def troubles(health: Health) -> tuple[str, ...]:
     if health.journal_error:
         found.append(f"Nothing is scaled: {clean(health.journal_error)}.")
     if health.balancer_error:
-        found.append(f"nginx does not have the ready replicas: {clean(health.balancer_error)}.")
+        found.append(f"nginx does not have all that it should: {clean(health.balancer_error)}.")
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from alertscale.wording import Times, clean, listed
 
 def headline(service: Service, times: Times) -> str:
     """Say what is done with a service now, and why, in one sentence."""
-    if service.faults or service.limits is None:
+    if service.limits is None:
         return "Left alone: its labels cannot be read."
     decision = service.decision
     if decision is None:

@@ -15,7 +15,7 @@ _FILE: Final = Path("nginx", "conf.d", "bench.conf")
 # The upstream is as the scaler writes its own; nginx resolves the name when it loads its configuration.
 _SITE: Final = """\
 upstream {service} {{
-    zone {service} 256k;
+    zone alertscale:{service} 256k;
     server {service}:5000 max_fails=0;
     keepalive 32;
 }}

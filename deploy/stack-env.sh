@@ -27,7 +27,7 @@ digest() { # variable, files
 }
 
 digest NGINX_CONFIG nginx/nginx.conf nginx/conf.d/default.conf \
-    nginx/swarm/flask-app.conf nginx/swarm/status.conf nginx/swarm/30-remove-socket.sh
+    nginx/swarm/flask-app.conf nginx/swarm/sites nginx/swarm/status.conf nginx/swarm/30-remove-socket.sh
 digest PROMETHEUS_CONFIG prometheus/swarm/prometheus.yml prometheus/recording.rules.yml prometheus/alert.rules.yml
 digest ALERTMANAGER_CONFIG alertmanager/alertmanager.yml alertmanager/run.sh \
     alertmanager/receivers/email.yml alertmanager/receivers/slack.yml \

@@ -19,7 +19,11 @@ SOME_MAIL = (
 MAKE_CERTIFICATE = (
     "cd /etc/nginx/certificates && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
     " -days 1 -subj /CN=localhost -keyout privkey.pem -out fullchain.pem 2>/dev/null"
-    " && exec /docker-entrypoint.sh nginx -t"
+)
+# A start leaves out what nginx refuses, with a stand-in for a site, and here each is to be right.
+STRICTLY = (
+    "/docker-entrypoint.sh nginx -t"
+    " && echo 'include /etc/nginx/conf.d/*.conf;' >/etc/nginx/upstreams/current/sites && exec nginx -t"
 )
 
 
@@ -105,27 +109,31 @@ def _nginx(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
         folder / "conf.d/default.conf": "/etc/nginx/conf.d/default.conf",
         folder / "swarm/status.conf": "/etc/nginx/conf.d/status.conf",
         folder / "swarm/flask-app.conf": "/etc/nginx/upstreams/current/flask-app.conf",
+        folder / "swarm/sites": "/etc/nginx/upstreams/current/sites",
     }
     plain = {
         folder / "nginx.conf": conf,
         folder / "conf.d": "/etc/nginx/conf.d",
         folder / script: f"/docker-entrypoint.d/{script}",
+        folder / "accept.sh": "/usr/local/bin/alertscale-accept",
     }
     tls = plain | {folder / "tls": "/etc/nginx/tls", folder / "acme": "/var/www/acme"}
     # The names that the networks give; nginx looks them up while it tests.
     at_swarm = ("--tmpfs", "/var/lib/nginx-status", "--add-host", "tasks.flask-app:127.0.0.1")
-    at_plain = ("--tmpfs", "/etc/nginx/upstreams", "--add-host", "flask-app:127.0.0.1")
+    at_plain = ("--tmpfs", "/etc/nginx/upstreams", "--entrypoint", "sh")
     at_tls = (
         *at_plain,
         *("--tmpfs", "/etc/nginx/certificates", "--tmpfs", "/run"),
         *("--env", "HTTPS_PORT=443", "--env", "NGINX_ENVSUBST_FILTER=^HTTPS_PORT$"),
         *("--env", "NGINX_ENVSUBST_TEMPLATE_DIR=/etc/nginx/tls/templates"),
-        *("--env", "NGINX_ENVSUBST_OUTPUT_DIR=/run", "--entrypoint", "sh"),
+        *("--env", "NGINX_ENVSUBST_OUTPUT_DIR=/run"),
     )
     return {
         "nginx -t, on Swarm": _container(image, "nginx", "-t", mounts=swarm, options=at_swarm),
-        "nginx -t": _container(image, "nginx", "-t", mounts=plain, options=at_plain),
-        "nginx -t, with TLS": _container(image, "-c", MAKE_CERTIFICATE, mounts=tls, options=at_tls),
+        "nginx -t": _container(image, "-c", STRICTLY, mounts=plain, options=at_plain),
+        "nginx -t, with TLS": _container(
+            image, "-c", f"{MAKE_CERTIFICATE} && {STRICTLY}", mounts=tls, options=at_tls
+        ),
     }
 
 

@@ -43,6 +43,8 @@ from scaler.traffic.readiness import OwnThread, Prober
 from scaler.traffic.upstreams import Traffic
 
 _ENGINE_TIMEOUT: Final = 15
+_TEST_TIMEOUT: Final = 60
+"""Seconds for which a test of nginx' configuration may say nothing: nginx/accept.sh gives each try ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +244,8 @@ def assemble(
         recorder=recorder,
         metrics=memory.metrics,
         own_project=own_project,
+        executor=OwnThread(name="nginx"),
+        wake=rhythm.pass_soon,
     )
     shared: dict[str, Any] = {
         "alerts": alerts, "knowledge": knowledge, "journal": journal, "watch": watch, "rhythm": rhythm,
@@ -261,7 +265,7 @@ def _edges(
     client, other = (_counted(engine(), context.metrics) for _ in range(2))
     balancer = Nginx(
         directory=settings.upstreams,
-        control=DockerNginx(client=client),
+        control=DockerNginx(client=client, patient=_counted(engine(timeout=_TEST_TIMEOUT), context.metrics)),
         pause=time.sleep,
         monotonic=time.monotonic,
     )
@@ -283,7 +287,7 @@ def _edges(
             client=client, events=other, own_project=place.project, projects=settings.projects
         )
         steps = Stepper(target=compose, balancer=balancer, context=context)
-    prober = Prober(executor=OwnThread(), wake=context.wake)
+    prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)
     return Edges(target=target, steps=steps, balancer=balancer, prober=prober)
 
 

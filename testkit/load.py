@@ -20,6 +20,8 @@ class Kind:
         path: what they ask for.
         chunk: bytes read at once; 0 for all.
         pause: seconds between two chunks, for a slow reader.
+        site: the name that they ask for; empty for that of the address.
+        rest: seconds between two requests of a client.
     """
 
     clients: int = 12
@@ -27,9 +29,11 @@ class Kind:
     path: str = "/work?ms=60"
     chunk: int = 0
     pause: float = 0.0
+    site: str = ""
+    rest: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.site}{self.path}"
 
 
 MIX = (
@@ -58,6 +62,7 @@ class Load:
         answers: how each of them ended: ``200``, another status, or what went wrong.
         answered: requests that ended well, by kind.
         first_answer: replica to the seconds from the start to its first answer.
+        answered_by: requests that ended well, by site and replica.
         sent_in: requests begun, by the second since the start.
         lost_in: requests that ended otherwise, by the second since the start.
         lost_by: the same by client, each numbered.
@@ -83,6 +88,7 @@ class Load:
         self.answers: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.first_answer: dict[str, float] = {}
+        self.answered_by: Counter[tuple[str, str]] = Counter()
         self.sent_in: Counter[int] = Counter()
         self.lost_in: Counter[int] = Counter()
         self.lost_by: Counter[int] = Counter()
@@ -124,6 +130,7 @@ class Load:
                 connection.close()
             with self._lock:
                 self._count(number, kind, answer, replica)
+            self._stop.wait(kind.rest)
         connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -135,6 +142,7 @@ class Load:
         self.answers[answer] += 1
         if answer == "200":
             self.answered[str(kind)] += 1
+            self.answered_by[kind.site, replica] += 1
             if replica:
                 self.first_answer.setdefault(replica, self.seconds)
         else:
@@ -144,7 +152,7 @@ class Load:
 
 def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, str]:
     """Return how a request ended, and the replica that answered, where the answer tells it."""
-    connection.request(kind.method, kind.path)
+    connection.request(kind.method, kind.path, headers={"Host": kind.site} if kind.site else {})
     response = connection.getresponse()
     announced = response.headers.get("Content-Length", "-1")
     read, first = 0, b""
@@ -153,7 +161,8 @@ def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, 
         first = first or part
         time.sleep(kind.pause)
     if response.status != http.client.OK:
-        return f"{kind}: {response.status}", ""
+        again = " with Retry-After" if "Retry-After" in response.headers else ""
+        return f"{kind}: {response.status}{again}", ""
     # What comes in chunks says by itself where it ends.
     if not response.chunked and read != int(announced):
         return f"{kind}: {read} of {announced} bytes", ""

@@ -176,7 +176,7 @@ class Stack:
         }
 
     def upstream(self, name: str = "flask-app") -> set[str]:
-        """The addresses that nginx's file of an upstream holds."""
+        """The addresses that nginx's file of an upstream holds: none while nginx itself answers 503."""
         # Past Compose, which inspects every container: an old engine does not answer for a frozen one.
         with contextlib.closing(APIClient(**kwargs_from_env())) as engine:
             (nginx,) = self._ids(engine, "nginx", self.project)
@@ -188,7 +188,7 @@ class Stack:
         servers = [
             line.split()[1] for line in text.decode().splitlines() if line.strip().startswith("server ")
         ]
-        return {server.rsplit(":", 1)[0] for server in servers}
+        return {server.rsplit(":", 1)[0] for server in servers} - {"127.0.0.1"}
 
     def loaded(self, name: str = "flask-app") -> set[str]:
         """The addresses of an upstream that nginx has loaded: the file is there a moment before."""

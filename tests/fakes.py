@@ -15,7 +15,8 @@ from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
 from scaler.model.view import Readiness
-from scaler.traffic.nginx import Processes
+from scaler.traffic.contract import LeftOut
+from scaler.traffic.nginx import Processes, Serving
 from scaler.traffic.readiness import Check
 
 PROJECT = "shop"
@@ -316,7 +317,10 @@ class FakeNginx:
         master: process id of the master; None while nginx is starting.
         keeps_old: old workers stay until :meth:`retire`, as with requests in flight.
         deaf: a reload changes nothing.
+        slow: a reload is under way until :meth:`finish`.
+        mute: it is too busy to say which generation it serves.
         refuses: what a test of ``next`` raises.
+        leaves_out: what a test of ``next`` leaves out.
         broken: what every call raises.
         loaded: the files that its workers run with.
         tested: the files of each test.
@@ -329,7 +333,10 @@ class FakeNginx:
     master: int | None = 100
     keeps_old: bool = False
     deaf: bool = False
+    slow: bool = False
+    mute: bool = False
     refuses: Exception | None = None
+    leaves_out: tuple[LeftOut, ...] = ()
     broken: Exception | None = None
     loaded: dict[str, str] = field(default_factory=dict)
     tested: list[dict[str, str]] = field(default_factory=list)
@@ -342,12 +349,28 @@ class FakeNginx:
         self._next = itertools.count(200)
         self._workers = frozenset({next(self._next), next(self._next)})
         self._leaving: frozenset[int] = frozenset()
+        self._reading = False
+        self.generation = ""
 
     def restart(self, master: int) -> None:
         """Begin anew, with the files that its start script writes instead of ours."""
         self.master = master
         self._workers, self._leaving = frozenset({next(self._next)}), frozenset()
-        self.loaded = {}
+        self.loaded, self.generation, self._reading = {}, "", False
+
+    def finish(self) -> None:
+        """Let a slow reload come to its end."""
+        assert self._reading, "no reload is under way"
+        self._reading = False
+        self._load()
+
+    def give_up(self) -> None:
+        """Let a slow reload come to nothing: nginx refuses it after all."""
+        self._reading = False
+
+    def crash_workers(self) -> None:
+        """Let the master start others in their place, with the same configuration."""
+        self._workers = frozenset({next(self._next), next(self._next)})
 
     def retire(self) -> None:
         """Let the old workers end."""
@@ -364,18 +387,34 @@ class FakeNginx:
         workers = self._workers if self.master is not None else frozenset[int]()
         return Processes(master=self.master, workers=workers, leaving=self._leaving)
 
-    def test(self, instance: str) -> None:
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
         self._enter("test")
         self.tested.append(self._files("next"))
         if self.refuses is not None:
             raise self.refuses
+        # As nginx/accept.sh does; the start's copies are there in the same way.
+        (self.directory / "next" / "@placeholder.conf").write_text("server { return 503; }\n")
+        (self.directory / "next" / "accepted").mkdir(exist_ok=True)
+        for found in self.leaves_out:
+            (self.directory / "next" / f"{found.name}.conf").unlink(missing_ok=True)
+        return self.leaves_out
+
+    def serving(self, instance: str) -> Serving:
+        self._enter("serving")
+        return Serving(generation=None if self.mute else self.generation, busy=self._reading)
 
     def reload(self, instance: str) -> None:
         self._enter("reload")
+        self._reading = self.slow
+        if not self.deaf and not self.slow:
+            self._load()
+        # Last: whoever waits for a reload may retire its old workers at once.
         self.reloads += 1
-        if self.deaf:
-            return
+
+    def _load(self) -> None:
         self.loaded = self._files("current")
+        said = (self.directory / "current" / "@generation.conf").read_text()
+        self.generation = said.partition('return 200 "')[2].partition("\\n")[0]
         if self.keeps_old:
             self._leaving |= self._workers
         self._workers = frozenset({next(self._next), next(self._next)})
@@ -386,4 +425,5 @@ class FakeNginx:
             raise self.broken
 
     def _files(self, link: str) -> dict[str, str]:
-        return {path.name: path.read_text() for path in (self.directory / link).glob("*.conf")}
+        files = (self.directory / link).glob("[!@]*.conf")
+        return {path.name: path.read_text() for path in files}

@@ -1,5 +1,6 @@
 """From Compose files to what the checks ask of a service. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -13,6 +14,7 @@ from scaler.model.labels import COMPONENT, ENABLE, PREFIX, Label
 T = TypeVar("T")
 
 _SCALER: Final = "scaler"
+_NGINX: Final = "nginx"
 _TTL_VARIABLE: Final = "ALERTSCALE_SIGNAL_TTL"
 _ELSEWHERE: Final = ("extends", "label_file")
 """Keys that bring labels from places that are not read here."""
@@ -32,6 +34,7 @@ class Service:
         host_ports: the host's side of each published port that has one; a range has a dash.
         addresses: fixed ones, on any network.
         names: by which other containers reach it.
+        extra_hosts: names that its containers know without DNS, in lower case.
         partial: more labels may come from files that are not read.
     """
 
@@ -44,6 +47,7 @@ class Service:
     host_ports: tuple[Text, ...] = ()
     addresses: tuple[Text, ...] = ()
     names: frozenset[str] = frozenset()
+    extra_hosts: frozenset[str] = frozenset()
     partial: bool = False
 
     def value(self, label: Label[T]) -> T | None:
@@ -69,8 +73,16 @@ class Service:
     @property
     def is_scaler(self) -> bool:
         """Whether it is alertscale's own scaler."""
+        return self._is(_SCALER)
+
+    @property
+    def is_nginx(self) -> bool:
+        """Whether it is alertscale's own nginx."""
+        return self._is(_NGINX)
+
+    def _is(self, part: str) -> bool:
         component = self.labels.get(COMPONENT)
-        return component is not None and component.value == _SCALER
+        return component is not None and component.value == part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,11 @@ class Stack:
     def scaler(self) -> Service | None:
         """Alertscale's own scaler."""
         return next((s for s in self.services.values() if s.is_scaler), None)
+
+    @property
+    def nginx(self) -> Service | None:
+        """Alertscale's own nginx."""
+        return next((s for s in self.services.values() if s.is_nginx), None)
 
     @property
     def signal_ttl(self) -> Text | None:
@@ -190,6 +207,7 @@ class _Reader:
             host_ports=(*kept_ports, *(p for item in node.listed("ports") if (p := self._host_port(item)))),
             addresses=(*kept_addresses, *self._addresses(networks)),
             names=below.names | self._names(name, node, networks),
+            extra_hosts=below.extra_hosts | self._extra_hosts(node),
             partial=below.partial or any(node.get(key) for key in _ELSEWHERE),
         )
 
@@ -219,6 +237,12 @@ class _Reader:
         aliases = [self.text(item) for n in nodes for item in n.listed("aliases")]
         others = [self.text(node.get("container_name")), self.text(node.get("hostname")), *aliases]
         return frozenset({name, *(text.value for text in others if text and text.value)})
+
+    def _extra_hosts(self, node: Node) -> frozenset[str]:
+        hosts = node.get("extra_hosts")
+        listed = [text.value for item in node.listed("extra_hosts") if (text := self.text(item))]
+        written = [*(hosts.entries if hosts else ()), *(text for text in listed if text)]
+        return frozenset(re.split("[:=]", text, maxsplit=1)[0].lower() for text in written)
 
 
 def _resets(node: Node, key: str) -> bool:

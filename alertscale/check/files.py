@@ -29,12 +29,14 @@ class Files:
         rules: Prometheus' rule files.
         prometheus: ``prometheus.yml``.
         alertmanager: ``alertmanager.yml``.
+        sites: of nginx.
     """
 
     compose: tuple[Path, ...] = ()
     rules: tuple[Path, ...] = ()
     prometheus: Path | None = None
     alertmanager: Path | None = None
+    sites: tuple[Path, ...] = ()
 
 
 def find_files(directory: Path) -> Files:
@@ -44,17 +46,21 @@ def find_files(directory: Path) -> Files:
         directory: that of the Compose file.
 
     Returns:
-        The Compose file that Compose itself would take, with its override file; ``prometheus.yml`` and
+        The Compose file that Compose itself would take, with its override file, and with them the sites in
+        ``nginx/conf.d``; ``prometheus.yml`` and
         ``alertmanager.yml``, each in a directory of its name or beside the Compose file; the files that
         ``rule_files`` names or, if that cannot be read, ``*.rules.yml`` beside ``prometheus.yml``. What
         is not there is left empty.
     """
     prometheus = _first(directory, ("prometheus/prometheus.yml", "prometheus.yml"))
+    compose = _compose(directory)
     return Files(
-        compose=_compose(directory),
+        compose=compose,
         rules=_rule_files(prometheus) if prometheus else (),
         prometheus=prometheus,
         alertmanager=_first(directory, ("alertmanager/alertmanager.yml", "alertmanager.yml")),
+        # As nginx does: without those whose names begin with a dot.
+        sites=tuple(sorted((directory / "nginx/conf.d").glob("[!.]*.conf"))) if compose else (),
     )
 
 
@@ -117,6 +123,7 @@ def load(files: Files, *, environment: Mapping[str, str] | None, findings: list[
         rules=rules,
         prometheus=prometheus,
         alertmanager=_read(files.alertmanager, findings=findings) if files.alertmanager else None,
+        sites=_sites(files.sites, findings=findings),
         variables=variables,
         compose_partial=len(compose) < len(files.compose),
         rules_partial=len(rules) < len(files.rules),
@@ -160,9 +167,15 @@ def _read(path: Path, *, findings: list[Finding]) -> Node | None:
         return None
 
 
-def _text(path: Path, *, findings: list[Finding]) -> str | None:
+def _sites(paths: tuple[Path, ...], *, findings: list[Finding]) -> dict[Path, str]:
+    # nginx takes any bytes.
+    texts = {path: _text(path, findings=findings, errors="replace") for path in paths}
+    return {path: text for path, text in texts.items() if text is not None}
+
+
+def _text(path: Path, *, findings: list[Finding], errors: str = "strict") -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors=errors)
     except (OSError, ValueError) as error:
         findings.append(
             finding(

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Severity(StrEnum):
-    """How bad it is: an error stops scaling or makes it flap, a warning makes it worse than it could be."""
+    """How bad it is: an error stops scaling or a site, or makes it flap; a warning makes it worse."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -31,6 +31,8 @@ class Rule(StrEnum):
     CONTAINER_NAME = "container-name"
     STATIC_ADDRESS = "static-address"
     HOST_NETWORK = "host-network"
+    FIXED_HOST = "fixed-host"
+    UNKNOWN_UPSTREAM = "unknown-upstream"
     BAD_SCALE = "bad-scale"
     SCALE_WITHOUT_SERVICE = "scale-without-service"
     SCALE_WITHOUT_RESOURCE = "scale-without-resource"
@@ -56,6 +58,7 @@ WARNINGS: Final = frozenset(
         Rule.UNREADABLE_EXPRESSION,
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
+        Rule.FIXED_HOST,
         Rule.SUM_NOT_AVERAGE,
         Rule.SHORT_RATE_WINDOW,
         Rule.FOR_EXCEEDS_COOLDOWN,

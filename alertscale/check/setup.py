@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from alertscale.check.compose import Service, Stack, read_stack
 from alertscale.check.findings import Finding
 from alertscale.check.promrules import Alert, RuleSet, read_rules
 from alertscale.check.routing import Routing, read_routing
 from alertscale.check.scraping import Scraping, read_scraping
+from alertscale.check.sites import Sites, read_sites
 from alertscale.check.tree import Node
 
 
@@ -20,6 +22,7 @@ class Documents:
         rules: one for each rule file.
         prometheus: ``prometheus.yml``; None if it was not given or could not be read.
         alertmanager: ``alertmanager.yml``; None if it was not given or could not be read.
+        sites: of nginx, by file.
         variables: of the environment and of ``.env``; None if they are not at hand.
         compose_partial: a Compose file could not be read.
         rules_partial: a rule file could not be read.
@@ -29,6 +32,7 @@ class Documents:
     rules: tuple[Node, ...] = ()
     prometheus: Node | None = None
     alertmanager: Node | None = None
+    sites: Mapping[Path, str] = field(default_factory=dict)
     variables: Mapping[str, str] | None = field(default_factory=dict)
     compose_partial: bool = False
     rules_partial: bool = False
@@ -42,6 +46,7 @@ class Setup:
     rules: RuleSet | None
     scraping: Scraping | None
     routing: Routing | None
+    sites: Sites | None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -108,4 +113,5 @@ def read_setup(documents: Documents, *, findings: list[Finding]) -> Setup:
         ),
         scraping=scraping,
         routing=read_routing(documents.alertmanager, findings=findings) if documents.alertmanager else None,
+        sites=read_sites(documents.sites) if documents.sites else None,
     )

@@ -76,6 +76,7 @@ test_nginx() { # tree
     tar -C "$1/nginx" -c . | docker compose exec -T nginx sh -c '
         rm -rf /tmp/deploy && mkdir /tmp/deploy && trap "rm -rf /tmp/deploy" EXIT && tar -C /tmp/deploy -o -x &&
         for site in /etc/nginx/conf.d/*; do [ -e "/tmp/deploy/conf.d/${site##*/}" ] || cp "$site" /tmp/deploy/conf.d/; done &&
-        sed "s#/etc/nginx/conf.d/#/tmp/deploy/conf.d/#" /tmp/deploy/nginx.conf >/tmp/deploy/test.conf &&
+        sed "s#include /etc/nginx/upstreams/current/sites;#include /tmp/deploy/conf.d/*.conf;#; s#/etc/nginx/conf.d/#/tmp/deploy/conf.d/#" \
+            /tmp/deploy/nginx.conf >/tmp/deploy/test.conf &&
         nginx -t -q -c /tmp/deploy/test.conf'
 }

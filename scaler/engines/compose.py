@@ -312,5 +312,6 @@ def _replica(container: dict[str, Any]) -> Replica:
         addresses={name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")},
         ports=tuple(sorted({p["PrivatePort"] for p in container["Ports"] if p.get("Type") == "tcp"})),
         version=f"{labels.get(COMPOSE_CONFIG_HASH, '')}/{labels.get(COMPOSE_IMAGE, '')}",
+        created_at=float(container.get("Created", 0)),
         labels=labels,
     )

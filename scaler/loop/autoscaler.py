@@ -3,22 +3,27 @@
 Three things wait for one another, and none calls another; they meet in ``state.world.World``, the one view
 of all that is known, which is replaced as a whole and wakes whoever waits for it::
 
-      the loop (one thread)                  a step (a thread each)                  nginx
-      ---------------------                  ----------------------                  -----
+      the loop (one thread)                  a step (a thread each)                  nginx (a thread)
+      ---------------------                  ----------------------                  ----------------
       decides, begins the step ------------> create, start
                                              phase READY: wakes the loop, waits
       asks the new replica, ready            until it is in view.serving
-      writes upstreams, tests, reloads ------------------------------------------->  new workers
-      view.serving has it -----------------> done, wakes the loop
+      hands over upstreams with it ------------------------------------------------> test, swap, reload
+      (goes on meanwhile)                                                            the generation is served:
+      view.serving has it <--------------------------------------------------------- wakes the loop
+                          -----------------> done, wakes the loop
 
       decides, begins the step ------------> phase DRAIN: view.draining has it,
                                              wakes the loop, waits until it is
-      writes upstreams without it, reloads   in view.let_go                       -> old workers finish
-      view.let_go has it ------------------> waits for these old workers <---------- end
+      hands over upstreams without it        in view.let_go and not in
+      ----------------------------------     view.serving -------------------------> test, swap, reload
+      view.serving has it no more <------------------------------------------------- wakes the loop
+                          -----------------> waits for the old workers <------------ they finish, and end
                                              stop, remove, wakes the loop, waits
       lists the engine: it is gone --------> done, draining no more
 
-A step never writes to nginx and the loop never waits for a replica, so a slow one holds up no other service.
+A step never writes to nginx, and the loop waits neither for a replica nor for nginx: a slow one holds up no
+other service. nginx is given one thing at a time; what is wanted when that is over comes next.
 A killed scaler finds the phase that it had begun in the journal, and its next start goes on from there.
 """
 

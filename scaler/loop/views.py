@@ -164,7 +164,7 @@ def service_view(
         signals=signals,
         pause=hold.pause,
         wanted=hold.wanted,
-        faults=view.faults.get(service.key, ()),
+        faults=(*view.faults.get(service.key, ()), *view.unserved.get(service.key, ())),
         inputs=inputs,
     )
 

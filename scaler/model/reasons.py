@@ -51,10 +51,11 @@ class ErrorReason(StrEnum):
     Way out: the operator puts right each variable that is named.
     """
     LABELS = "labels"
-    """Labels of the service cannot be read; it is left alone.
+    """Labels of the service cannot be read; it is left alone. Or nginx cannot tell its name from
+    another's; it scales, and nginx does not have it.
 
-    Way out: the operator puts right the label that is named, and runs `docker compose up -d` with the
-    live count.
+    Way out: the operator puts right the label or the name that is named, and runs
+    `docker compose up -d` with the live count.
     """
     ENGINE_UNAVAILABLE = "engine_unavailable"
     """The Docker Engine does not answer.
@@ -124,7 +125,8 @@ class ErrorReason(StrEnum):
     Way out: the operator looks at the exit code that is named and the service's log.
     """
     CONFIG_TEST_FAILED = "config_test_failed"
-    """`nginx -t` refused the new upstreams; nginx goes on with those of before.
+    """`nginx -t` refused a site or an upstream, and goes on without it; or all of the new
+    configuration, and goes on with that of before.
 
     Way out: the operator puts right the file that nginx names; it is tried again by itself.
     """
@@ -289,8 +291,11 @@ class ReloadOutcome(StrEnum):
     """nginx does not run: the upstreams are written for its next start."""
     STARTING = "starting"
     """nginx is just starting: tried again within moments, and not told in the history."""
+    HELD = "held"
+    """nginx has many old workers, and nothing that is urgent: tried again within seconds, and not told in the
+    history."""
     TEST_FAILED = "test_failed"
-    """`nginx -t` refused them; the old ones serve."""
+    """`nginx -t` refused them, and the old ones serve; or a site or one of them, and it is left out."""
     RELOAD_FAILED = "reload_failed"
     """nginx could not be reloaded or given them; the old ones serve."""
 

@@ -33,6 +33,7 @@ class View:
         observation: the engine's containers.
         limits: of every service whose labels can be read.
         faults: of every service whose labels cannot, one sentence each.
+        unserved: why the balancer does not have a service as it should, one sentence each.
         readiness: of every live replica, by id.
         draining: ids of replicas that we take away.
         stopping: ids of replicas that somebody else has asked to stop.
@@ -44,6 +45,7 @@ class View:
     observation: Observation = field(default_factory=lambda: Observation(services=()))
     limits: Mapping[ServiceKey, Limits] = field(default_factory=dict)
     faults: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
+    unserved: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
     draining: frozenset[str] = frozenset()
     stopping: frozenset[str] = frozenset()

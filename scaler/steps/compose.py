@@ -181,7 +181,9 @@ class Stepper:
         try:
             self._world.mark_draining(replica)
             self._wake()
-            self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT)
+            if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
+                # It may have got in at the last moment: then it serves, and the next try ends well.
+                raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
             self._target.discard(replica)
             self._wake()
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)

@@ -1,4 +1,4 @@
-"""What the loop needs of a balancer, whichever it is, and the value in which it is told.
+"""What the loop needs of a balancer, whichever it is, and the values in which it is told and tells.
 
 What a step down needs of it as well is ``Drains`` of ``steps/drain.py``; the choice is in ``wiring.py``.
 """
@@ -6,6 +6,7 @@ What a step down needs of it as well is ``Drains`` of ``steps/drain.py``; the ch
 import ipaddress
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from scaler.model.reasons import ReloadOutcome
@@ -20,25 +21,26 @@ class Upstream:
 
     Attributes:
         name: what ``proxy_pass`` calls it.
-        servers: IP address and port of each ready replica, at least one.
-        fallback: ``host:port`` that nginx resolves by itself at its start.
+        servers: IP address and port of each replica that gets requests; with none, its requests are
+            answered 503.
+        fallback: container name and port of replicas, ``host:port``, which nginx resolves by itself at its
+            start: names that no other container of the engine has.
 
     Raises:
         ValueError: one of them has a form that has no place in a configuration file.
     """
 
     name: str
-    servers: tuple[tuple[str, int], ...]
-    fallback: str
+    servers: tuple[tuple[str, int], ...] = ()
+    fallback: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold each field against its form."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name for an upstream")
-        if not _HOST.fullmatch(self.fallback):
-            raise ValueError(f"{self.fallback!r} is not host:port")
-        if not self.servers:
-            raise ValueError(f"upstream {self.name} would be empty")
+        for host in self.fallback:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is not host:port")
         for address, _port in self.servers:
             # After a percent sign ip_address takes anything, line breaks included.
             if "%" in address:
@@ -46,22 +48,64 @@ class Upstream:
             ipaddress.ip_address(address)
 
 
+class Kind(StrEnum):
+    """What the balancer may have to do without."""
+
+    UPSTREAM = "upstream"
+    """The upstream of a service is left out."""
+    SITE = "site"
+    """A file of the user's: in its place is what was accepted last, or a server that answers 503."""
+    PLACEHOLDER = "placeholder"
+    """A site asks for a service that is not there: its requests are answered 503."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Something that the balancer refused or replaced, so that all others go on.
+
+    Attributes:
+        kind: what it is.
+        name: of the upstream, or of the site's file.
+        became: ``out``; ``copy``, of a site as it was accepted last; or ``503``.
+        why: the balancer's words, the same each time.
+    """
+
+    kind: Kind
+    name: str
+    became: str
+    why: str
+
+
 class Balancer(Protocol):
     """Sends the requests of a service to exactly the replicas that it is told; safe for several threads."""
 
-    def sync(self, upstreams: tuple[Upstream, ...], *, instance: str | None) -> ReloadOutcome | None:
-        """Make the balancer use these upstreams, and those of other services as they are.
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What it does not have as it was told, since the last change."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what it has: it was not asked for a change of which the end is not known."""
+
+    def carried(self, name: str) -> frozenset[tuple[str, int]]:
+        """Address (or container name) and port of each server that an upstream has, as far as is known."""
+
+    def sync(
+        self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False
+    ) -> ReloadOutcome | None:
+        """Make the balancer use these upstreams, and no other; wait until it does, as long as that takes.
 
         Args:
-            upstreams: of the services that have a ready replica.
+            upstreams: of all services that it can reach.
             instance: the running balancer's id; None when none runs.
+            urgent: it is not to be held, whatever it is.
 
         Returns:
             What was done; None when nothing had to be; ``starting`` when it is not up yet and the caller
-            should ask again in a moment.
+            should ask again in a moment; ``held`` when it should in some seconds, or when more has changed.
 
         Raises:
             BalancerError: it refused or did not take the change, or that cannot be written; it goes on as
-                before.
+                before. Unless it is not :attr:`settled`: then it may yet take the change.
             TargetError: the engine did not answer.
         """

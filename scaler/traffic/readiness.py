@@ -130,7 +130,13 @@ class OwnThread(Executor):
 
     A pool has a queue: a hundred replicas that fall silent at once, for ``TIMEOUT`` seconds each, would keep
     eight threads busy for 25 s, and the one new replica that is ready would stand behind them.
+
+    Args:
+        name: of each thread.
     """
+
+    def __init__(self, *, name: str) -> None:
+        self._name = name
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See :class:`concurrent.futures.Executor`."""
@@ -144,7 +150,7 @@ class OwnThread(Executor):
             else:
                 future.set_result(result)
 
-        threading.Thread(target=run, name="ask", daemon=True).start()
+        threading.Thread(target=run, name=self._name, daemon=True).start()
         return future
 
 

@@ -1,24 +1,70 @@
 """Who gets the traffic: from what the loop knows of replicas to what nginx is told."""
 
 import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
 
 from scaler.model.errors import AlertscaleError, BalancerError
-from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
-from scaler.model.services import Service
+from scaler.model.services import Instance, ServiceKey
 from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.contract import Balancer, Upstream
-from scaler.traffic.readiness import address_on, serving_port
+from scaler.traffic.contract import Balancer, Kind, LeftOut
+from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0
-_RETRY_STARTING: float = 0.1
+_TOLD_AT: int = 2
+_RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
+_RETRY_LEFT_OUT: float = 5.0
+_STUCK: float = 180.0
+"""Seconds after which a change is told to hang; many broken sites and a slow reload take less."""
+_PATIENCE: float = 3.0
+"""Seconds for which a scaler that has just started waits for the first answer of each replica."""
+
+_HANGS = (
+    f"nginx is being tested or reloaded for over {_STUCK:g} s; until that is over nothing else can change:"
+    " docker compose exec -T nginx nginx -t shows how long a test takes; docker compose restart nginx ends"
+    " one that hangs"
+)
+_BECAME = {
+    "copy": "nginx goes on with it as it was accepted last",
+    "503": "its visitors are answered 503",
+    "out": "it is left out",
+}
+_HOST_GONE = (
+    "; a host that may be away belongs into a variable, which nginx looks up when it is asked for:"
+    " resolver 127.0.0.11; set $there http://HOST:PORT; proxy_pass $there;"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Handover:
+    """What nginx is just being given.
+
+    Attributes:
+        plan: what it is to have.
+        has: ids of the replicas that it then has.
+        again: it was due to be tried again, whether anything changes or not.
+        begun: seconds, monotonic.
+        done: how it ends.
+    """
+
+    plan: Plan
+    has: frozenset[str]
+    again: bool
+    begun: float
+    done: Future[ReloadOutcome | None]
 
 
 class Traffic:
     """Keeps nginx, and the view's ``serving``, equal to the ready replicas; used by the loop alone.
+
+    nginx is tested and reloaded in a thread of its own, once at a time, which may take as long as DNS does.
+    The loop goes on meanwhile, and what it wants by the end is what nginx is given next. Until it is known
+    what became of a change, nginx may have whoever it had and whoever it was given: none of them is let go.
 
     Args:
         balancer: nginx.
@@ -26,132 +72,228 @@ class Traffic:
         recorder: told of each reload and each failure.
         metrics: reloads by outcome.
         own_project: whose services' upstreams carry no project in their names.
+        executor: runs a change of nginx, one at a time.
+        wake: called, from a thread of the executor, when one is over.
     """
 
     def __init__(
-        self, *, balancer: Balancer, world: World, recorder: Recorder, metrics: Metrics, own_project: str
+        self,
+        *,
+        balancer: Balancer,
+        world: World,
+        recorder: Recorder,
+        metrics: Metrics,
+        own_project: str,
+        executor: Executor,
+        wake: Callable[[], object],
     ) -> None:
         self._balancer = balancer
         self._world = world
         self._recorder = recorder
         self._metrics = metrics
         self._own_project = own_project
+        self._executor = executor
+        self._wake = wake
+        self._under_way: _Handover | None = None
+        self._has: frozenset[str] = frozenset()
+        """Ids of the replicas that nginx has, as far as is known."""
+        self._had: frozenset[str] = frozenset()
+        """Ids of those that it has had; another one is new, and whoever made it waits for it to serve."""
+        self._may_have: frozenset[str] = frozenset()
+        """Ids of those that it was given without a known end."""
+        self._held: frozenset[str] | None = None
+        """Ids of those that nginx is to have as soon as it has fewer old workers."""
+        self._relisted = False
         self._retry_at: float | None = None
-        self._unnamable: set[str] = set()
+        self._unanswered = 0
+        self._again_at: float = math.inf
+        self._asked_by: float | None = None
+        self._told: frozenset[tuple[ErrorReason, ServiceKey, str]] = frozenset()
         self._known = False
         """Whether what nginx has is known: the scaler before this one may have put in anybody."""
         self.error = ""
         """Why nginx does not have what it should; empty when it does."""
 
     def next_due(self) -> float:
-        """When to try again, seconds, monotonic; infinite when there is nothing to try."""
-        return math.inf if self._retry_at is None else self._retry_at
+        """When to try again, seconds, monotonic; infinite when nothing is to be tried, or something is."""
+        if self._under_way is not None:
+            return math.inf
+        return self._again_at if self._retry_at is None else self._retry_at
 
     def sync(self, view: View, now: float, *, relisted: bool) -> None:
-        """Put nginx right if anything may have changed.
+        """Have nginx put right if anything may have changed; never waits for it.
 
         Args:
             view: the world.
             now: seconds, monotonic.
             relisted: the engine was listed anew, so nginx itself may be another than before.
         """
-        self._put_right(view, now, relisted=relisted)
-        if self._known and view.draining != self._world.view.let_go:
-            self._world.update(let_go=view.draining)
-
-    def _put_right(self, view: View, now: float, *, relisted: bool) -> None:
+        self._relisted |= relisted
+        view = self._take_over(view, now)
+        wanted = plan(
+            view, own_project=self._own_project, carried=self._balancer.carried, first=not self._known
+        )
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
-        waiting = self._retry_at is not None
-        if waiting and now < self.next_due():
+        if _is_unknown(view.observation.balancer):
+            self._leave_alone()
+        else:
+            self._hand_over(view, wanted, (ready | wanted.last) & wanted.behind, now)
+        view = self._take_over(view, now)
+        self._show(view, wanted, ready)
+
+    def _leave_alone(self) -> None:
+        """Without nginx nobody is in it. What it is to begin with stays: it may be about to be made anew."""
+        if self._under_way is not None:
             return
-        upstreams, behind = self._upstreams(view)
-        if not (waiting or relisted) and self._kept(view, ready, behind, upstreams) == view.serving:
+        self._known, self._has, self._may_have = True, frozenset(), frozenset()
+        self._relisted, self._held = False, None
+        self._retry_at, self._again_at, self.error = None, math.inf, ""
+
+    def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
+        """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
+        waiting, again = self._retry_at is not None, now >= self._again_at
+        # What is held is no reason for another change to wait: that may be urgent.
+        changed = self._held is not None and (self._relisted or has != self._held)
+        early = now < self.next_due() and not changed
+        if self._under_way is not None or (waiting and early) or self._waits_for_answers(view, now):
+            return
+        if not (waiting or again or self._relisted) and has == self._has:
             return
         instance = view.observation.balancer
-        self._known = self._known or instance is None or not instance.running
+        running = instance.id if instance and instance.running else None
+        done = self._executor.submit(
+            self._balancer.sync, wanted.upstreams, instance=running, urgent=not has <= self._had
+        )
+        self._relisted, self._held = False, None
+        self._known = self._known or running is None
+        self._under_way = _Handover(plan=wanted, has=has, again=again, begun=now, done=done)
+        done.add_done_callback(lambda _done: self._wake())
+
+    def _take_over(self, view: View, now: float) -> View:
+        """Take in how a change of nginx has ended, if it has; return the view with who serves then."""
+        given = self._under_way
+        if given is None:
+            return view
+        if not given.done.done():
+            if now - given.begun > _STUCK:
+                self._fault(ErrorReason.RELOAD_FAILED, _HANGS)
+            return view
+        self._under_way = None
         try:
-            outcome = self._balancer.sync(
-                upstreams, instance=instance.id if instance and instance.running else None
-            )
+            outcome = given.done.result()
         except AlertscaleError as error:
             self._failed(error, now)
-            outcome = ReloadOutcome.STARTING
-        else:
-            self.error = ""
-            self._known = self._known or outcome is not ReloadOutcome.STARTING
-            self._retry_at = now + _RETRY_STARTING if outcome is ReloadOutcome.STARTING else None
+            return self._not_taken(view, given)
+        except Exception as error:  # noqa: BLE001 - our own fault, which must not let go of whom nginx may have
+            self._failed(_bug(error), now, traceback=True)
+            self._may_have |= given.has
+            return view
+        return self._ended(view, given, outcome, now)
+
+    def _ended(self, view: View, given: _Handover, outcome: ReloadOutcome | None, now: float) -> View:
+        self._unanswered = 0
+        self._retry_at = now + _RETRY_AFTER[outcome] if outcome in _RETRY_AFTER else None
         if outcome is ReloadOutcome.STARTING:
-            # Whoever nginx does not carry follows readiness all the same.
-            self._world.update(serving=(view.serving & behind) | (ready - behind))
-            return
-        self._world.update(serving=self._kept(view, ready, behind, upstreams))
+            self.error = ""
+        if outcome in _RETRY_AFTER:
+            self._held = given.has if outcome is ReloadOutcome.HELD else None
+            return self._not_taken(view, given)
+        self._known, self._has, self._may_have = True, given.has, frozenset()
+        self._had = (self._had & given.plan.behind) | given.has
+        self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
             self._metrics.reloads.labels(outcome).inc()
-            served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in upstreams}
+            served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in given.plan.upstreams}
             self._recorder.tell(EventKind.RELOAD, outcome, f"nginx: {outcome}", detail={"upstreams": served})
+        return replace(view, serving=(view.serving - given.plan.behind) | given.has)
 
-    def _failed(self, error: AlertscaleError, now: float) -> None:
+    def _not_taken(self, view: View, given: _Handover) -> View:
+        self._may_have = frozenset() if self._balancer.settled else self._may_have | given.has
+        return view
+
+    def _show(self, view: View, wanted: Plan, ready: frozenset[str]) -> None:
+        """Say who serves and who is let go, both at once; whoever nginx does not carry follows readiness."""
+        serving = (self._has & wanted.behind) | (ready - wanted.behind)
+        coming = self._under_way.has if self._under_way else frozenset()
+        shown = self._world.view
+        let_go = view.draining - coming - self._may_have if self._known else shown.let_go
+        if (serving, let_go) != (shown.serving, shown.let_go):
+            self._world.update(serving=serving, let_go=let_go)
+
+    def _waits_for_answers(self, view: View, now: float) -> bool:
+        """A scaler that has just started leaves nginx as it is until it knows who is ready."""
+        if self._known or not is_unasked(view):
+            return False
+        self._asked_by = now + _PATIENCE if self._asked_by is None else self._asked_by
+        return now < self._asked_by
+
+    def _failed(self, error: AlertscaleError, now: float, *, traceback: bool = False) -> None:
         if isinstance(error, BalancerError):
             tested = error.reason is ErrorReason.CONFIG_TEST_FAILED
             outcome = ReloadOutcome.TEST_FAILED if tested else ReloadOutcome.RELOAD_FAILED
             self._metrics.reloads.labels(outcome).inc()
-        if self.error != str(error):
-            self._recorder.tell(EventKind.FAULT, error.reason, str(error))
-        self.error = str(error)
+        self._unanswered = self._unanswered + 1 if error.reason is ErrorReason.ENGINE_UNAVAILABLE else 0
+        # What asks nginx may hear of an engine that hung when that answers again: told the second time.
+        if self._unanswered == 1:
+            self.error = str(error)
+        else:
+            self.error = "" if self._unanswered == _TOLD_AT else self.error
+            self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
-        self._recorder.survived("balancer", error)
+        self._recorder.survived("balancer", error, traceback=traceback)
 
-    def _kept(
-        self, view: View, ready: frozenset[str], behind: frozenset[str], upstreams: tuple[Upstream, ...]
-    ) -> frozenset[str]:
-        """Add the replicas of upstreams that would be empty and are therefore left as they are."""
-        written = {u.name for u in upstreams}
-        left = {
-            r.id
-            for s in view.observation.services
-            if self._name(s) not in written
-            for r in s.replicas
-            if r.id in view.serving & behind and r.live
+    def _fault(self, reason: ErrorReason, text: str) -> None:
+        if self.error != text:
+            self._recorder.tell(EventKind.FAULT, reason, text)
+        self.error = text
+
+    def _take_in(self, wanted: Plan, now: float, *, again: bool) -> None:
+        """What nginx has not as it was asked for is told once, shown as long as it lasts, and tried again."""
+        left_out = self._balancer.left_out
+        owners = {name: key for key, name in wanted.names.items()}
+        refused = {
+            owners[x.name]: (sentence(x),) for x in left_out if x.kind is Kind.UPSTREAM and x.name in owners
         }
-        return ready | left
+        unserved = {**wanted.faults, **refused}
+        if unserved != self._world.view.unserved:
+            self._world.update(unserved=unserved)
+        missed = [sentence(x) for x in left_out if x.kind is not Kind.PLACEHOLDER]
+        if again and missed:
+            self._metrics.reloads.labels(ReloadOutcome.TEST_FAILED).inc()
+        self.error = "; ".join(missed)
+        if not left_out:
+            self._again_at = math.inf
+        elif again or math.isinf(self._again_at):
+            self._again_at = now + _RETRY_LEFT_OUT
+        others = {("", ""): tuple(sentence(x) for x in left_out if x.kind is not Kind.UPSTREAM)}
+        self._tell({ErrorReason.LABELS: wanted.faults, ErrorReason.CONFIG_TEST_FAILED: refused | others})
 
-    def _upstreams(self, view: View) -> tuple[tuple[Upstream, ...], frozenset[str]]:
-        """The upstreams of services that nginx can reach, and the ids of all their replicas."""
-        balancer = view.observation.balancer
-        made, behind = [], set[str]()
-        for service in view.observation.services:
-            limits = view.limits.get(service.key)
-            if limits is None or balancer is None:
-                continue
-            if any(address_on(r, balancer.networks) for r in service.replicas):
-                behind |= {r.id for r in service.replicas}
-            upstream = self._upstream(view, service, limits, balancer.networks)
-            if upstream is not None:
-                made.append(upstream)
-        return tuple(made), frozenset(behind)
+    def _tell(self, faults: Mapping[ErrorReason, Mapping[ServiceKey, tuple[str, ...]]]) -> None:
+        told = {(reason, key, s) for reason, by in faults.items() for key, found in by.items() for s in found}
+        for reason, key, text in sorted(told - self._told):
+            self._recorder.tell(EventKind.FAULT, reason, text, service=key)
+        self._told = frozenset(told)
 
-    def _upstream(
-        self, view: View, service: Service, limits: Limits, networks: frozenset[str]
-    ) -> Upstream | None:
-        servers = [
-            (address, port)
-            for r in service.replicas
-            if view.is_ready(r)
-            and (address := address_on(r, networks)) is not None
-            and (port := serving_port(r, limits)) is not None
-        ]
-        if not servers:
-            return None
-        name, fallback = self._name(service), f"{service.key[1]}:{servers[0][1]}"
-        try:
-            return Upstream(name=name, servers=tuple(servers), fallback=fallback)
-        except ValueError as error:
-            if name not in self._unnamable:
-                text = f"nginx cannot serve {service.key[1]}: {error}; give the service another name"
-                self._recorder.tell(EventKind.FAULT, ErrorReason.LABELS, text, service=service.key)
-            self._unnamable.add(name)
-            return None
 
-    def _name(self, service: Service) -> str:
-        project, name = service.key
-        return name if project == self._own_project else f"{project}.{name}"
+def _bug(error: Exception) -> BalancerError:
+    failed = BalancerError(
+        f"nginx could not be given its upstreams, by a fault of the scaler: {error!r}; tried again",
+        reason=ErrorReason.INTERNAL,
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def _is_unknown(balancer: Instance | None) -> bool:
+    """Whether it is not known what nginx could reach: then a plan for it would be one without anybody."""
+    return balancer is None or not (balancer.running or balancer.networks)
+
+
+def sentence(left_out: LeftOut) -> str:
+    """Say what nginx does not have as it was asked for, and the way out."""
+    if left_out.kind is Kind.UPSTREAM:
+        return f"nginx does without the upstream {left_out.name}: {left_out.why}"
+    if left_out.kind is Kind.PLACEHOLDER:
+        return f"no service is called {left_out.name}; who asks for it is answered 503: {left_out.why}"
+    way_out = _HOST_GONE if left_out.why.startswith("host not found") else ""
+    return f"nginx refuses the site {left_out.name}; {_BECAME[left_out.became]}: {left_out.why}{way_out}"

@@ -193,7 +193,9 @@ class Service(Struct, frozen=True, kw_only=True):
         _says("`alertscale.pause`; null while its labels cannot be read.", enum=[*PAUSES, None]),
     ]
     wanted: Annotated[int | None, _says("The count asked for through the API, until it is reached.")]
-    faults: Annotated[tuple[str, ...], _says("Labels that cannot be read, a sentence each.")]
+    faults: Annotated[
+        tuple[str, ...], _says("Labels that cannot be read, and why nginx does not have it, a sentence each.")
+    ]
     limits: Annotated[Limits | None, _says("What its labels say; null while they cannot be read.")]
     inputs: Annotated[Inputs | None, _says("What the decision was taken on.")]
 
@@ -299,7 +301,9 @@ class Health(Struct, frozen=True, kw_only=True):
     seconds_since_watchdog: Annotated[
         float | None, _says("Since the Watchdog alert was last heard of; null if never.")
     ]
-    balancer_error: Annotated[str, _says("Why nginx does not have the ready replicas; empty when it has.")]
+    balancer_error: Annotated[
+        str, _says("What nginx does not have as it should, and why; empty when it has all.")
+    ]
     journal_error: Annotated[
         str, _says("Why the journal cannot be written, so that nothing is scaled; empty when it can.")
     ]

@@ -74,7 +74,8 @@ def test_nginx_crashed_is_restarted_although_it_was_reloaded_before(paused: Stac
     )
 
 
-def test_nginx_starts_and_serves_with_the_scaler_absent(paused: Stack) -> None:
+def test_nginx_starts_and_serves_with_the_scaler_absent(paused: Stack, stranger: str) -> None:
+    """By names that are the replicas' alone: that of the service is anybody's."""
     paused.compose("stop", "scaler")
     try:
         paused.compose("up", "--scale", "flask-app=2", "--detach", "--wait", "--no-deps", "flask-app")
@@ -87,11 +88,76 @@ def test_nginx_starts_and_serves_with_the_scaler_absent(paused: Stack) -> None:
                 return False  # nginx is not up again yet
             return len(found) == 2
 
-        wait_until(both_answer, within=10, what="answers from both replicas, found by DNS")
+        wait_until(both_answer, within=10, what="answers from both replicas, found by their alias")
+        assert stranger not in {answered_by(paused) for _ in range(40)}
     finally:
         paused.compose("start", "scaler")
         wait_until(lambda: reachable(paused), within=30, what="the scaler")
     wait_until(lambda: paused.upstream() == paused.addresses(), within=15, what="the exact upstream again")
+
+
+def test_a_broken_site_is_its_own_trouble_and_is_told_until_it_is_mended(paused: Stack) -> None:
+    """It is there before a change of the upstreams, and at a start of nginx."""
+    site = paused.directory / "nginx/conf.d/wiki.conf"
+    server = "server {{ listen 80; server_name wiki.example; location / {{ {0}; }} }}\n"
+    site.write_text(server.format("proxy_pass http://wiki:3000"))
+    try:
+        paused.compose("up", "--scale", "flask-app=2", "--detach", "--wait")
+        assert_exact(paused, 2)
+        wait_until(lambda: "wiki.conf" in balancer_error(paused), within=10, what="the site, told")
+        assert 'host not found in upstream "wiki"' in balancer_error(paused)
+        assert asked_for(paused, "wiki.example") == (503, "5")
+        paused.compose("restart", "nginx")
+        wait_until(paused.serves, within=10, what="nginx, listening again")
+        assert_exact(paused, 2)
+        assert asked_for(paused, "wiki.example") == (503, "5")
+        site.write_text(server.format("return 201"))
+        wait_until(lambda: asked_for(paused, "wiki.example")[0] == 201, within=15, what="the mended site")
+        wait_until(lambda: balancer_error(paused) == "", within=5, what="the trouble, over")
+    finally:
+        site.unlink()
+        paused.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+    told = [e["text"] for e in paused.events() if e["kind"] == "fault" and "wiki.conf" in e["text"]]
+    assert 1 <= len(told) <= 2, told
+
+
+def test_without_a_replica_visitors_are_answered_503_and_by_nobody_else(paused: Stack) -> None:
+    paused.compose("stop", "flask-app")
+    wait_until(lambda: asked_for(paused, "any")[0] == 503, within=5, what="a 503")
+    assert asked_for(paused, "any") == (503, "5")
+    paused.compose("start", "flask-app")
+    wait_until(lambda: asked_for(paused, "any")[0] == 200, within=30, what="an answer")
+    assert_exact(paused, 1)
+
+
+@pytest.fixture
+def stranger(stack: Stack) -> Iterator[str]:
+    """A container that answers as a replica does, and that the network knows by the service's name, too."""
+    (model,) = stack.containers()[:1]
+    words = ["--network", f"{stack.project}_default", "--network-alias", "flask-app", "--env", "PORT=5000"]
+    # The image has Compose's labels, and it is to be none of the stack's.
+    labels = ["--label", "com.docker.compose.project=stranger", "--label", "com.docker.compose.service=x"]
+    made = subprocess.run(
+        ["docker", "run", "--detach", *words, *labels, model["Image"]],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    yield made[:12]
+    subprocess.run(["docker", "rm", "--force", "--volumes", made], check=True, capture_output=True)
+
+
+def asked_for(stack: Stack, host: str) -> tuple[int, str]:
+    """Status and Retry-After of an answer to a visitor of a site."""
+    try:
+        answer = requests.get(stack.url("NGINX_PORT", "/"), headers={"Host": host}, timeout=10)
+    except requests.ConnectionError:
+        return 0, ""
+    return answer.status_code, answer.headers.get("Retry-After", "")
+
+
+def balancer_error(stack: Stack) -> str:
+    return str(stack.session.get(stack.url("SCALER_PORT", "/readyz"), timeout=10).json()["balancer_error"])
 
 
 def answered_by(stack: Stack) -> str:

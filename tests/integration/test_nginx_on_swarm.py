@@ -24,6 +24,7 @@ MOUNTS = {
     "nginx/nginx.conf": "/etc/nginx/nginx.conf",
     "nginx/conf.d/default.conf": "/etc/nginx/conf.d/default.conf",
     "nginx/swarm/flask-app.conf": "/etc/nginx/upstreams/current/flask-app.conf",
+    "nginx/swarm/sites": "/etc/nginx/upstreams/current/sites",
 }
 # The kernel answers nothing to who connects to a socket whose queue is full: to nginx this is a machine
 # that is gone.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "nginx/tls/45-alertscale-certificate.sh"
+SCRIPT = Path(__file__).resolve().parents[2] / "nginx/tls/35-alertscale-certificate.sh"
 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:

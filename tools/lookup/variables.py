@@ -112,7 +112,7 @@ SECTIONS: Final[Mapping[str, Variables]] = {
     "variables-of-the-exporter": _of(exporter.VARIABLES),
     "variables-of-flask-app": of_flask_app,
     "variables-of-locust": _told("locust/loadtest/settings.py"),
-    "variables-of-nginx": _told("nginx/40-alertscale-upstreams.sh", "nginx/tls/45-alertscale-certificate.sh"),
+    "variables-of-nginx": _told("nginx/40-alertscale-upstreams.sh", "nginx/tls/35-alertscale-certificate.sh"),
     "variables-of-the-command-line": _of(access.VARIABLES),
     "variables-of-a-deploy": _told("deploy/deploy.sh"),
     "variables-of-swarm": _told("deploy/swarm.sh", "docker-stack.yml"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from alertscale.check.findings import Found, Rule
-from alertscale.check.rules import alerts, labels, pairs, routes, services, sums, timing
+from alertscale.check.rules import alerts, labels, pairs, routes, services, sites, sums, timing
 from alertscale.check.setup import Setup
 
 RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
@@ -16,6 +16,8 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.CONTAINER_NAME: services.container_name,
     Rule.STATIC_ADDRESS: services.static_address,
     Rule.HOST_NETWORK: services.host_network,
+    Rule.FIXED_HOST: sites.fixed_host,
+    Rule.UNKNOWN_UPSTREAM: sites.unknown_upstream,
     Rule.BAD_SCALE: alerts.bad_scale,
     Rule.SCALE_WITHOUT_SERVICE: alerts.scale_without_service,
     Rule.SCALE_WITHOUT_RESOURCE: alerts.scale_without_resource,

@@ -117,7 +117,7 @@ def test_the_scalers_own_troubles_come_as_notes() -> None:
         "The scaler's loop has made no pass for 1 min 15 s: what is shown is old.",
         "The Docker Engine does not answer: nothing can be scaled.",
         "Nothing is scaled: disk full.",
-        "nginx does not have the ready replicas: nginx -t failed.",
+        "nginx does not have all that it should: nginx -t failed.",
     )
 
 

@@ -99,6 +99,10 @@ def test_a_service_that_is_left_alone_or_not_decided_on() -> None:
     assert said(decision=None) == "Not decided on yet."
 
 
+def test_a_service_that_nginx_does_not_have_is_scaled_all_the_same() -> None:
+    assert said(faults=["nginx cannot tell a from A"]) == said()
+
+
 def test_replicas_are_counted_by_state() -> None:
     assert sentences.summary(service(raw_service(replicas=2))) == "2"
     mixed = raw_service() | {

@@ -8,7 +8,7 @@ from scaler.traffic.nginx import render as scaler_renders
 
 
 def test_an_upstream_is_as_the_scaler_writes_it() -> None:
-    upstream = Upstream(name="first-2", servers=(("10.0.0.2", 5000),), fallback="flask-app:5000")
+    upstream = Upstream(name="first-2", servers=(("10.0.0.2", 5000),), fallback=("flask-app-1:5000",))
     theirs = [line for line in scaler_renders(upstream).splitlines() if not line.startswith("#")]
     ours = render(["first-2"]).replace("server first-2:", "server 10.0.0.2:")
     assert ours.splitlines()[: len(theirs)] == theirs

@@ -44,7 +44,8 @@ def test_every_kind_of_file_is_checked_with_the_pinned_image(tmp_path: Path) -> 
     )
     assert found["promtool test rules"][-1] == "/etc/prometheus/tests/one.yml"
     assert found["amtool check-config"][-3:] == ("prom/alertmanager:v3", "/etc/alertmanager/run.sh", "check")
-    assert found["nginx -t"][-3:] == ("nginx:1", "nginx", "-t")
+    assert found["nginx -t"][-3:-1] == ("nginx:1", "-c")
+    assert found["nginx -t"][-1].startswith("/docker-entrypoint.sh nginx -t && ")
 
 
 def test_a_program_that_is_pinned_nowhere_cannot_check(tmp_path: Path) -> None:

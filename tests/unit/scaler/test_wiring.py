@@ -138,5 +138,5 @@ class TestWire:
         assert (
             made.memory.metrics.registry.get_sample_value("alertscale_engine_calls_total")
             == len(engines)
-            == 2
+            == 3
         )

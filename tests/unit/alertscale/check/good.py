@@ -14,6 +14,7 @@ ALERTS: Final = "prometheus/alert.rules.yml"
 RECORDS: Final = "prometheus/recording.rules.yml"
 PROMETHEUS: Final = "prometheus/prometheus.yml"
 ALERTMANAGER: Final = "alertmanager/alertmanager.yml"
+SITE: Final = "nginx/conf.d/default.conf"
 
 GOOD: Final[Mapping[str, str]] = {
     COMPOSE: """\
@@ -40,6 +41,10 @@ services:
     labels: { alertscale.component: scaler }
     environment: { ALERTSCALE_LOG_LEVEL: info }
     ports: ["127.0.0.1:8000:8000"]
+  nginx:
+    image: nginx
+    labels: { alertscale.component: nginx }
+    extra_hosts: ["host.docker.internal:host-gateway"]
 """,
     ALERTS: """\
 groups:
@@ -114,6 +119,16 @@ receivers:
         http_config: { authorization: { credentials_file: /run/token } }
   - name: operator
     email_configs: [{ to: me@example.org }]
+""",
+    SITE: """\
+server {
+    listen 80;
+    server_name shop.example.org;
+    location / { proxy_pass http://web; }
+    location /blog/ {
+        proxy_pass http://blog.site/;
+    }
+}
 """,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alertscale.check import Files, check, find_files
-from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, PROMETHEUS, Checkout
+from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, PROMETHEUS, SITE, Checkout
 
 ONE_MORE = "      - alert: Watchdog"
 SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
@@ -68,6 +68,35 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(
             PROMETHEUS, "[recording.rules.yml,", "[/rules/x.yml, recording.rules.yml,", id="a path elsewhere"
         ),
+        *(
+            pytest.param(SITE, "proxy_pass http://web;", written, id=f"a site with {what}")
+            for what, written in {
+                "a host in a variable": "set $x http://wiki:3000; proxy_pass $x;",
+                "a variable in a name": "proxy_pass http://$host:3000;",
+                "an address": "proxy_pass http://10.0.0.7:3000;",
+                "an address of IPv6": "proxy_pass http://[fd00::7]:3000/;",
+                "a socket": "fastcgi_pass unix:/run/php.sock;",
+                "this machine": "proxy_pass http://localhost:8082;",
+                "a name of extra_hosts": "proxy_pass http://host.docker.internal:3000;",
+                "a service in another case": "proxy_pass http://WEB;",
+                "a service of another project": "proxy_pass http://blog.wiki/;",
+                "a host in a comment": "# proxy_pass http://wiki:3000;",
+                "a host in a text": "return 200 'proxy_pass http://wiki:3000;';",
+            }.items()
+        ),
+        pytest.param(
+            SITE,
+            "server {",
+            "upstream web-api { zone a 64k; resolver 127.0.0.11; server wiki:3000 resolve; }\n"
+            "server { location /wiki/ { proxy_pass http://Web-API; }",
+            id="an upstream of a site's own",
+        ),
+        pytest.param(
+            COMPOSE, "{ alertscale.component: nginx }", "{ proxy: others }", id="the site of another nginx"
+        ),
+        pytest.param(
+            COMPOSE, 'alertscale.enable: "true"', "alertscale.enable: $ON", id="a service that may be scaled"
+        ),
     ],
 )
 def test_one_change_that_is_no_fault_is_not_reported(
@@ -80,8 +109,8 @@ def test_one_change_that_is_no_fault_is_not_reported(
 
 @pytest.mark.parametrize(
     "without",
-    [{"compose": ()}, {"rules": ()}, {"prometheus": None}, {"alertmanager": None}],
-    ids=["compose", "rules", "prometheus", "alertmanager"],
+    [{"compose": ()}, {"rules": ()}, {"prometheus": None}, {"alertmanager": None}, {"sites": ()}],
+    ids=["compose", "rules", "prometheus", "alertmanager", "sites"],
 )
 def test_what_a_file_that_is_not_given_would_tell_is_left_out(
     checkout: Checkout, without: dict[str, Any]
@@ -89,3 +118,10 @@ def test_what_a_file_that_is_not_given_would_tell_is_left_out(
     files: Files = replace(find_files(checkout.directory), **without)
 
     assert check(files) == ()
+
+
+def test_no_upstream_is_said_to_be_missing_while_services_come_from_elsewhere(checkout: Checkout) -> None:
+    checkout.change(COMPOSE, "name: shop", "name: shop\ninclude: [more.yml]")
+    checkout.change(SITE, "http://web;", "http://wiki;")
+
+    assert checkout.check() == ()

@@ -15,6 +15,7 @@ from tests.unit.alertscale.check.good import (
     COMPOSE,
     PROMETHEUS,
     RECORDS,
+    SITE,
     Checkout,
 )
 
@@ -136,6 +137,71 @@ BREAKS = {
         "    network_mode: host",
         "network_mode",
         ("network_mode: host", "a network of its own"),
+    ),
+    "a host that may be away": Break(
+        Rule.FIXED_HOST,
+        SITE,
+        "http://web;",
+        "http://wiki:3000/x;",
+        "wiki",
+        ("the host wiki,", "resolver 127.0.0.11; set $there http://wiki:3000/x; proxy_pass $there;"),
+    ),
+    "a host that is no website": Break(
+        Rule.FIXED_HOST,
+        SITE,
+        "proxy_pass http://web;",
+        "fastcgi_pass php:9000;",
+        "php",
+        ("fastcgi_pass", "the host php,", "set $there php:9000; fastcgi_pass $there;"),
+    ),
+    "a host on the internet": Break(
+        Rule.FIXED_HOST,
+        SITE,
+        "http://web;",
+        "https://api.example.org/v1;",
+        "api.",
+        ("the host api.example.org,",),
+    ),
+    "a service that is not scaled, behind nginx": Break(
+        Rule.FIXED_HOST, SITE, "http://web;", "http://database;", "database", ("the host database,",)
+    ),
+    "the other name of a service": Break(
+        Rule.FIXED_HOST, SITE, "http://web;", "http://shop;", "http://shop;", ("the host shop,",)
+    ),
+    "a host in an upstream of the site's own": Break(
+        Rule.FIXED_HOST,
+        SITE,
+        "server {",
+        "upstream wiki { # by hand\n    server wiki:3000;\n}\nserver {",
+        "wiki:3000",
+        ("server names the host wiki,", "`resolve`", "resolver 127.0.0.11"),
+    ),
+    "an upstream that nobody has": Break(
+        Rule.UNKNOWN_UPSTREAM,
+        SITE,
+        "http://web;",
+        "http://weg;",
+        "weg",
+        ("proxy_pass http://weg", "503", "did you mean web?"),
+    ),
+    "an upstream that is like none": Break(
+        Rule.UNKNOWN_UPSTREAM,
+        SITE,
+        "http://web;",
+        "http://wiki;",
+        "wiki",
+        ("<project>.<service>",),
+    ),
+    "an upstream with a port": Break(
+        Rule.UNKNOWN_UPSTREAM,
+        SITE,
+        "http://web;",
+        "http://web:8000;",
+        "web:8000",
+        ("http://web:8000", "did you mean web?"),
+    ),
+    "an upstream of our own with its project": Break(
+        Rule.UNKNOWN_UPSTREAM, SITE, "http://web;", "http://shop.web;", "shop.web", ("did you mean web?",)
     ),
     "a direction that does not exist": Break(
         Rule.BAD_SCALE,

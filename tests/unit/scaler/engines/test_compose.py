@@ -88,6 +88,7 @@ class TestServices:
         assert replica.ports == (80, 9000)
         assert replica.addresses == {"shop_default": "172.18.0.3"}
         assert replica.version == "h1/sha256:1"
+        assert replica.created_at == listed["Created"]
         assert replica.live
 
     def test_a_new_config_or_image_is_a_new_version(self) -> None:

@@ -456,6 +456,19 @@ class TestIndependence:
             rig.submit(alert("up", service="api"))
             rig.settle([f"shop-api-{n}" for n in (1, 2, 3)], API)
 
+    def test_an_nginx_that_takes_long_does_not_hold_up_the_loop(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        over = threading.Event()
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.nginx.before = lambda method: over.wait(30) if method == "reload" else None
+            rig.submit(*HIGH)
+            until(lambda: rig.names() == ["shop-web-1", "shop-web-2"])
+            never(lambda: len(rig.world.view.serving) > 1, passes=10, rig=rig)
+            assert rig.served() == ["shop-web-1"]
+            over.set()
+            rig.settle(["shop-web-1", "shop-web-2"])
+
     def test_labels_that_cannot_be_read_stop_their_own_service_only(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="many", drain="soon"))
         rig.target.add(API, labels=labels(max="2"))

@@ -20,6 +20,13 @@ SERVICE = Service(
 )
 
 
+def test_what_nginx_does_not_have_of_it_is_a_fault_beside_those_of_its_labels() -> None:
+    view = View(faults={WEB: ("a label",)}, unserved={WEB: ("a name",), ("shop", "api"): ("another",)})
+    shown = service_view(view, SERVICE, decided=(None, 0.0), hold=Hold(), signals=())
+
+    assert shown.faults == ("a label", "a name")
+
+
 def test_a_service_that_can_be_scaled() -> None:
     view = View(
         observation=Observation(services=(SERVICE,)),

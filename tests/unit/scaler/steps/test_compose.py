@@ -195,6 +195,20 @@ class TestUp:
         assert shop.journal.failures(WEB) == (1, 1000.0)
         assert shop.world.view.draining == frozenset()
 
+    def test_one_that_nginx_may_have_is_not_taken_away(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A reload with it is under way for longer than it may take to be ready."""
+        monkeypatch.setattr("scaler.steps.compose._RETIRE_TIMEOUT", 0.05)
+        shop.at_work = True
+        shop.take(Direction.UP)
+        assert (shop.target.names(), shop.ends) == (["shop-web-1", "shop-web-2"], [])
+        assert len(shop.journal.unfinished()) == 1
+
+        shop.at_work = False
+        shop.resume()
+        assert shop.ends == ["up: replica 2 done"]
+
     def test_ready_but_refused_by_nginx_is_taken_away_again(self, shop: Shop) -> None:
         shop.refused = True
         shop.take(Direction.UP)

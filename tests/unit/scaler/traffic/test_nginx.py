@@ -1,19 +1,39 @@
 """Render, test, swap, reload: against an nginx in memory that shares a real directory."""
 
 import errno
+import itertools
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
+from docker import APIClient
 
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
-from scaler.traffic.contract import Upstream
-from scaler.traffic.nginx import Nginx, OldWorkers, render
+from scaler.policy.reloads import LONGEST
+from scaler.traffic.contract import Kind, LeftOut, Upstream
+from scaler.traffic.nginx import (
+    AGAIN,
+    DockerNginx,
+    Nginx,
+    OldWorkers,
+    Serving,
+    read_left_out,
+    read_serving,
+    render,
+    words_of,
+)
 from tests.fakes import NGINX, Clock, FakeNginx
 
 
 def web(*addresses: str, name: str = "web") -> Upstream:
-    return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=f"{name}:5000")
+    return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=(f"shop-{name}-1:5000",))
+
+
+BROKEN = LeftOut(kind=Kind.SITE, name="bad.conf", became="503", why="unknown directive")
+PLACED = LeftOut(kind=Kind.PLACEHOLDER, name="shop.web", became="503", why="host not found")
 
 
 @pytest.fixture
@@ -32,7 +52,7 @@ def balancer(nginx: FakeNginx, clock: Clock) -> Nginx:
 
 
 def current(directory: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (directory / "current").glob("*.conf")}
+    return {path.name: path.read_text() for path in (directory / "current").glob("[!@]*.conf")}
 
 
 def generations(directory: Path) -> list[str]:
@@ -64,36 +84,36 @@ class TestUpstream:
     )
     def test_a_name_that_has_no_place_in_a_file_name_or_a_configuration(self, name: str) -> None:
         with pytest.raises(ValueError, match="is no name for an upstream"):
-            Upstream(name=name, servers=(("10.0.0.2", 80),), fallback="web:80")
+            Upstream(name=name, servers=(("10.0.0.2", 80),))
 
     @pytest.mark.parametrize(
         "fallback", ["web", "web:", ":80", "web:http", "web:80\n", "web:80;", "a b:80", "../web:80"]
     )
     def test_a_fallback_that_is_not_host_and_port(self, fallback: str) -> None:
         with pytest.raises(ValueError, match="is not host:port"):
-            Upstream(name="web", servers=(("10.0.0.2", 80),), fallback=fallback)
-
-    def test_an_upstream_is_never_empty(self) -> None:
-        with pytest.raises(ValueError, match="upstream web would be empty"):
-            Upstream(name="web", servers=(), fallback="web:80")
+            Upstream(name="web", servers=(("10.0.0.2", 80),), fallback=("web-1:80", fallback))
 
     @pytest.mark.parametrize("address", ["", "web", "10.0.0.2;", "10.0.0.2\n", "10.0.0", "fe80::1%e;\n}"])
     def test_an_address_that_is_none(self, address: str) -> None:
         with pytest.raises(ValueError, match=r"does not appear to be|is no address"):
-            Upstream(name="web", servers=((address, 80),), fallback="web:80")
+            Upstream(name="web", servers=((address, 80),))
 
 
 def test_rendered() -> None:
     assert render(web("10.0.0.3", "10.0.0.2")) == (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
-        "# fallback web:5000\n"
+        "# replica shop-web-1:5000\n"
         "upstream web {\n"
-        "    zone web 256k;\n"
+        "    zone alertscale:web 256k;\n"
         "    server 10.0.0.2:5000 max_fails=0;\n"
         "    server 10.0.0.3:5000 max_fails=0;\n"
         "    keepalive 32;\n"
         "}\n"
     )
+
+
+def test_without_a_replica_the_server_that_answers_503_is_in() -> None:
+    assert "    server 127.0.0.1:8082 max_fails=0;\n" in render(web())
 
 
 def test_ipv6_is_bracketed() -> None:
@@ -170,13 +190,14 @@ class TestSync:
         nginx.deaf = True
 
         for _ in range(3):
-            with pytest.raises(BalancerError, match=r"within 10 s.*docker compose logs nginx") as caught:
+            with pytest.raises(BalancerError, match=r"did not take.*docker compose logs nginx") as caught:
                 balancer.sync((web("10.0.0.3"),), instance=NGINX)
             assert caught.value.reason is ErrorReason.RELOAD_FAILED
+            assert balancer.settled
         assert current(nginx.directory) == before
         assert set(made) <= set(generations(nginx.directory))
         assert len(generations(nginx.directory)) <= len(made) + 1
-        assert clock.ahead >= 30
+        assert clock.ahead < 5
 
     def test_a_reload_that_was_not_taken_is_tried_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         nginx.deaf = True
@@ -186,6 +207,55 @@ class TestSync:
 
         assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
         assert nginx.servers("web") == ["10.0.0.2:5000"]
+
+    def test_what_is_left_out_is_tried_again_after_some_seconds(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        nginx.leaves_out = (BROKEN,)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert [found.name for found in balancer.left_out] == ["bad.conf"]
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert len(nginx.tested) == 1
+
+        clock.advance(AGAIN)
+        made = generations(nginx.directory)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert (len(nginx.tested), nginx.reloads, generations(nginx.directory)) == (2, 1, made)
+
+        nginx.leaves_out = ()
+        clock.advance(AGAIN)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert not balancer.left_out
+        clock.advance(AGAIN)
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+        assert len(nginx.tested) == 3
+
+    def test_a_test_that_takes_long_is_made_seldom(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """The name of a host that is gone may take Docker's DNS many seconds, and the loop waits for it."""
+        nginx.leaves_out = (BROKEN,)
+        nginx.before = lambda method: clock.advance(10) if method == "test" else None
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        clock.advance(45)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 1
+        clock.advance(6)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 2
+
+    def test_a_name_that_is_nobodys_is_asked_for_seldom(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """Docker hands the question on to the outside."""
+        nginx.leaves_out = (PLACED,)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        clock.advance(2 * AGAIN)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 1
+        clock.advance(30)
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        assert len(nginx.tested) == 2
 
     def test_another_master_is_given_the_same_files_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
         """At its start nginx writes files of its own, so what is on disk proves nothing."""
@@ -218,22 +288,32 @@ class TestSync:
         assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
         assert (nginx.reloads, nginx.asked, nginx.tested) == (0, 0, [])
 
-    def test_files_of_services_that_are_not_named_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
-        """Such a service has no ready replica now; without its file nginx would not start."""
+    def test_files_of_services_that_are_not_named_go(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """Whoever joins the network next may get their addresses."""
         balancer.sync((web("10.0.0.2"), web("10.0.1.2", name="api")), instance=NGINX)
         balancer.sync((web("10.0.0.3"),), instance=NGINX)
 
         assert nginx.servers("web") == ["10.0.0.3:5000"]
-        assert nginx.servers("api") == ["10.0.1.2:5000"]
-        assert balancer.sync((), instance=NGINX) is None
+        assert "api.conf" not in nginx.loaded
 
-    def test_files_that_nginx_wrote_at_its_start_stay(self, balancer: Nginx, nginx: FakeNginx) -> None:
-        (nginx.directory / "generation-1").mkdir()
-        (nginx.directory / "generation-1" / "api.conf").write_text("upstream api { server api:80; }\n")
-        (nginx.directory / "current").symlink_to("generation-1")
+    def test_what_was_accepted_is_handed_on(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """A site that is broken goes on as it was."""
         balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        (nginx.directory / "current" / "accepted" / "shop.conf").write_text("server {}\n")
+        balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        balancer.sync((web("10.0.0.4"),), instance=None)
 
-        assert nginx.loaded.keys() == {"api.conf", "web.conf"}
+        assert (nginx.directory / "current" / "accepted" / "shop.conf").read_text() == "server {}\n"
+
+    def test_whom_it_has_is_read_from_its_files(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2", "fd00::2"), web(name="api")), instance=NGINX)
+        boot = "# replica shop-db-1:80\nupstream db {\n    server shop-db-1:80 resolve max_fails=0;\n}\n"
+        (nginx.directory / "current" / "db.conf").write_text(boot)
+        (nginx.directory / "current" / "garbage.conf").write_bytes(b"\xff server \xff:80;")
+
+        assert balancer.carried("web") == {("10.0.0.2", 5000), ("fd00::2", 5000)}
+        assert balancer.carried("db") == {("shop-db-1", 80)}
+        assert balancer.carried("api") == balancer.carried("nobody") == balancer.carried("garbage") == set()
 
     def test_old_generations_are_removed_but_for_the_last_two(
         self, balancer: Nginx, nginx: FakeNginx
@@ -244,6 +324,61 @@ class TestSync:
         assert generations(nginx.directory) == ["generation-5", "generation-6"]
         assert (nginx.directory / "current").readlink() == Path("generation-6")
         assert not (nginx.directory / "next").is_symlink()
+
+    def test_no_generation_has_the_number_of_one_before(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """A test of which the end was not waited for still writes into its folder."""
+        nginx.refuses = TargetError("no answer from the engine", reason=ErrorReason.ENGINE_UNAVAILABLE)
+        made: list[Path] = []
+        nginx.before = lambda method: (
+            made.append((nginx.directory / "next").readlink()) if method == "test" else None
+        )
+        for _ in range(3):
+            with pytest.raises(TargetError):
+                balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        (nginx.directory / "generation-7").mkdir()
+        nginx.refuses = None
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+
+        assert [path.name for path in made] == [f"generation-{n}" for n in (1, 2, 3, 8)]
+
+    def test_a_fault_of_our_own_leaves_nothing_behind(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        nginx.refuses = KeyError("ExitCode")
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                balancer.sync((web("10.0.0.2"),), instance=NGINX)
+
+        assert (generations(nginx.directory), balancer.settled) == ([], True)
+
+    def test_what_nginx_is_about_to_begin_with_is_left_alone(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """Between the test of its own folder at its start and the link to it nginx does not run yet."""
+        (nginx.directory / "boot-1-7").mkdir()
+        (nginx.directory / "generation-4").mkdir()
+        balancer.sync((web("10.0.0.2"),), instance=None)
+        assert generations(nginx.directory) == ["boot-1-7", "generation-5"]
+
+        balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert generations(nginx.directory) == ["generation-5", "generation-6"]
+
+    def test_nothing_is_linked_that_is_gone(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.before = lambda method: (
+            shutil.rmtree(nginx.directory / "generation-2")
+            if method == "processes" and nginx.tested[1:]
+            else None
+        )
+        with pytest.raises(BalancerError, match="somebody has removed it"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
+
+    def test_a_previous_one_that_is_gone_is_not_restored(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.deaf = True
+        nginx.before = lambda method: (
+            shutil.rmtree(nginx.directory / "generation-1") if method == "reload" else None
+        )
+        with pytest.raises(BalancerError, match="did not take"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert current(nginx.directory) == {"web.conf": render(web("10.0.0.3"))}
 
     def test_a_directory_that_cannot_be_written_is_named(self, nginx: FakeNginx, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
@@ -272,6 +407,278 @@ class TestSync:
         assert sorted(path.name for path in nginx.directory.iterdir()) == before
         assert "10.0.0.2" in nginx.loaded["web.conf"]
         assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+
+class TestRefusedByTheMasterAlone:
+    """The key of a ``limit_req_zone`` was edited, for one: the test accepts it, only a new start takes it."""
+
+    @pytest.fixture(autouse=True)
+    def deaf(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.deaf = True
+
+    def test_it_is_asked_more_and_more_seldom(self, balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+        asked: list[float] = []
+        said = set()
+        begun = clock.ahead
+        while clock.ahead < begun + 130:
+            before = nginx.reloads
+            with pytest.raises(BalancerError) as caught:
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+            if nginx.reloads > before:
+                asked.append(clock.ahead - begun)
+            said.add((str(caught.value), caught.value.reason))
+            clock.advance(2)  # as Traffic does
+
+        pauses = [round(b - a) for a, b in itertools.pairwise(asked)]
+        assert pauses == pytest.approx([2, 4, 8, 16, 30, 30, 30], abs=2)
+        assert len(nginx.tested) == nginx.reloads
+        ((text, reason),) = said
+        assert "docker compose logs nginx" in text
+        assert "docker compose restart nginx" in text
+        assert reason is ErrorReason.RELOAD_FAILED
+
+    def test_what_is_wanted_instead_is_tried_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert nginx.reloads == 3
+        nginx.deaf = False
+        assert balancer.sync((web("10.0.0.4"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_a_new_start_is_given_it_at_once(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        for _ in range(3):
+            with pytest.raises(BalancerError):
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.deaf = False
+        nginx.restart(master=300)
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+    def test_the_sites_that_changed_are_named(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        (nginx.directory / "current" / "accepted" / "same.conf").write_text("server {}\n")
+        (nginx.directory / "current" / "accepted" / "shop.conf").write_text("server {}\n")
+
+        def edited(method: str) -> None:
+            if method == "test":
+                (nginx.directory / "next" / "accepted" / "shop.conf").write_text("server { listen 81; }\n")
+                (nginx.directory / "next" / "accepted" / "new.conf").write_text("server {}\n")
+
+        nginx.before = edited
+        with pytest.raises(BalancerError, match=r"accepts them \(changed since: new.conf, shop.conf\), and"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+
+
+class TestSlowReload:
+    """nginx looks up the hosts of all sites before it takes anything: that may be minutes."""
+
+    @pytest.fixture(autouse=True)
+    def slow(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.slow = True
+
+    def after(self, nginx: FakeNginx, clock: Clock, seconds: float, then: Callable[[], object]) -> None:
+        """Do something so many seconds later, while the balancer waits."""
+        due = clock.monotonic() + seconds
+
+        def look(_method: str) -> None:
+            if clock.monotonic() >= due:
+                nginx.before = lambda _method: None
+                then()
+
+        nginx.before = look
+
+    def test_it_is_waited_for(self, balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+        self.after(nginx, clock, 40, nginx.finish)
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert nginx.servers("web") == ["10.0.0.3:5000"]
+        assert (clock.ahead > 39, nginx.reloads) == (True, 2)
+
+    def test_after_a_minute_it_is_told_and_stays_under_way(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        said = set()
+        for _ in range(3):
+            with pytest.raises(BalancerError, match=r"over 60 s.*a variable.*restart nginx") as caught:
+                balancer.sync((web("10.0.0.3"),), instance=NGINX)
+            said.add(str(caught.value))
+        assert (len(said), balancer.settled, nginx.reloads) == (1, False, 2)
+        assert 59 < clock.ahead < 65
+        # It may be reading just these files.
+        assert "10.0.0.3" in current(nginx.directory)["web.conf"]
+
+        nginx.finish()
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert (balancer.settled, nginx.reloads) == (True, 2)
+
+    def test_what_is_wanted_by_then_comes_next(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        with pytest.raises(BalancerError):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.finish()
+        nginx.slow = False
+
+        assert balancer.sync((web("10.0.0.4"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert nginx.servers("web") == ["10.0.0.4:5000"]
+        assert nginx.reloads == 3
+
+    def test_one_that_nginx_gives_up_in_the_end_is_undone(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        before = current(nginx.directory)
+        with pytest.raises(BalancerError):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.give_up()
+        nginx.refuses = BalancerError("nginx: [emerg]", reason=ErrorReason.CONFIG_TEST_FAILED)
+
+        with pytest.raises(BalancerError, match="emerg"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert (current(nginx.directory), balancer.settled) == (before, True)
+
+    def test_an_nginx_that_is_restarted_meanwhile_is_given_it_anew(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """It may have begun with either."""
+        self.after(nginx, clock, 5, lambda: nginx.restart(master=300))
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.STARTING
+        assert not balancer.settled
+        nginx.slow = False
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert balancer.settled
+
+    def test_workers_that_crash_meanwhile_are_no_sign_of_it(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """The master starts others with the old configuration."""
+        self.after(nginx, clock, 5, nginx.crash_workers)
+        with pytest.raises(BalancerError, match="over 60 s"):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+
+    def test_one_that_is_too_busy_to_answer_is_known_by_its_processes(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        """Load is what replicas are added for."""
+        nginx.mute = True
+        self.after(nginx, clock, 5, nginx.crash_workers)
+        with pytest.raises(BalancerError, match="over 60 s"):  # new workers alone are none
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        nginx.finish()
+
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert nginx.servers("web") == ["10.0.0.3:5000"]
+
+    def test_an_engine_that_does_not_answer_meanwhile_leaves_it_open(
+        self, balancer: Nginx, nginx: FakeNginx, clock: Clock
+    ) -> None:
+        def away() -> None:
+            raise TargetError("no answer", reason=ErrorReason.ENGINE_UNAVAILABLE)
+
+        self.after(nginx, clock, 5, away)
+        with pytest.raises(TargetError):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+        assert not balancer.settled
+
+        nginx.finish()
+        assert balancer.sync((web("10.0.0.3"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert nginx.reloads == 2
+
+    def test_an_nginx_that_stops_has_nothing_any_more(self, balancer: Nginx) -> None:
+        with pytest.raises(BalancerError):
+            balancer.sync((web("10.0.0.3"),), instance=NGINX)
+
+        assert balancer.sync((web("10.0.0.4"),), instance=None) is ReloadOutcome.WRITTEN
+        assert balancer.settled
+
+
+IDLE, BUSY = "ShdPnd:\t0000000000000000\nSigBlk:\t0000000000000000\n", "SigBlk:\t0000000018016a07\n"
+
+
+def test_a_mended_site_waits_for_old_workers_too(balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
+    nginx.keeps_old = True
+    nginx.leaves_out = (BROKEN,)
+    for last in (2, 3, 4, 5, 6, 7, 8):
+        balancer.sync((web(f"10.0.0.{last}"),), instance=NGINX)
+    nginx.leaves_out = ()
+    clock.advance(AGAIN)
+    assert balancer.sync((web("10.0.0.8"),), instance=NGINX) is None
+    assert balancer.sync((web("10.0.0.8", "10.0.0.9"),), instance=NGINX) is ReloadOutcome.HELD
+
+    clock.advance(LONGEST)
+    assert balancer.sync((web("10.0.0.8"),), instance=NGINX) is ReloadOutcome.RELOADED
+
+
+class TestWhichGenerationServes:
+    @pytest.mark.parametrize(
+        ("said", "serving"),
+        [
+            (f"{IDLE}generation-7\ncurl 0", Serving(generation="generation-7", busy=False)),
+            (f"{BUSY}generation-7\ncurl 0", Serving(generation="generation-7", busy=True)),
+            # Asked for, and not begun yet.
+            (
+                IDLE.replace("0\nS", "1\nS") + "generation-7\ncurl 0",
+                Serving(generation="generation-7", busy=True),
+            ),
+            # One that began without the scaler: nobody listens there.
+            (f"{IDLE}curl 7", Serving(generation="", busy=False)),
+            # Overloaded.
+            (f"{IDLE}curl 28", Serving(generation=None, busy=False)),
+            # A kernel that does not say.
+            ("grep: /proc/1/status: No such file\ncurl 7", Serving(generation="", busy=True)),
+        ],
+    )
+    def test_it_is_read_with_what_the_master_does(self, said: str, serving: Serving) -> None:
+        assert read_serving(said) == serving
+
+
+class TestWhatNginxSays:
+    def test_what_was_left_out_is_read_among_the_words_of_the_tries(self) -> None:
+        said = (
+            'unknown directive "x" in /etc/nginx/conf.d/bad.conf:1\n'
+            "nginx: [warn] conflicting server name\n"
+            "alertscale\tsite\tbad.conf\t503\tunknown directive\n"
+            "alertscale\tplaceholder\tshop.web\t503\thost not found\n"
+        )
+        assert read_left_out(said) == (BROKEN, PLACED)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            '2026/11/30 06:27:42 [emerg] 19#19: host not found in upstream "wiki" in x:1\nnginx: test failed',
+            'nginx: [emerg] host not found in upstream "wiki" in x:1',
+            'something else\nhost not found in upstream "wiki" in x:1',
+        ],
+    )
+    def test_the_same_refusal_is_the_same_text(self, said: str) -> None:
+        assert words_of(said) == 'host not found in upstream "wiki" in x:1'
+
+
+class Engine:
+    """Answers each command that is run in a container."""
+
+    def __init__(self) -> None:
+        self.waited_for: list[str] = []
+
+    def exec_create(self, _container: str, cmd: list[str]) -> dict[str, str]:
+        return {"Id": cmd[-1]}
+
+    def exec_start(self, made: str) -> bytes:
+        self.waited_for.append(made)
+        return b""
+
+    def exec_inspect(self, _made: str) -> dict[str, int]:
+        return {"ExitCode": 0}
+
+
+def test_only_a_test_may_say_nothing_for_long() -> None:
+    """The others are answered at once, or the engine is away."""
+    client, patient = Engine(), Engine()
+    control = DockerNginx(client=cast(APIClient, client), patient=cast(APIClient, patient))
+    control.test(NGINX)
+    control.reload(NGINX)
+    control.serving(NGINX)
+
+    assert ["alertscale-accept" in command for command in patient.waited_for] == [True]
+    assert len(client.waited_for) == 2
 
 
 class TestOldWorkers:

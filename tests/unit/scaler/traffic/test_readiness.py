@@ -313,7 +313,7 @@ class TestProber:
                 speak.wait(60)
             return READY
 
-        prober = Prober(executor=OwnThread(), wake=wake.set, asker=answer)
+        prober = Prober(executor=OwnThread(name="ask"), wake=wake.set, asker=answer)
         silent = {f"silent-{n}": Check(kind=Kind.TCP, address=f"10.0.1.{n}", port=80) for n in range(1, 101)}
         try:
             prober.update(silent, now=0)
@@ -328,10 +328,10 @@ class TestProber:
 
 class TestOwnThread:
     def test_it_hands_on_what_was_returned(self) -> None:
-        assert OwnThread().submit(divmod, 7, 2).result(timeout=30) == (3, 1)
+        assert OwnThread(name="ask").submit(divmod, 7, 2).result(timeout=30) == (3, 1)
 
     def test_it_hands_on_what_was_raised(self) -> None:
-        assert isinstance(OwnThread().submit(divmod, 7, 0).exception(timeout=30), ZeroDivisionError)
+        assert isinstance(OwnThread(name="ask").submit(divmod, 7, 0).exception(timeout=30), ZeroDivisionError)
 
     def test_none_of_its_threads_keeps_the_program_from_ending(self) -> None:
-        assert OwnThread().submit(threading.current_thread).result(timeout=30).daemon
+        assert OwnThread(name="ask").submit(threading.current_thread).result(timeout=30).daemon

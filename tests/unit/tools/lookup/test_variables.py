@@ -149,7 +149,7 @@ def test_every_section_has_a_variable() -> None:
         (("deploy/swarm.sh",), "deploy/swarm.sh"),
         (("deploy/prepare-server.sh",), "deploy/prepare-server.sh"),
         (("nginx/40-alertscale-upstreams.sh",), "nginx/40-alertscale-upstreams.sh"),
-        (("nginx/tls/45-alertscale-certificate.sh",), "nginx/tls/45-alertscale-certificate.sh"),
+        (("nginx/tls/35-alertscale-certificate.sh",), "nginx/tls/35-alertscale-certificate.sh"),
     ],
 )
 def test_the_defaults_in_a_scripts_help_are_those_of_its_code(files: tuple[str, ...], of: str) -> None:

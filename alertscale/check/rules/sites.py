@@ -1,0 +1,97 @@
+"""Rules on the sites of alertscale's nginx: whom they hand requests to."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from alertscale.check.compose import Service, Stack
+from alertscale.check.findings import Found, nearest
+from alertscale.check.setup import Setup
+from alertscale.check.sites import SERVER, Asked
+
+_ALWAYS_THERE: Final = frozenset({"localhost"})
+_A_DOMAIN: Final = 2
+"""So many dots are a host's; one may be that between a project and its service."""
+
+
+def fixed_host(setup: Setup) -> Iterator[Found]:
+    """A host that nginx looks up once and cannot do without."""
+    for asked, stack in _asked(setup):
+        if _is_host(asked, stack):
+            yield Found(
+                asked.place,
+                f"{asked.directive} names the host {asked.name}, which nginx looks up only when it starts "
+                "and is reloaded: it refuses the site if the host is gone then, and keeps the address, "
+                "whoever has it later",
+                _way_out(asked),
+            )
+
+
+def unknown_upstream(setup: Setup) -> Iterator[Found]:
+    """An upstream that no service has."""
+    for asked, stack in _asked(setup):
+        meant = _upstream_with_port(asked, stack) or _own_with_project(asked, stack)
+        unknown = asked.directive != SERVER and not (asked.port or "." in asked.name or stack.partial)
+        if meant or (unknown and not _named(asked, stack)):
+            near = meant or nearest(asked.name, [s.name for s in stack.services.values() if s.enabled])
+            yield Found(
+                asked.place,
+                f"{asked.directive} {asked.written}: nginx has no such upstream, so visitors get 503",
+                f"did you mean {near}?"
+                if near
+                else "name a service that has the label alertscale.enable, of another project as "
+                "<project>.<service>; a host goes into a variable",
+            )
+
+
+def _asked(setup: Setup) -> Iterator[tuple[Asked, Stack]]:
+    """What the sites of alertscale's own nginx ask for by a name that may be lost."""
+    nginx = setup.stack.nginx if setup.stack else None
+    if setup.stack is None or nginx is None or setup.sites is None:
+        return
+    for asked in setup.sites.asked:
+        own = setup.sites.upstreams if asked.directive != SERVER else frozenset()
+        if asked.name not in own | nginx.extra_hosts | _ALWAYS_THERE:
+            yield asked, setup.stack
+
+
+def _named(asked: Asked, stack: Stack) -> Service | None:
+    """The service that has this name, as its own or as another one."""
+    services = sorted(stack.services.values(), key=lambda s: s.name.lower() != asked.name)
+    return next((s for s in services if asked.name in {name.lower() for name in s.names}), None)
+
+
+def _is_host(asked: Asked, stack: Stack) -> bool:
+    """Whether it is surely none of alertscale's upstreams."""
+    if asked.directive == SERVER:
+        return True
+    named = _named(asked, stack)
+    if named is not None:
+        return named.enabled is False or named.name.lower() != asked.name
+    if "." not in asked.name:
+        return asked.port is not None and not stack.partial
+    return asked.port is not None or asked.name.count(".") >= _A_DOMAIN
+
+
+def _upstream_with_port(asked: Asked, stack: Stack) -> str | None:
+    """A scaled service, asked for as nginx refuses it."""
+    named = _named(asked, stack) if asked.port and asked.directive != SERVER else None
+    return named.name if named and named.enabled and named.name.lower() == asked.name else None
+
+
+def _own_with_project(asked: Asked, stack: Stack) -> str | None:
+    """A service of the stack's own, whose upstream is called without the project."""
+    project, _, service = asked.name.partition(".")
+    named = stack.services.get(service) if project == stack.project and not asked.port else None
+    return service if named and named.enabled and asked.name not in stack.services else None
+
+
+def _way_out(asked: Asked) -> str:
+    if asked.directive == SERVER:
+        return (
+            "let nginx look it up again: `resolve` behind the server, and in its upstream a `zone` and "
+            "`resolver 127.0.0.11;`"
+        )
+    return (
+        "put it into a variable, which nginx looks up when it is asked for: resolver 127.0.0.11; "
+        f"set $there {asked.written}; {asked.directive} $there;"
+    )

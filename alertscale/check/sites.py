@@ -1,0 +1,120 @@
+"""From nginx' sites to the hosts that they hand requests to. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alertscale.check.findings import Place
+
+SERVER: Final = "server"
+"""What a server of an upstream is called; the others are those below."""
+
+_PASSES: Final = frozenset(
+    {"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass"}
+)
+_UPSTREAM: Final = "upstream"
+_TOKEN: Final = re.compile(
+    r"""(?P<space>\s+|\#[^\n]*)|(?P<mark>[;{}])"""
+    r"""|"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<word>(?:\\.|\$\{|[^\s;{])+)""",
+    re.DOTALL,
+)
+_SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_NAME: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]*[A-Za-z_-][A-Za-z0-9._-]*)(?::(?P<port>\d+))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A host, or an upstream, that a site names without a variable.
+
+    Attributes:
+        place: where.
+        directive: ``proxy_pass`` and the like, or ``server`` in an upstream of the site's own.
+        written: what stands behind it.
+        name: of the host or the upstream.
+        port: if it has one.
+    """
+
+    place: Place
+    directive: str
+    written: str
+    name: str
+    port: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sites:
+    """All sites of an nginx.
+
+    Attributes:
+        asked: in the order of files and lines.
+        upstreams: that they define themselves, in lower case: nginx does not see the case.
+    """
+
+    asked: tuple[Asked, ...]
+    upstreams: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Directive:
+    line: int
+    words: tuple[str, ...]
+    inside: str
+    """The name of the block that it is in; empty for none."""
+
+
+def read_sites(texts: Mapping[Path, str]) -> Sites:
+    """Read sites; what is no configuration gives nothing, since nginx itself names it best.
+
+    Args:
+        texts: by file.
+    """
+    found = [(file, one) for file, text in texts.items() for one in _directives(text)]
+    own = {one.words[1].lower() for _, one in found if one.words[0] == _UPSTREAM and len(one.words) > 1}
+    asked = (_asked(file, one) for file, one in found)
+    return Sites(asked=tuple(one for one in asked if one), upstreams=frozenset(own))
+
+
+def _directives(text: str) -> Iterator[_Directive]:
+    words: list[str] = []
+    line, begun, blocks = 1, 1, [""]
+    for token in _TOKEN.finditer(text):
+        mark = token["mark"]
+        if mark and words:
+            yield _Directive(line=begun, words=tuple(words), inside=blocks[-1])
+        if mark == "{":
+            blocks.append(words[0] if words else "")
+        elif mark == "}":
+            del blocks[max(len(blocks) - 1, 1) :]
+        elif not token["space"]:
+            begun = begun if words else line
+            words.append(token[token.lastgroup or 0])
+        words = [] if mark else words
+        line += token[0].count("\n")
+
+
+def _asked(file: Path, one: _Directive) -> Asked | None:
+    directive, *words = one.words
+    in_upstream = directive == SERVER and one.inside == _UPSTREAM and "resolve" not in words
+    if not words or not (directive in _PASSES or in_upstream):
+        return None
+    named = _NAME.fullmatch(re.split(r"[/?]", _SCHEME.sub("", words[0]), maxsplit=1)[0])
+    # A variable, a socket and an address are no names.
+    if "$" in words[0] or named is None or _is_address(named["name"]):
+        return None
+    return Asked(
+        place=Place(file=file, line=one.line),
+        directive=directive,
+        written=words[0],
+        name=named["name"].lower(),
+        port=named["port"],
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

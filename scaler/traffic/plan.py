@@ -1,0 +1,171 @@
+"""Who belongs into which upstream. Values in, values out.
+
+An address is in an upstream only while a live replica of that very service has it, and a name belongs to one
+service alone; what a service lacks is its own trouble.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from scaler.model.labels import Limits
+from scaler.model.services import Instance, Replica, Service, ServiceKey
+from scaler.model.view import NOT_ASKED, View
+from scaler.traffic.contract import Upstream
+from scaler.traffic.readiness import address_on, serving_port
+
+Carried = Callable[[str], frozenset[tuple[str, int]]]
+"""From an upstream's name to the host and port of each server that nginx has in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What nginx is to have.
+
+    Attributes:
+        upstreams: of every service that it can reach.
+        behind: ids of all replicas of these services.
+        last: ids of replicas that are not ready and serve all the same, since none of theirs is.
+        names: what each of these services is called.
+        faults: why a service has no upstream, one sentence each.
+    """
+
+    upstreams: tuple[Upstream, ...]
+    behind: frozenset[str]
+    last: frozenset[str]
+    names: Mapping[ServiceKey, str]
+    faults: Mapping[ServiceKey, tuple[str, ...]]
+
+
+def is_unasked(view: View) -> bool:
+    """Whether a running replica has not answered yet: its readiness is not known, rather than denied."""
+    return any(
+        replica.status == "running" and view.readiness.get(replica.id, NOT_ASKED) == NOT_ASKED
+        for service in view.observation.services
+        if service.key in view.limits
+        for replica in service.replicas
+    )
+
+
+def plan(view: View, *, own_project: str, carried: Carried, first: bool) -> Plan:
+    """Decide what nginx is to have.
+
+    Args:
+        view: the world.
+        own_project: whose services' upstreams carry no project in their names.
+        carried: what nginx has.
+        first: nothing is known of who served: then whom nginx has did.
+    """
+    balancer = view.observation.balancer
+    reached = [s for s in view.observation.services if balancer and _reaches(balancer, s)]
+    names, faults = _names(reached, own_project)
+    upstreams: list[Upstream] = []
+    last: set[str] = set()
+    for service in reached:
+        name = names.get(service.key)
+        if name is None or balancer is None:
+            continue
+        has = carried(name) if first or service.key not in view.limits else frozenset()
+        chosen = _chosen(view, service, has)
+        last |= {r.id for r in chosen if not view.is_ready(r)}
+        try:
+            limits = view.limits.get(service.key)
+            upstreams.append(_upstream(name, service, chosen, limits=limits, balancer=balancer, has=has))
+        except ValueError as error:
+            sentence = f"nginx cannot serve {service.key[1]}: {error}; give the service another name"
+            faults[service.key] = (sentence,)
+    return Plan(
+        upstreams=tuple(upstreams),
+        behind=frozenset(r.id for s in reached for r in s.replicas),
+        last=frozenset(last),
+        names=names,
+        faults=faults,
+    )
+
+
+def _reaches(balancer: Instance, service: Service) -> bool:
+    """Whether they share a network; a service of which nothing has an address may come back to one."""
+    addressed = [r for r in service.replicas if r.addresses]
+    return not addressed or any(address_on(r, balancer.networks) for r in addressed)
+
+
+def _names(
+    services: list[Service], own_project: str
+) -> tuple[dict[ServiceKey, str], dict[ServiceKey, tuple[str, ...]]]:
+    """Give each service a name that no other has; nginx compares them without regard to case."""
+    taken: dict[str, ServiceKey] = {}
+    names: dict[ServiceKey, str] = {}
+    faults: dict[ServiceKey, tuple[str, ...]] = {}
+    for service in sorted(services, key=_age):
+        project, called = service.key
+        name = called if project == own_project else f"{project}.{called}"
+        first = taken.setdefault(name.lower(), service.key)
+        if first == service.key:
+            names[service.key] = name
+            continue
+        sentence = (
+            f"nginx cannot tell {name} from the service {first[1]} of the project {first[0]}, which was there"
+            " before; give the service another name"
+        )
+        faults[service.key] = (sentence,)
+    return names, faults
+
+
+def _age(service: Service) -> tuple[float, ServiceKey]:
+    return min((r.created_at for r in service.replicas), default=0.0), service.key
+
+
+def _chosen(view: View, service: Service, has: frozenset[tuple[str, int]]) -> list[Replica]:
+    """The ready ones; else those that served just before, which an overloaded one may do again.
+
+    One that somebody else has asked to stop is out: its address may be another's a moment after its end.
+    One that we take away goes before one that stays.
+    """
+    ready = [r for r in service.replicas if view.is_ready(r)]
+    if ready:
+        return ready
+    hosts = {host for host, _ in has}
+    served = [
+        r
+        for r in service.replicas
+        if r.live
+        and not r.leaving
+        and r.id not in view.stopping
+        and (r.id in view.serving or r.name in hosts or hosts & set(r.addresses.values()))
+    ]
+    return [r for r in served if r.id not in view.draining] or served
+
+
+def _upstream(
+    name: str,
+    service: Service,
+    chosen: list[Replica],
+    *,
+    limits: Limits | None,
+    balancer: Instance,
+    has: frozenset[tuple[str, int]],
+) -> Upstream:
+    """Write down servers, and how nginx finds replicas by itself at its start.
+
+    Where labels cannot be read, the port is the one that nginx has.
+
+    Raises:
+        ValueError: something has no place in a configuration file.
+    """
+    known = dict(sorted(has))
+
+    def port(replica: Replica) -> int | None:
+        if limits is not None:
+            return serving_port(replica, limits)
+        return next((known[a] for a in (replica.name, *replica.addresses.values()) if a in known), None)
+
+    servers = {
+        r.name: (address, at)
+        for r in chosen
+        if (address := address_on(r, balancer.networks)) is not None and (at := port(r)) is not None
+    }
+    begins = {r.name: at for r in service.replicas if r.live and (at := port(r)) is not None}
+    return Upstream(
+        name=name,
+        servers=tuple(servers.values()),
+        fallback=tuple(f"{n}:{p}" for n, p in begins.items() if not servers or n in servers),
+    )
