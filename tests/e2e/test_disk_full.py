@@ -49,7 +49,10 @@ def few(cramped: Stack) -> Stack:
     cramped.compose("up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{SERVICE}=1", SERVICE)
     cramped.await_replicas(1, within=20, service=SERVICE)
     wait_until(
-        lambda: cramped.upstream(SERVICE) == cramped.addresses(SERVICE), within=10, what="the exact upstream"
+        # Loaded, not only written: then the folders of before are gone, whose space would be free again.
+        lambda: cramped.upstream(SERVICE) == cramped.loaded(SERVICE) == cramped.addresses(SERVICE),
+        within=10,
+        what="the exact upstream",
     )
     return cramped
 
