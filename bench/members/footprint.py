@@ -53,7 +53,7 @@ class Length:
     fresh: int
 
 
-_QUICK: Final = Length(sizes=(1, 10), window=12, scrapes=10, alerts=(1, 10, 100, 1000), posts=20, fresh=5)
+_QUICK: Final = Length(sizes=(1, 10), window=12, scrapes=10, alerts=(1, 10, 100, 1000), posts=100, fresh=50)
 _FULL: Final = Length(
     sizes=(1, 10, 50, 100), window=53, scrapes=50, alerts=(1, 10, 100, 1000), posts=200, fresh=50
 )
