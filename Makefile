@@ -83,8 +83,10 @@ unit: venv ## Run the tests that need no engine
 integration: ready venv browser images ## Run the tests on a real engine
 	@$(RUN) "integration tests" $(VENV)/pytest tests/integration $(SPREAD)
 
-integration-newest: ready venv ## Run the parity tests on the newest Engine that Debian has (root, Debian)
-	@$(RUN) "parity on the newest engine" tests/engines/newest.sh run python:3.14.7-slim $(VENV)/pytest tests/integration/scaler/test_parity.py
+integration-newest: ready venv ## Run what is the engine's and nginx' on the newest Engine that Debian has (root, Debian)
+	@$(RUN) "on the newest engine" tests/engines/newest.sh run "python:3.14.7-slim nginx:1.30.6" $(VENV)/pytest \
+	  tests/integration/scaler/test_parity.py tests/integration/scaler/test_target_contract.py \
+	  tests/integration/scaler/test_compose_target.py tests/integration/test_nginx_accepts.py
 
 deploying: ## Fetch an SSH server and gitlab-ci-local for the tests of the deploy (else they are skipped)
 	@$(PYTHON) -m machine deploying

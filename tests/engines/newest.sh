@@ -4,8 +4,8 @@
 #   newest.sh start [IMAGE ...]   build it, start it, load IMAGE ... from this machine's engine into it,
 #                                 and print its address for DOCKER_HOST
 #   newest.sh stop                stop it and remove all of it
-#   newest.sh run IMAGE COMMAND   start it with IMAGE, run COMMAND with DOCKER_HOST set, stop it, and end as
-#                                 COMMAND did
+#   newest.sh run 'IMAGE ...' COMMAND   start it with IMAGE ..., run COMMAND with DOCKER_HOST set, stop it, and end
+#                                 as COMMAND did
 #
 # It runs in a root of its own (Debian forky) and in namespaces of its own: its mounts and processes end
 # with the first of them, and it has no network but its containers' own, for nothing is pulled. /tmp
@@ -81,8 +81,9 @@ start() {
 }
 
 run() {
-    [ $# -ge 2 ] || fail "usage: newest.sh run IMAGE COMMAND [ARGUMENT ...]"
-    start "$1" > /dev/null
+    [ $# -ge 2 ] || fail "usage: newest.sh run 'IMAGE ...' COMMAND [ARGUMENT ...]"
+    # shellcheck disable=SC2086 # several images
+    start $1 > /dev/null
     trap stop EXIT
     shift
     DOCKER_HOST=unix://$SOCKET "$@"
@@ -129,5 +130,5 @@ command=${1:-}
 case $command in
     start | stop | run) check && "$command" "$@" ;;
     inside) inside ;;
-    *) fail "usage: newest.sh start [IMAGE ...] | stop | run IMAGE COMMAND [ARGUMENT ...]" ;;
+    *) fail "usage: newest.sh start [IMAGE ...] | stop | run 'IMAGE ...' COMMAND [ARGUMENT ...]" ;;
 esac

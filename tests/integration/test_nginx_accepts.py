@@ -714,7 +714,15 @@ class Running:
     clock: Clock
 
     def serves(self) -> str | None:
-        return self.control.serving(self.nginx.name).generation
+        """Which generation answers; on an overloaded machine nginx may not say within two seconds, once."""
+        said: list[str | None] = []
+
+        def is_known() -> bool:
+            said.append(self.control.serving(self.nginx.name).generation)
+            return said[-1] is not None
+
+        wait_until(is_known, within=20, what="an answer of nginx")
+        return said[-1]
 
     def sync(self, *servers: tuple[str, int]) -> ReloadOutcome | None:
         return self.balancer.sync((Upstream(name="web", servers=servers),), instance=self.nginx.name)
