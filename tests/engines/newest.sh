@@ -62,7 +62,7 @@ start() {
     mkdir -p "$HOME_DIR"
     echo "Fetching Debian $RELEASE's docker.io ..." >&2
     # A mirror may be a frozen copy, older than its lists say they stay good.
-    mmdebstrap --quiet --variant=minbase --include=docker.io,iptables \
+    mmdebstrap --quiet --variant=minbase --include=docker.io,iptables,procps \
         '--aptopt=Acquire::Check-Valid-Until "false"' "$RELEASE" "$ROOT" >&2
     ip netns add "$NAME"
     ip -n "$NAME" link set lo up

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from docker import APIClient
+from docker.utils import kwargs_from_env
 
 from scaler.engines.compose import ComposeTarget
 from testkit.networks import kept_by
@@ -97,7 +98,7 @@ def project(home: Path, definition: dict[str, Any], *options: str) -> Iterator[P
     name = f"tgt-test-{uuid.uuid4().hex[:8]}"
     file = home / "compose.json"
     file.write_text(json.dumps(definition))
-    client, events = APIClient(timeout=30), APIClient(timeout=30)
+    client, events = (APIClient(**kwargs_from_env(), timeout=30) for _ in range(2))
     target = ComposeTarget(client=client, events=events, own_project=name, projects=frozenset({name}))
     made = Project(name=name, file=file, client=client, target=target)
     try:

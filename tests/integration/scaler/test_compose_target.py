@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from docker import APIClient
+from docker.utils import kwargs_from_env
 
 from scaler.engines.compose import ComposeTarget
 from scaler.model.errors import TargetError
@@ -231,7 +232,7 @@ def test_health_and_grace_are_the_services_own(tmp_path: Path) -> None:
 def image(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """Build images under one name; each call moves the name to a new one."""
     name = f"tgt-test-{random.getrandbits(32):08x}"
-    client = APIClient(timeout=60)
+    client = APIClient(**kwargs_from_env(), timeout=60)
     made: list[str] = []
 
     def build(label: str) -> str:
