@@ -100,20 +100,24 @@ class Prometheus:
         try:
             rules = self.read("/api/v1/rules", {"type": "alert", "rule_name[]": sorted(names)}, until=until)
             address = self._address(until)
-        except UnavailableError as error:
+        except (UnavailableError, LookupError, TypeError, AttributeError) as error:
             log.warning("Prometheus does not say what fires", error=str(error))
             return AtSource() if self.lives(until=until) else None
         return at_source(rules, address=address)
 
     def _address(self, until: float) -> str:
-        """With which the generator URLs of its alerts begin.
+        """With which the generator URLs of its alerts begin; empty if it does not say.
 
         Raises:
-            UnavailableError: it does not say.
+            UnavailableError: it does not answer.
+            LookupError, TypeError, AttributeError: its answer is not of the form of its API.
         """
         flags = self.read("/api/v1/status/flags", {}, until=until)
-        given = str(flags.get("web.external-url", "")) if isinstance(flags, dict) else ""
-        return given.rstrip("/")
+        given, listens = (str(flags[f"web.{flag}"]) for flag in ("external-url", "listen-address"))
+        if given:
+            return given.rstrip("/")
+        host = self.read("/api/v1/status/runtimeinfo", {}, until=until).get("hostname")
+        return f"http://{host}:{listens.rpartition(':')[2]}" if host else ""
 
     def lives(self, *, until: float | None = None) -> bool:
         """Ask it, until then or for ``TIMEOUT`` seconds; never raises."""

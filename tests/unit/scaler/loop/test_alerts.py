@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from scaler.loop.alerts import Alerts
+from scaler.policy.scaling import Demand
 from scaler.policy.signals import Alert, AtSource, KnownServices
 from tests.unit.scaler.rig import API, WEB, alert, at_source, watchdog
 
@@ -74,8 +75,9 @@ def test_without_an_answer_the_alerts_stand_nobody_watches_and_it_is_left_alone_
     heard = hearing(source, alert("up"), alert("down", "memory"))
 
     for now in (0.0, 4.9):
-        found = heard.confirmed(WEB, now=now)
-        assert (found.up, found.down, found.watched, found.ended) == ({"cpu"}, {"memory"}, False, set())
+        assert heard.confirmed(WEB, now=now) == Demand(
+            up=frozenset({"cpu"}), down=frozenset({"memory"}), watched=False
+        )
     assert len(source.questions) == 1
 
     source.answer = at_source(alert("up"))

@@ -61,6 +61,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             "/prometheus/-/ready": 200,
             "/starting/-/ready": 503,
             "/vm/-/ready": 200,
+            "/odd/-/ready": 200,
         }
         self.send_response(known.get(self.path, 404))
         self.end_headers()
@@ -96,8 +97,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
         rules = [{"type": "alerting", "name": name, "alerts": [pending, firing]} for name in names]
         answers: dict[str, object] = {
             "rules": {"groups": [{"rules": [*rules, {"type": "recording", "name": "a:record"}]}]},
-            "status/flags": {"web.external-url": "http://localhost:10090/"},
+            "status/flags": {
+                "web.external-url": "" if below == "/unnamed" else "http://localhost:10090/",
+                "web.listen-address": "0.0.0.0:9090",
+            },
+            "status/runtimeinfo": {"hostname": "a1b2c3"},
         }
+        answers |= {"status/flags": [] if below == "/odd" else answers["status/flags"]}
         self.send_response(503 if below == "/starting" else 404 if below == "/vm" else 200)
         self.end_headers()
         self.wfile.write(json.dumps({"status": "success", "data": answers[what]}).encode())
@@ -281,8 +287,15 @@ class TestAlerts:
     def test_one_that_does_not_live_gives_no_answer(self, address: str, path: str) -> None:
         assert Prometheus(address + path, password_file=NO_FILE).alerts(NAMES) is None
 
-    def test_one_that_lives_and_has_no_such_api_knows_of_none(self, address: str) -> None:
-        assert Prometheus(address + "/vm", password_file=NO_FILE).alerts(NAMES) == AtSource()
+    @pytest.mark.parametrize("path", ["/vm", "/odd"])
+    def test_one_that_lives_and_has_no_such_api_knows_of_none(self, address: str, path: str) -> None:
+        assert Prometheus(address + path, password_file=NO_FILE).alerts(NAMES) == AtSource()
+
+    def test_without_an_external_url_it_is_seen_under_its_host_name(self, address: str) -> None:
+        found = Prometheus(address + "/unnamed", password_file=NO_FILE).alerts(NAMES)
+
+        assert found is not None
+        assert found.address == "http://a1b2c3:9090"
 
     def test_nor_does_none_at_all(self) -> None:
         assert Prometheus("", password_file=NO_FILE).alerts(NAMES) == AtSource()
