@@ -31,6 +31,12 @@ from tests.unit.scaler.rig import (
 )
 
 
+def gets_requests(rig: Rig, *numbers: int) -> list[float | None]:
+    """What Prometheus is told of these replicas."""
+    labels = [{"project": "shop", "service": "web", "name": f"shop-web-{number}"} for number in numbers]
+    return [rig.metrics.registry.get_sample_value("alertscale_replica_serving", one) for one in labels]
+
+
 class TestUp:
     def test_an_up_alert_adds_replicas_one_at_a_time_up_to_max(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="3"))
@@ -104,6 +110,26 @@ class TestUp:
             rig.settle(["shop-web-1", "shop-web-2"])
 
         assert states == [ReplicaState.READY, ReplicaState.STARTING]
+
+    def test_who_may_get_requests_is_told_to_prometheus(self, rig: Rig) -> None:
+        """Whoever gets none says nothing of the load of those that do."""
+        for number, status in ((1, "running"), (2, "paused"), (3, "running"), (4, "exited")):
+            rig.target.add(number=number, status=status, labels=labels(pause="all"))
+        rig.target.unready = {3}
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+
+            until(lambda: gets_requests(rig, 1, 2, 3, 4) == [1, 0, 0, 0])
+            rig.target.unready = set()
+            until(lambda: gets_requests(rig, 1, 2, 3, 4) == [1, 0, 1, 0])
+
+    def test_one_that_freezes_while_nginx_still_has_it_gets_none(self, rig: Rig) -> None:
+        first = rig.target.add(labels=labels(pause="all"))
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+            until(lambda: gets_requests(rig, 1) == [1])
+            rig.target.edit(first, status="paused")
+            until(lambda: gets_requests(rig, 1) == [0])
 
     def test_it_is_journalled_with_the_time_of_each_phase(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
