@@ -25,7 +25,7 @@ class Alert:
         labels: as sent.
         annotations: as sent.
         starts_at: RFC 3339, as sent; empty if it was not.
-        generator_url: where Prometheus shows the rule; empty if it was not sent.
+        generator_url: where Prometheus shows the rule, and so which Prometheus it was; empty if not sent.
     """
 
     firing: bool
