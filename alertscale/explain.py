@@ -134,7 +134,7 @@ def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
     )
     conditions = (
         *_common(service, limits, inputs, "up"),
-        Condition(met=bool(firing), text=f"an alert asks for more{_in_brackets(firing)}"),
+        _asked_for(service, inputs, firing),
         Condition(
             met=inputs.replicas < limits.maximum, text=f"it has fewer than alertscale.max ({limits.maximum})"
         ),
@@ -142,6 +142,12 @@ def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
         _over_failure(inputs.retry_at, times),
     )
     return _way("up", target if target > inputs.replicas else None, conditions, limits, times)
+
+
+def _asked_for(service: Service, inputs: Inputs, firing: str) -> Condition:
+    if firing and not inputs.up and service.decision and service.decision.reason == "ended":
+        return Condition(met=False, text=f"its source, too, says that {firing}")
+    return Condition(met=bool(firing), text=f"an alert asks for more{_in_brackets(firing)}")
 
 
 def _set_back_from(limits: Limits, inputs: Inputs) -> int | None:
@@ -152,6 +158,8 @@ def _set_back_from(limits: Limits, inputs: Inputs) -> int | None:
 
 def _down(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
     low = {alert.resource for alert in service.alerts if alert.scale == "down"}
+    if service.decision and service.decision.reason == "ended":
+        low &= set(inputs.down)
     missing = [clean(name) for name in limits.resources if name not in low]
     up = sentences.fires(service, "up")
     target = max(limits.minimum, inputs.replicas - limits.step)

@@ -52,6 +52,10 @@ def _fires(direction: str, service: Service, decision: Decision) -> str:
     return known or f"an alert for {listed(clean(r) for r in decision.resources)} fired"
 
 
+def _of(decision: Decision) -> str:
+    return listed(clean(resource) for resource in decision.resources)
+
+
 def _not_all_low(service: Service, decision: Decision) -> str:
     missing = listed(clean(r) for r in decision.resources)
     return f"{fires(service, 'down') or 'not all is low'}, but no alert says that {missing} is low too"
@@ -87,6 +91,7 @@ _REASONS: Final[dict[str, _Say]] = {
     "down_cooldown": lambda s, d: f"{_fires('down', s, d)}, and the down cooldown ends",
     "blind": lambda *_: "alerts do not arrive, and silence is not low load",
     "not_all_low": _not_all_low,
+    "ended": lambda _, d: f"the alert for {_of(d)} fires no longer at its source, which was asked",
     "steady": lambda *_: "no alert asks for a step",
 }
 """Each reason of a decision as a clause; a time, where the decision has one, is put behind it."""

@@ -42,7 +42,7 @@ class Settings:
         project: ALERTSCALE_PROJECT, our own Compose project or stack; empty to read it off our own container.
         projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
         signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
-        prometheus: ALERTSCALE_PROMETHEUS, asked if it lives before a replica is removed; empty not to ask.
+        prometheus: ALERTSCALE_PROMETHEUS, asked what fires before a step on an alert; empty not to ask.
         prometheus_password_file: ALERTSCALE_PROMETHEUS_PASSWORD_FILE, read if that address names a user.
         stack: ALERTSCALE_STACK, the directory of the stack's files, checked at the start if it is there.
         tick: ALERTSCALE_TICK, between two decisions.
@@ -177,7 +177,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     "PROMETHEUS": Variable(
         read=_url,
         default="",
-        meaning="Asked whether it lives before a replica is removed, and for the chart; `http://user@…` if "
+        meaning="Asked what fires before a step on an alert, and for the chart; `http://user@…` if "
         "it may ask for a password. Empty asks nobody; `docker-compose.yml` sets it.",
     ),
     "PROMETHEUS_PASSWORD_FILE": Variable(

@@ -171,7 +171,7 @@ def wire(
         settings: how to run.
         place: where we run.
         stopping: set when the scaler ends.
-        prometheus: asked whether it lives before a replica is removed.
+        prometheus: asked before a step on an alert.
         may_change: on Swarm, whether it is us who act.
 
     Raises:
@@ -190,7 +190,7 @@ def wire(
     return assemble(
         edges=_edges(settings, place, context, may_change=may_change),
         memory=memory,
-        alerts=Alerts(ttl=settings.signal_ttl, source_lives=prometheus.lives),
+        alerts=Alerts(ttl=settings.signal_ttl, source=prometheus.alerts),
         rhythm=rhythm,
         own_project=place.project,
         networks=place.networks,

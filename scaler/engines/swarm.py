@@ -323,6 +323,7 @@ def _replica(key: ServiceKey, service: Mapping[str, Any], task: Mapping[str, Any
     return Replica(
         id=task["ID"],
         name=f"{key[1]}.{task.get('Slot', 0)}",
+        container=f"{service['Spec']['Name']}.{task.get('Slot', 0)}.{task['ID']}",
         number=int(task.get("Slot", 0)),
         status=_WORDS.get(state, "created"),
         # Swarm calls a task running only once its health check has passed, and ends it when that fails.

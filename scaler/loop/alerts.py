@@ -1,15 +1,40 @@
-"""The alerts that fire now, kept for several threads, and whether their source lives."""
+"""The alerts that fire now, kept for several threads, and what their source says of them."""
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
-from scaler.policy.signals import Alert, KnownServices, Signal, SignalBook, Verdict, judge
+from scaler.policy.signals import Alert, AtSource, KnownServices, Signal, SignalBook, Verdict, judge
 
 log = structlog.get_logger()
+
+_FRESH: Final = 1.0
+"""Seconds for which the source is not asked again of the same alerts, after an answer."""
+
+_SILENT: Final = 5.0
+"""The same after none: the loop has waited for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A question to the source.
+
+    Attributes:
+        changes: how often what fires had changed; an answer from before says nothing of what is new.
+        names: of the alerts that it was about.
+        at: when, seconds, monotonic.
+        answer: None if there was none.
+    """
+
+    changes: int
+    names: frozenset[str]
+    at: float
+    answer: AtSource | None
 
 
 class Alerts:
@@ -17,18 +42,20 @@ class Alerts:
 
     Args:
         ttl: seconds after which an alert not heard of is forgotten.
-        source_lives: whether alerts come from a source that lives; asked before a step down on an alert.
+        source: asked before a step on an alert what it says of alerts of these names; None if it does not
+            live.
 
     Attributes:
         ttl: as given.
-        source_lives: as given.
     """
 
-    def __init__(self, *, ttl: float, source_lives: Callable[[], bool]) -> None:
+    def __init__(self, *, ttl: float, source: Callable[[frozenset[str]], AtSource | None]) -> None:
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=ttl)
         self.ttl = ttl
-        self.source_lives = source_lives
+        self._source = source
+        self._changes = 0
+        self._asked: _Asked | None = None
 
     def take_in(
         self, alerts: Iterable[Alert], *, known: KnownServices, now: float
@@ -36,7 +63,9 @@ class Alerts:
         """Judge alerts and take note of them; return of each whether that changed what fires."""
         verdicts = [judge(alert, known=known) for alert in alerts]
         with self._lock:
-            return [(verdict, self._book.note(verdict, now=now)) for verdict in verdicts]
+            noted = [(verdict, self._book.note(verdict, now=now)) for verdict in verdicts]
+            self._changes += sum(changed for _, changed in noted)
+        return noted
 
     def expire(self, *, now: float) -> None:
         """Forget what has not been heard of for longer than the time to live."""
@@ -54,6 +83,27 @@ class Alerts:
         """What the signals of one service ask for."""
         with self._lock:
             return self._book.demand(service, now=now)
+
+    def confirmed(self, service: ServiceKey, *, now: float) -> Demand:
+        """What the signals of one service ask for that their source does not deny; asks it.
+
+        For the loop alone. Without an answer the signals stand, and nobody watches.
+        """
+        source = self._ask(now)
+        with self._lock:
+            demand = self._book.demand(service, now=now, source=source)
+        return demand if source else replace(demand, watched=False)
+
+    def _ask(self, now: float) -> AtSource | None:
+        with self._lock:
+            changes, names = self._changes, self._book.names
+        asked = self._asked
+        same = asked is not None and (asked.changes, asked.names) == (changes, names)
+        if asked and same and now - asked.at < (_FRESH if asked.answer else _SILENT):
+            return asked.answer
+        answer = self._source(names)
+        self._asked = _Asked(changes=changes, names=names, at=now, answer=answer)
+        return answer
 
     def watchdog_age(self, *, now: float) -> float:
         """Seconds since the Watchdog was last heard of; infinite if never."""

@@ -35,7 +35,7 @@ from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
 from scaler.model.errors import AlertscaleError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
-from scaler.policy.scaling import Decision, decide
+from scaler.policy.scaling import ON_ALERT, Decision, decide
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
 from scaler.steps.runner import Runner
@@ -143,8 +143,8 @@ class Autoscaler:
     def _decide(self, known: Known, now: float) -> Decision:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        if decision.reason is DecisionReason.ALERT_DOWN and not self.alerts.source_lives():
-            demand = replace(demand, watched=False)
+        if decision.reason in ON_ALERT:
+            demand = self.alerts.confirmed(known.service.key, now=now)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         decision = self.knowledge.decided(known, decision, demand)
         self.recorder.decision(known.service.key, decision)

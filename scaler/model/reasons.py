@@ -214,6 +214,9 @@ class DecisionReason(StrEnum):
     removed."""
     NOT_ALL_LOW = "not_all_low"
     """A `down` alert fires, but not for every resource of `alertscale.resources`."""
+    ENDED = "ended"
+    """An alert asks for a step, but its source says that it fires no longer: its rule was edited, or
+    its end has not arrived yet."""
     STEADY = "steady"
     """No alert asks for a step."""
 

@@ -45,6 +45,7 @@ class Replica:
         labels: all of its labels.
         leaving: the engine takes it away, or has begun to.
         trouble: what the engine says keeps it from running; empty when nothing does.
+        container: its container's name where that is another than ``name``, as on Swarm; else empty.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Replica:
     labels: Mapping[str, str] = field(default_factory=dict)
     leaving: bool = False
     trouble: str = ""
+    container: str = ""
 
     @property
     def live(self) -> bool:

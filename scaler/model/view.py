@@ -65,6 +65,10 @@ class View:
         known = self.readiness.get(replica.id, NOT_ASKED)
         return replica.status == "running" and known.ready and not self.leaves(replica)
 
+    def gets_requests(self, replica: Replica) -> bool:
+        """Whether requests may be sent to a replica, and it can take them."""
+        return replica.status == "running" and replica.id in self.serving
+
     def leaves(self, replica: Replica) -> bool:
         """Whether a replica is on its way out, whoever sent it there."""
         return replica.leaving or replica.id in self.draining or replica.id in self.stopping

@@ -12,6 +12,9 @@ The rules in their order; the first that has something to say wins:
    else down
 6. otherwise hold
 
+A step on an alert is decided on twice: in between the source of alerts is asked, and an alert that fires
+there no longer asks for nothing any more.
+
 A step that comes out of these is held all the same while its direction is paused, while the journal cannot
 be written, and, if it is one up, until the backoff is over.
 """
@@ -30,6 +33,13 @@ _HELD: Final = {
     Pause.DOWN: frozenset({Direction.DOWN}),
     Pause.ALL: frozenset({Direction.UP, Direction.DOWN}),
 }
+
+
+ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
+"""Reasons of a step that an alert leads to."""
+
+_LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_ALL_LOW})
+"""Reasons to hold that say less than that an alert has ended at its source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +80,13 @@ class Demand:
         up: resources for which an alert asks for more.
         down: resources for which an alert asks for fewer.
         watched: the always-firing Watchdog was heard of lately, so silence means "no alert".
+        ended: resources of alerts that Alertmanager goes on sending and that fire no longer at their source.
     """
 
     up: frozenset[str] = frozenset()
     down: frozenset[str] = frozenset()
     watched: bool = True
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +141,7 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         return _hold(state, DecisionReason.STOPPED)
     if is_under_way(versions=state.versions):
         return _hold(state, DecisionReason.DEPLOYING)
-    wish = _bounds(state, limits) or _manual(state, limits) or _up(state, demand, limits, now)
-    wish = wish or _down(state, demand, limits, now)
+    wish = _bounds(state, limits) or _manual(state, limits) or _on_alerts(state, demand, limits, now)
     if wish is None:
         return _hold(state, DecisionReason.STEADY)
     if wish.direction in held:
@@ -192,6 +203,13 @@ def _manual(state: State, limits: Limits) -> Decision | None:
         return None
     nearest = max(min(wanted, state.replicas + limits.step), state.replicas - limits.step)
     return _step(state, nearest, DecisionReason.MANUAL)
+
+
+def _on_alerts(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
+    wish = _up(state, demand, limits, now) or _down(state, demand, limits, now)
+    if demand.ended and (wish is None or wish.reason in _LESS_THAN_ENDED):
+        return _hold(state, DecisionReason.ENDED, resources=tuple(sorted(demand.ended)))
+    return wish
 
 
 def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:

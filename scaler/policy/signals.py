@@ -9,6 +9,9 @@ from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
 from scaler.policy.watchdog import WATCHDOG, Watchdog
 
+_ACTED_ON: Final = ("scale", "resource", "service", "project")
+"""Labels by which a step is taken."""
+
 _SHOWN: Final = 200
 """Characters of foreign text that a sentence repeats."""
 
@@ -22,7 +25,7 @@ class Alert:
         labels: as sent.
         annotations: as sent.
         starts_at: RFC 3339, as sent; empty if it was not.
-        generator_url: where Prometheus shows the rule; empty if it was not sent.
+        generator_url: where Prometheus shows the rule, and so which Prometheus it was; empty if not sent.
     """
 
     firing: bool
@@ -40,6 +43,31 @@ class Alert:
     def key(self) -> tuple[tuple[str, str], ...]:
         """What makes an alert the same one when it is sent again, by whichever Alertmanager."""
         return tuple(sorted(self.labels.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtSource:
+    """What the source of alerts says of them; by default that it knows of none.
+
+    Attributes:
+        address: with which the generator URLs of its alerts begin; empty where that is not known.
+        rules: names of the alerts that it has a rule for.
+        firing: labels of those that fire there now.
+    """
+
+    address: str = ""
+    rules: frozenset[str] = frozenset()
+    firing: tuple[Mapping[str, str], ...] = ()
+
+    def denies(self, alert: Alert) -> bool:
+        """Whether an alert came from here, and fires here no more.
+
+        One that was changed on its way to Alertmanager is the same one: a label that only one of the two has,
+        or that no step is taken by, makes no difference.
+        """
+        if not self.address or alert.generator_url.partition("/graph?")[0] != self.address:
+            return False
+        return alert.name in self.rules and not any(_is_same(alert.labels, here) for here in self.firing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +151,12 @@ def judge(alert: Alert, *, known: KnownServices) -> Verdict:
     if not resource:
         return _ignored(alert, IgnoredReason.NO_RESOURCE, "it has no label resource")
     return _address(alert, name, project, resource, known)
+
+
+def _is_same(sent: Mapping[str, str], listed: Mapping[str, str]) -> bool:
+    if sent.get("alertname") != listed.get("alertname"):
+        return False
+    return all(sent[name] == listed[name] for name in _ACTED_ON if name in sent and name in listed)
 
 
 def _ignored(alert: Alert, reason: IgnoredReason, detail: str) -> Verdict:
@@ -211,11 +245,19 @@ class SignalBook:
         mine = (s for s in self._signals.values() if s.service == service)
         return tuple(sorted(mine, key=lambda s: (s.first_heard, s.alert.key)))
 
-    def demand(self, service: ServiceKey, *, now: float) -> Demand:
-        """What the signals of one service ask for."""
-        mine = self.firing(service)
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the alerts that fire for any service."""
+        return frozenset(s.alert.name for s in self._signals.values())
+
+    def demand(self, service: ServiceKey, *, now: float, source: AtSource | None = None) -> Demand:
+        """What the signals of one service ask for, but those that their source, if asked, denies."""
+        heard = self.firing(service)
+        ended = [s for s in heard if source is not None and source.denies(s.alert)]
+        mine = [s for s in heard if s not in ended]
         return Demand(
             up=frozenset(s.resource for s in mine if s.direction is Direction.UP),
             down=frozenset(s.resource for s in mine if s.direction is Direction.DOWN),
             watched=self.watchdog.lives(now=now),
+            ended=frozenset(s.resource for s in ended),
         )

@@ -1,13 +1,14 @@
-"""Prometheus: whether it lives, asked before a replica is removed, and what its API says.
+"""Prometheus: what fires there, asked before a step on an alert, and what its API says.
 
-Alertmanager goes on repeating the alerts of a Prometheus that died, for up to four times its resend
-delay, since no Prometheus is left to resolve them. What fired then is a memory, not a measurement.
+Alertmanager goes on repeating an alert that no Prometheus resolves, for up to four times Prometheus' resend
+delay: those of one that died, and one whose labels were edited in its rule, of which Prometheus sends no end.
+What fired then is a memory, not a measurement.
 """
 
 import json
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,14 +19,18 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from scaler.model.errors import UnavailableError
+from scaler.policy.signals import AtSource
+from scaler.prometheus.thresholds import each_rule
 
 log = structlog.get_logger()
 
 TIMEOUT: Final = 1.0
-"""Seconds for an answer to whether it lives."""
+"""Seconds for an answer to whether it lives, and what fires."""
 
 READ_TIMEOUT: Final = 2.0
 """Seconds for an answer of the API."""
+
+_LEAST: Final = 0.05
 
 _LARGEST: Final = 8 * 1024 * 1024
 """Bytes of an answer."""
@@ -35,6 +40,8 @@ _PART: Final = 64 * 1024
 _HEADERS: Final = {"Connection": "close", "Accept-Encoding": "identity"}
 """What is bounded is what was sent; nothing is unpacked."""
 
+
+_Query = Mapping[str, str | Sequence[str]]
 
 _HTTP: Final = 80
 
@@ -77,12 +84,47 @@ class Prometheus:
         self._user = parts.username or ""
         self._password_file = password_file
 
-    def lives(self) -> bool:
-        """Ask it, for ``TIMEOUT`` seconds; never raises."""
+    def alerts(self, names: frozenset[str]) -> AtSource | None:
+        """Ask it what it says of some alerts, for ``TIMEOUT`` seconds; never raises.
+
+        Args:
+            names: theirs.
+
+        Returns:
+            Nothing known where no address is set, or what answers has not the API of Prometheus; None if it
+            does not live.
+        """
+        if not self._host:
+            return AtSource()
+        until = time.monotonic() + TIMEOUT
+        try:
+            rules = self.read("/api/v1/rules", {"type": "alert", "rule_name[]": sorted(names)}, until=until)
+            address = self._address(until)
+        except (UnavailableError, LookupError, TypeError, AttributeError) as error:
+            log.warning("Prometheus does not say what fires", error=str(error))
+            return AtSource() if self.lives(until=until) else None
+        return at_source(rules, address=address)
+
+    def _address(self, until: float) -> str:
+        """With which the generator URLs of its alerts begin; empty if it does not say.
+
+        Raises:
+            UnavailableError: it does not answer.
+            LookupError, TypeError, AttributeError: its answer is not of the form of its API.
+        """
+        flags = self.read("/api/v1/status/flags", {}, until=until)
+        given, listens = (str(flags[f"web.{flag}"]) for flag in ("external-url", "listen-address"))
+        if given:
+            return given.rstrip("/")
+        host = self.read("/api/v1/status/runtimeinfo", {}, until=until).get("hostname")
+        return f"http://{host}:{listens.rpartition(':')[2]}" if host else ""
+
+    def lives(self, *, until: float | None = None) -> bool:
+        """Ask it, until then or for ``TIMEOUT`` seconds; never raises."""
         if not self._host:
             return True
         try:
-            status, _ = self._ask("/-/ready", {}, within=TIMEOUT)
+            status, _ = self._ask("/-/ready", {}, within=_left(until, TIMEOUT))
         except _FAILURES as error:
             log.warning("Prometheus does not answer", host=self._host, port=self._port, error=_why(error))
             return False
@@ -95,12 +137,13 @@ class Prometheus:
             )
         return status == HTTPStatus.OK
 
-    def read(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, looked at by the caller
+    def read(self, path: str, query: _Query, *, until: float | None = None) -> Any:  # noqa: ANN401 - JSON, looked at by the caller
         """Ask its API.
 
         Args:
             path: such as ``/api/v1/query``.
             query: the parameters.
+            until: seconds, monotonic; ``READ_TIMEOUT`` from now if not given.
 
         Returns:
             ``data`` of the answer.
@@ -112,13 +155,13 @@ class Prometheus:
         if not self._host:
             raise UnavailableError("ALERTSCALE_PROMETHEUS is not set, so there is no Prometheus to ask")
         try:
-            status, body = self._ask(path, query, within=READ_TIMEOUT)
+            status, body = self._ask(path, query, within=_left(until, READ_TIMEOUT))
         except _FAILURES as error:
             where = f"{self._host}:{self._port}"
             raise UnavailableError(f"Prometheus does not answer at {where}: {_why(error)}") from error
         return self._data(status, body)
 
-    def _ask(self, path: str, query: Mapping[str, str], *, within: float) -> tuple[int, bytearray]:
+    def _ask(self, path: str, query: _Query, *, within: float) -> tuple[int, bytearray]:
         """Return status and body; one that is too long is longer than ``_LARGEST``."""
         deadline = time.monotonic() + within
         # A session a question: a connection that is kept is found dead when Prometheus has restarted.
@@ -154,6 +197,22 @@ class Prometheus:
         except OSError:
             # Whoever asks for no password needs none; whoever does says so by its answer.
             return None
+
+
+def at_source(rules: object, *, address: str) -> AtSource:
+    """What the answer of ``/api/v1/rules`` says of alerts; one that is pending does not fire."""
+    known = [rule for rule in each_rule(rules) if rule.get("type") == "alerting"]
+    listed = [alert for rule in known for alert in rule.get("alerts") or () if isinstance(alert, dict)]
+    return AtSource(
+        address=address,
+        rules=frozenset(str(rule.get("name", "")) for rule in known),
+        firing=tuple(alert.get("labels") or {} for alert in listed if alert.get("state") == "firing"),
+    )
+
+
+def _left(until: float | None, otherwise: float) -> float:
+    """Seconds until then; never none, which would be for ever."""
+    return otherwise if until is None else max(_LEAST, until - time.monotonic())
 
 
 def _body(answer: requests.Response, *, deadline: float) -> bytearray:

@@ -56,10 +56,11 @@ def read_thresholds(rules: object) -> tuple[Threshold, ...]:
     Returns:
         One for each, in the order of the rules.
     """
-    return tuple(found for rule in _rules(rules) for found in _threshold(rule))
+    return tuple(found for rule in each_rule(rules) for found in _threshold(rule))
 
 
-def _rules(document: object) -> Iterator[Mapping[str, Any]]:
+def each_rule(document: object) -> Iterator[Mapping[str, Any]]:
+    """Go through ``data`` of Prometheus' ``/api/v1/rules``; what is not of its form is passed over."""
     groups = document.get("groups") if isinstance(document, dict) else None
     for group in groups if isinstance(groups, list) else ():
         rules = group.get("rules") if isinstance(group, dict) else None

@@ -1,5 +1,6 @@
 """Every metric, on a registry that is passed in. Label values come from the closed lists of ``reasons``."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -23,6 +24,11 @@ class Metrics:
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
         self.replicas = gauge("alertscale_replicas", "Replicas of a service, by state", (*_SERVICE, "state"))
+        self.serving = gauge(
+            "alertscale_replica_serving",
+            "1 for a replica that may get requests, 0 for one that does not; name is its container's",
+            (*_SERVICE, "name"),
+        )
         self.minimum = gauge(
             "alertscale_replicas_min", "Lower bound; absent while the labels cannot be read", _SERVICE
         )
@@ -60,6 +66,7 @@ class Metrics:
         )
         self._known: set[ServiceKey] = set()
         self._bounded: set[ServiceKey] = set()
+        self._replicas: set[tuple[str, str, str]] = set()
 
     def forget_all_but(self, services: frozenset[ServiceKey]) -> None:
         """Drop the gauges of services that are no longer there, so that no alert fires for them."""
@@ -69,6 +76,14 @@ class Metrics:
             for state in ReplicaState:
                 self.replicas.remove(*key, state)
         self._known = set(services)
+
+    def set_serving(self, serving: Mapping[tuple[str, str, str], bool]) -> None:
+        """Show whether each replica, by project, service and name, may get requests, and no others."""
+        for gone in self._replicas - serving.keys():
+            self.serving.remove(*gone)
+        for replica, gets in serving.items():
+            self.serving.labels(*replica).set(gets)
+        self._replicas = set(serving)
 
     def set_bounds(self, key: ServiceKey, *, minimum: int, maximum: int) -> None:
         """Show the bounds of a service."""

@@ -262,8 +262,12 @@ class Recorder:
 
     def gauges(self, view: View) -> None:
         """Set the gauges of every service, and drop those of services that are gone."""
-        self._metrics.forget_all_but(frozenset(s.key for s in view.observation.services))
-        for service in view.observation.services:
+        services = view.observation.services
+        self._metrics.forget_all_but(frozenset(s.key for s in services))
+        self._metrics.set_serving(
+            {(*s.key, r.container or r.name): view.gets_requests(r) for s in services for r in s.replicas}
+        )
+        for service in services:
             states = [view.state(r) for r in service.replicas]
             for state in ReplicaState:
                 self._metrics.replicas.labels(*service.key, state).set(states.count(state))

@@ -265,8 +265,8 @@ class History(Struct, frozen=True, kw_only=True):
     ]
     times: Annotated[tuple[float, ...], _says("Seconds since the epoch.")]
     replicas: Annotated[Figures, _says("Ready replicas.")]
-    cpu: Annotated[Figures, _says("Share of the CPU limit, the mean over all replicas.")]
-    memory: Annotated[Figures, _says("Share of the memory limit, the mean over all replicas.")]
+    cpu: Annotated[Figures, _says("Share of the CPU limit, the mean over those that may get requests.")]
+    memory: Annotated[Figures, _says("Share of the memory limit, the mean over those that may get requests.")]
     thresholds: Annotated[tuple[Threshold, ...], _says("Of the rules as Prometheus has them now.")]
     marks: Annotated[tuple[Mark, ...], _says("Oldest first.")]
 

@@ -27,6 +27,7 @@ _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
     DecisionReason.BLIND: "the scaler is blind: alerts do not reach it, so nothing is removed",
     DecisionReason.NOT_ALL_LOW: "not everything is low: {resources} would have to be, too",
+    DecisionReason.ENDED: "the alert for {resources} fires no longer at its source, which was asked",
     DecisionReason.STEADY: "no alert asks for a step",
 }
 _UP: Final = frozenset({"alert_up", "restore", "at_max", "up_cooldown"})

@@ -155,9 +155,10 @@ def test_the_scaler_still_learns_whether_prometheus_lives(locked: Stack) -> None
         "import os; from scaler.settings import read_settings;"
         "from scaler.prometheus.client import Prometheus;"
         "s = read_settings(os.environ);"
-        "print(Prometheus(s.prometheus, password_file=s.prometheus_password_file).lives())"
+        "p = Prometheus(s.prometheus, password_file=s.prometheus_password_file);"
+        "print(p.lives(), sorted(p.alerts(frozenset({'HighCPU', 'Gone'})).rules))"
     )
-    assert locked.compose("exec", "-T", "scaler", "python", "-c", question).strip() == "True"
+    assert locked.compose("exec", "-T", "scaler", "python", "-c", question).strip() == "True ['HighCPU']"
 
 
 def test_both_are_still_healthy(locked: Stack) -> None:

@@ -40,6 +40,29 @@ def test_replicas_made_by_hand_get_traffic(paused: Stack) -> None:
     wait_until(lambda: len({answered_by(paused) for _ in range(40)}) == 4, within=WITHIN, what="all four")
 
 
+def test_a_frozen_replica_is_not_in_the_mean_of_those_that_get_requests(paused: Stack) -> None:
+    """Prometheus knows it by the name that the exporter gives it, too."""
+    paused.compose("up", "--scale", "flask-app=2", "--detach", "--wait")
+    wait_until(lambda: in_the_mean(paused) == 2, within=10, what="both in the mean")
+    frozen = paused.containers()[1]["Id"]
+    subprocess.run(["docker", "pause", frozen], check=True, capture_output=True)
+    try:
+        wait_until(lambda: in_the_mean(paused) == 1, within=10, what="the other one alone in the mean")
+    finally:
+        subprocess.run(["docker", "unpause", frozen], check=True, capture_output=True)
+
+
+def in_the_mean(stack: Stack) -> int:
+    """Of how many replicas CPU is measured that may get requests."""
+    query = (
+        'count(replica:cpu_utilization:ratio{service="flask-app"}'
+        " and on (project, service, name) replica:serving:max == 1)"
+    )
+    url = stack.url("PROMETHEUS_PORT", "/api/v1/query")
+    found = stack.session.get(url, params={"query": query}, timeout=10).json()["data"]["result"]
+    return int(found[0]["value"][1]) if found else 0
+
+
 def test_a_killed_replica_leaves_and_what_is_left_of_it_is_removed(paused: Stack) -> None:
     paused.compose("up", "--scale", "flask-app=3", "--detach", "--wait")
     assert_exact(paused, 3)

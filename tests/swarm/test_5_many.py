@@ -18,6 +18,7 @@ from tests.swarm.reckoned import KILOBYTES, SAMPLES
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(500)]
 WATCHED = 6.0
 SMALL = f"{STACK}_small"
+TOLD = 'alertscale_replica_serving{service="small"}'
 NAMES = (
     "alertscale_tick_seconds_sum",
     "alertscale_tick_seconds_count",
@@ -78,14 +79,17 @@ def listing(stack: Swarm, service: str) -> Listing:
 
 def samples(stack: Swarm) -> float:
     """How many samples Prometheus takes of each container at a scrape of the exporters."""
+    containers = "count(count by (instance, name) (container_last_seen))"
+    return figure(stack, f'sum(scrape_samples_scraped{{job="exporter"}}) / {containers}')
+
+
+def figure(stack: Swarm, ask: str) -> float:
+    """What Prometheus answers, one number; 0 if it has none."""
     at = swarm.node_of(stack.cluster, "prometheus")
     assert at is not None
-    ask = (
-        'sum(scrape_samples_scraped{job="exporter"}) / count(count by (instance, name) (container_last_seen))'
-    )
     url = f"http://{at.address}:{PROMETHEUS_PORT}/api/v1/query"
     found = stack.session.get(url, params={"query": ask}, timeout=10).json()["data"]["result"]
-    return float(found[0]["value"][1])
+    return float(found[0]["value"][1]) if found else 0.0
 
 
 def grow(stack: Swarm, size: int) -> None:
@@ -111,6 +115,9 @@ def test_a_look_at_many_replicas_costs_no_more_than_in_proportion(
             grow(calm, size)
             seen[size] = watch(calm)
         look, taken = listing(calm, SMALL), samples(calm)
+        # The scaler and the exporter call a container by the same name.
+        both = f"{TOLD} and on (project, service, name) replica:memory_usage:bytes"
+        assert figure(calm, f"count({both})") == sizes[-1]
         # Of this one a task says more: networks, a health check, labels.
         whole = listing(calm, FLASK_APP)
     finally:

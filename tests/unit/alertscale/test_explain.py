@@ -54,6 +54,15 @@ def test_when_nothing_is_missing_it_goes_at_its_next_decision() -> None:
     assert ways(alerts=(LOW_CPU, LOW_MEMORY), inputs=OVER)[1] == "It goes down to 2 at its next decision."
 
 
+def test_an_alert_that_fires_no_longer_at_its_source_is_missing_there() -> None:
+    ended = {"reason": "ended", "resources": ("cpu",)}
+    up, _ = ways(alerts=(HIGH_CPU,), inputs=OVER | {"up": []}, **ended)
+    assert up == "It goes up to 4 once its source, too, says that HighCPU fires."
+
+    _, down = ways(alerts=(LOW_CPU, LOW_MEMORY), inputs=OVER | {"down": ["memory"]}, **ended)
+    assert "(none yet for cpu)" in down
+
+
 def test_one_resource_that_is_not_low_is_named() -> None:
     assert "(none yet for memory)" in ways(alerts=(LOW_CPU,), inputs=OVER)[1]
 

@@ -60,6 +60,10 @@ def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
             "Holding at 3: LowCPU fires, but no alert says that memory is low too.",
         ),
         (
+            {"reason": "ended", "resources": ("cpu",), "alerts": (HIGH_CPU,)},
+            "Holding at 3: the alert for cpu fires no longer at its source, which was asked.",
+        ),
+        (
             {"reason": "manual", "direction": "up", "target": 4, "wanted": 5},
             "Going up from 3 to 4: a person asked for 5.",
         ),

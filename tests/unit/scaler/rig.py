@@ -15,7 +15,7 @@ from scaler.loop.views import Inputs, ServiceView
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event
 from scaler.model.services import ServiceKey
-from scaler.policy.signals import Alert
+from scaler.policy.signals import Alert, AtSource
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
@@ -43,9 +43,22 @@ def watchdog() -> Alert:
     return Alert(firing=True, labels={"alertname": "Watchdog"})
 
 
+PROMETHEUS = "http://prometheus:9090"
+
+
+def at_source(*firing: Alert, rules: tuple[str, ...] = ("up-cpu", "down-cpu", "down-memory")) -> AtSource:
+    """What Prometheus says while these fire there."""
+    return AtSource(address=PROMETHEUS, rules=frozenset(rules), firing=tuple(a.labels for a in firing))
+
+
 def alert(scale: str, resource: str = "cpu", *, service: str = "web", firing: bool = True) -> Alert:
     labels = {"alertname": f"{scale}-{resource}", "scale": scale, "service": service, "resource": resource}
-    return Alert(firing=firing, labels=labels, annotations={"summary": f"{resource} of {service}"})
+    return Alert(
+        firing=firing,
+        labels=labels,
+        annotations={"summary": f"{resource} of {service}"},
+        generator_url=f"{PROMETHEUS}/graph?g0.expr=a+%3E+1&g0.tab=1",
+    )
 
 
 HIGH = (watchdog(), alert("up"))
@@ -61,6 +74,7 @@ class Rig:
     Attributes:
         home: holds the journal and the directory shared with nginx.
         tick: seconds between two decisions.
+        source: what Prometheus says of alerts: at first that it knows of none; None if it does not live.
     """
 
     home: Path
@@ -68,6 +82,7 @@ class Rig:
     target: FakeTarget = field(default_factory=FakeTarget)
     clock: Clock = field(default_factory=Clock)
     stopping: threading.Event = field(default_factory=threading.Event)
+    source: AtSource | None = field(default_factory=AtSource)
 
     def __post_init__(self) -> None:
         """Make the directories and nginx."""
@@ -112,7 +127,7 @@ class Rig:
                 recorder=self.recorder,
                 anchors=Anchors(wall=wall, monotonic=monotonic),
             ),
-            alerts=Alerts(ttl=15.0, source_lives=lambda: True),
+            alerts=Alerts(ttl=15.0, source=lambda _names: self.source),
             rhythm=Rhythm(tick=self.tick, stopping=self.stopping, wake=self.wake, monotonic=monotonic),
             own_project=PROJECT,
             networks=frozenset({NETWORK}),

@@ -244,6 +244,7 @@ class TestTask:
         found = replica(task(3))
 
         assert (found.id, found.name, found.number) == ("shop_web-3", "web.3", 3)
+        assert found.container == "shop_web.3.shop_web-3"
         assert (found.status, found.live, found.health) == ("running", True, Health.HEALTHY)
         assert found.addresses == {"ingress": "10.255.0.3", "shop_default": "10.0.1.3"}
         assert found.ports == (5000,)

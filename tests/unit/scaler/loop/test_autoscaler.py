@@ -10,6 +10,7 @@ from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import RequestError, TargetError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
+from scaler.policy.signals import AtSource
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     API,
@@ -21,12 +22,19 @@ from tests.unit.scaler.rig import (
     WEB,
     Rig,
     alert,
+    at_source,
     labels,
     never,
     running,
     seconds_left,
     watchdog,
 )
+
+
+def gets_requests(rig: Rig, *numbers: int) -> list[float | None]:
+    """What Prometheus is told of these replicas."""
+    labels = [{"project": "shop", "service": "web", "name": f"shop-web-{number}"} for number in numbers]
+    return [rig.metrics.registry.get_sample_value("alertscale_replica_serving", one) for one in labels]
 
 
 class TestUp:
@@ -102,6 +110,26 @@ class TestUp:
             rig.settle(["shop-web-1", "shop-web-2"])
 
         assert states == [ReplicaState.READY, ReplicaState.STARTING]
+
+    def test_who_may_get_requests_is_told_to_prometheus(self, rig: Rig) -> None:
+        """Whoever gets none says nothing of the load of those that do."""
+        for number, status in ((1, "running"), (2, "paused"), (3, "running"), (4, "exited")):
+            rig.target.add(number=number, status=status, labels=labels(pause="all"))
+        rig.target.unready = {3}
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+
+            until(lambda: gets_requests(rig, 1, 2, 3, 4) == [1, 0, 0, 0])
+            rig.target.unready = set()
+            until(lambda: gets_requests(rig, 1, 2, 3, 4) == [1, 0, 1, 0])
+
+    def test_one_that_freezes_while_nginx_still_has_it_gets_none(self, rig: Rig) -> None:
+        first = rig.target.add(labels=labels(pause="all"))
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+            until(lambda: gets_requests(rig, 1) == [1])
+            rig.target.edit(first, status="paused")
+            until(lambda: gets_requests(rig, 1) == [0])
 
     def test_it_is_journalled_with_the_time_of_each_phase(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
@@ -220,6 +248,62 @@ class TestDown:
         self.add(rig, 4, max="2")
         with running(rig):
             rig.settle(["shop-web-1", "shop-web-2"])
+
+
+class TestAskedAtTheSource:
+    """An alert whose labels were edited lives on in Alertmanager, for minutes."""
+
+    def test_no_step_up_on_an_alert_that_fires_no_longer_at_its_source(self, rig: Rig) -> None:
+        rig.target.add(labels=labels())
+        rig.source = at_source()
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "ended")
+            never(lambda: rig.target.calls, rig=rig)
+            (event, *_) = rig.events(EventKind.DECISION)
+
+        assert event.text == "holding at 1: ended (cpu)"
+
+    def test_nor_a_step_down(self, rig: Rig) -> None:
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+        rig.source = at_source(alert("down"), alert("up", "memory"))
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.reason() == "ended")
+            never(lambda: rig.target.calls, rig=rig)
+
+    @pytest.mark.parametrize(
+        "source",
+        [at_source(alert("up")), at_source(rules=()), None],
+        ids=["it fires there", "the rule is another's", "no answer"],
+    )
+    def test_a_step_up_on_any_other(self, rig: Rig, source: AtSource | None) -> None:
+        rig.target.add(labels=labels(max="2"))
+        rig.source = source
+        with running(rig):
+            rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+    def test_the_step_is_taken_when_it_fires_there_again(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        rig.source = at_source()
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "ended")
+            rig.source = at_source(alert("up"))
+            rig.clock.advance(1)
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+    def test_nothing_is_removed_while_the_source_does_not_answer(self, rig: Rig) -> None:
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+        rig.source = None
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.inputs().down == ("cpu", "memory"))
+            until(lambda: rig.reason() == "blind")
+            never(lambda: rig.target.calls, rig=rig)
 
 
 class TestFailures:

@@ -24,6 +24,7 @@ HIGH_CPU_LOW_BOTH = Demand(up=frozenset({"cpu"}), down=frozenset({"cpu", "memory
 BLIND = Demand(watched=False)
 BLIND_HIGH = Demand(up=frozenset({"cpu"}), watched=False)
 BLIND_LOW = Demand(down=frozenset({"cpu", "memory"}), watched=False)
+ENDED = Demand(ended=frozenset({"cpu"}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +247,24 @@ RULE_4 = {
     "without the Watchdog: hold": Row(demand=BLIND_LOW, target=3, reason=R.BLIND, resources=BOTH),
 }
 
+ENDED_AT_ITS_SOURCE = {
+    "an alert that fires no longer at its source: hold": Row(
+        demand=ENDED, target=3, reason=R.ENDED, resources=CPU
+    ),
+    "also without the Watchdog": Row(
+        demand=replace(ENDED, watched=False), target=3, reason=R.ENDED, resources=CPU
+    ),
+    "one of those that a step down needs: hold": Row(
+        demand=replace(ENDED, down=frozenset({"memory"})), target=3, reason=R.ENDED, resources=CPU
+    ),
+    "another one still fires: step": Row(
+        demand=replace(HIGH_CPU, ended=frozenset({"memory"})), target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "an up alert has ended, and all is low: down": Row(
+        demand=replace(LOW_BOTH, ended=frozenset({"cpu"})), target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+}
+
 RULE_5 = {
     "no alert: hold": Row(target=3, reason=R.STEADY),
     "no alert and no Watchdog: hold, and say that nothing is known": Row(
@@ -253,7 +272,7 @@ RULE_5 = {
     ),
 }
 
-TABLE = RULE_1 | RULE_2 | BY_HAND | RULE_3 | RULE_4 | RULE_5
+TABLE = RULE_1 | RULE_2 | BY_HAND | RULE_3 | RULE_4 | ENDED_AT_ITS_SOURCE | RULE_5
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
@@ -309,7 +328,7 @@ def limits_of(draw: st.DrawFn) -> Limits:
     )
 
 
-demands = st.builds(Demand, up=RESOURCES, down=RESOURCES, watched=st.booleans())
+demands = st.builds(Demand, up=RESOURCES, down=RESOURCES, watched=st.booleans(), ended=RESOURCES)
 states = st.builds(
     State,
     replicas=st.integers(0, 16),

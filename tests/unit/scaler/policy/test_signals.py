@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scaler.model.reasons import AlertResult, Direction, IgnoredReason
 from scaler.policy.scaling import Demand
-from scaler.policy.signals import Alert, KnownServices, SignalBook, Verdict, judge
+from scaler.policy.signals import Alert, AtSource, KnownServices, SignalBook, Verdict, judge
 
 SHOP_WEB = ("shop", "web")
 LABELS = {"alertname": "HighCPU", "scale": "up", "service": "web", "resource": "cpu"}
@@ -89,6 +89,67 @@ def heard(
 WATCHDOG = judge(Alert(firing=True, labels={"alertname": "Watchdog"}), known=KNOWN)
 
 
+SENT = {**LABELS, "project": "shop", "severity": "info"}
+OURS = "http://localhost:10090"
+
+
+def sent(*, url: str = f"{OURS}/graph?g0.expr=a&g0.tab=1", **labels: str) -> Alert:
+    return Alert(firing=True, labels={**SENT, **labels}, generator_url=url)
+
+
+class TestAtSource:
+    @pytest.mark.parametrize(
+        "here",
+        [
+            SENT,
+            {**SENT, "severity": "warning"},
+            {name: SENT[name] for name in ("alertname", "scale", "service", "resource")},
+            {**SENT, "replica": "a"},
+        ],
+        ids=["the same", "another severity", "a label was put to it on its way", "and one taken from it"],
+    )
+    def test_what_fires_here_and_asks_for_the_same_is_not_denied(self, here: dict[str, str]) -> None:
+        source = AtSource(address=OURS, rules=frozenset({"HighCPU"}), firing=(here,))
+
+        assert not source.denies(sent())
+
+    @pytest.mark.parametrize(
+        "here",
+        [
+            {**SENT, "scale": "down"},
+            {**SENT, "service": "api"},
+            {**SENT, "project": "blog"},
+            {**SENT, "resource": "queue"},
+            {**SENT, "alertname": "HighMemory"},
+        ],
+    )
+    def test_what_asks_for_something_else_here_since_its_rule_was_edited_is_denied(
+        self, here: dict[str, str]
+    ) -> None:
+        source = AtSource(address=OURS, rules=frozenset({"HighCPU", "HighMemory"}), firing=(here,))
+
+        assert source.denies(sent())
+
+    def test_what_does_not_fire_here_any_more_is_denied(self) -> None:
+        assert AtSource(address=OURS, rules=frozenset({"HighCPU"})).denies(sent())
+
+    @pytest.mark.parametrize(
+        "alert",
+        [
+            sent(alertname="HighLatency"),
+            sent(url="http://another:9090/graph?g0.expr=a"),
+            sent(url=f"{OURS}/second/graph?g0.expr=a"),
+            sent(url=""),
+        ],
+        ids=["a rule that it does not have", "another source", "one below it", "no source is told"],
+    )
+    def test_what_the_source_does_not_know_is_not_denied(self, alert: Alert) -> None:
+        assert not AtSource(address=OURS, rules=frozenset({"HighCPU"})).denies(alert)
+
+    def test_nor_is_anything_by_a_source_whose_address_is_not_known(self) -> None:
+        assert not AtSource(rules=frozenset({"HighCPU"})).denies(sent(url=""))
+
+
 class TestSignalBook:
     def test_what_fires_is_a_level(self) -> None:
         book = SignalBook(ttl=15)
@@ -164,6 +225,18 @@ class TestSignalBook:
 
     def test_the_watchdog_is_infinitely_old_before_it_was_heard(self) -> None:
         assert SignalBook(ttl=15).watchdog.age(now=5) == float("inf")
+
+    def test_what_its_source_denies_asks_for_nothing_and_is_told(self) -> None:
+        book = SignalBook(ttl=15)
+        for labels in ({}, {"resource": "memory"}):
+            book.note(judge(sent(**labels), known=KNOWN), now=0)
+        source = AtSource(address=OURS, rules=frozenset({"HighCPU"}), firing=(SENT,))
+
+        asked = book.demand(SHOP_WEB, now=0, source=source)
+        assert asked.up == {"cpu"}
+        assert asked.ended == {"memory"}
+        assert book.demand(SHOP_WEB, now=0).up == {"cpu", "memory"}
+        assert book.names == {"HighCPU"}
 
     @pytest.mark.parametrize(("now", "watched"), [(15.0, True), (15.1, False)])
     def test_without_the_watchdog_demand_says_that_nobody_watches(self, now: float, watched: bool) -> None:

@@ -7,13 +7,15 @@ import json
 import socket
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from scaler.model.errors import UnavailableError
-from scaler.prometheus.client import Prometheus
+from scaler.policy.signals import AtSource
+from scaler.prometheus.client import Prometheus, at_source
 
 NO_FILE = Path("/nowhere/password")
 LOGIN = "Basic " + base64.b64encode(b"me:secret").decode()
@@ -47,6 +49,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/slow"):
             self._drip()
             return
+        if "/api/v1/" in self.path:
+            self._v1(*self.path.split("/api/v1/"))
+            return
         if "/api/" in self.path:
             self._api(self.path.partition("/api/")[2])
             return
@@ -55,6 +60,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             "/-/ready": 200,
             "/prometheus/-/ready": 200,
             "/starting/-/ready": 503,
+            "/vm/-/ready": 200,
+            "/odd/-/ready": 200,
         }
         self.send_response(known.get(self.path, 404))
         self.end_headers()
@@ -80,6 +87,26 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
         self.wfile.write(body)
+
+    def _v1(self, below: str, path: str) -> None:
+        """What fires is told with the names that were asked for; below /elsewhere there is no such API."""
+        what, _, query = path.partition("?")
+        names = urllib.parse.parse_qs(query).get("rule_name[]", [])
+        pending = {"labels": {"alertname": "Pending"}, "state": "pending"}
+        firing = {"labels": {"alertname": "Firing"}, "state": "firing"}
+        rules = [{"type": "alerting", "name": name, "alerts": [pending, firing]} for name in names]
+        answers: dict[str, object] = {
+            "rules": {"groups": [{"rules": [*rules, {"type": "recording", "name": "a:record"}]}]},
+            "status/flags": {
+                "web.external-url": "" if below == "/unnamed" else "http://localhost:10090/",
+                "web.listen-address": "0.0.0.0:9090",
+            },
+            "status/runtimeinfo": {"hostname": "a1b2c3"},
+        }
+        answers |= {"status/flags": [] if below == "/odd" else answers["status/flags"]}
+        self.send_response(503 if below == "/starting" else 404 if below == "/vm" else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"status": "success", "data": answers[what]}).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay silent."""
@@ -245,3 +272,46 @@ class TestRead:
     def test_without_an_address_the_setting_is_named(self) -> None:
         with pytest.raises(UnavailableError, match="ALERTSCALE_PROMETHEUS is not set"):
             Prometheus("", password_file=NO_FILE).read("/api/echo", {})
+
+
+NAMES = frozenset({"HighCPU", "LowCPU"})
+
+
+class TestAlerts:
+    def test_it_says_which_rules_it_has_what_fires_and_where_that_is_seen(self, address: str) -> None:
+        assert Prometheus(address, password_file=NO_FILE).alerts(NAMES) == AtSource(
+            address="http://localhost:10090", rules=NAMES, firing=({"alertname": "Firing"},) * 2
+        )
+
+    @pytest.mark.parametrize("path", ["/starting", "/broken", "/moved", "/locked"])
+    def test_one_that_does_not_live_gives_no_answer(self, address: str, path: str) -> None:
+        assert Prometheus(address + path, password_file=NO_FILE).alerts(NAMES) is None
+
+    @pytest.mark.parametrize("path", ["/vm", "/odd"])
+    def test_one_that_lives_and_has_no_such_api_knows_of_none(self, address: str, path: str) -> None:
+        assert Prometheus(address + path, password_file=NO_FILE).alerts(NAMES) == AtSource()
+
+    def test_without_an_external_url_it_is_seen_under_its_host_name(self, address: str) -> None:
+        found = Prometheus(address + "/unnamed", password_file=NO_FILE).alerts(NAMES)
+
+        assert found is not None
+        assert found.address == "http://a1b2c3:9090"
+
+    def test_nor_does_none_at_all(self) -> None:
+        assert Prometheus("", password_file=NO_FILE).alerts(NAMES) == AtSource()
+
+    def test_the_loop_waits_no_longer_for_it_than_for_whether_it_lives(
+        self, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.prometheus.client.TIMEOUT", 1.0)
+        begun = time.monotonic()
+
+        assert Prometheus(address + "/slow", password_file=NO_FILE).alerts(NAMES) is None
+        assert time.monotonic() - begun < 1.8
+
+    @pytest.mark.parametrize(
+        "rules",
+        [None, [], {"groups": None}, {"groups": [{"rules": [{"type": "alerting", "alerts": [1, {}]}]}]}],
+    )
+    def test_what_is_not_of_the_form_of_its_api_is_passed_over(self, rules: object) -> None:
+        assert at_source(rules, address="").firing == ()

@@ -70,6 +70,17 @@ def test_a_service_that_is_gone_leaves_no_gauges() -> None:
         assert ('service="api"' in shown) == (API in present)
 
 
+def test_a_replica_that_is_gone_leaves_none() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.set_serving({(*WEB, "shop-web-1"): True, (*WEB, "shop-web-2"): False})
+    for series in ('name="shop-web-1",project="shop",service="web"} 1.0', 'name="shop-web-2",'):
+        assert f"alertscale_replica_serving{{{series}" in text(metrics)
+
+    metrics.set_serving({(*WEB, "shop-web-1"): False})
+    assert 'name="shop-web-1",project="shop",service="web"} 0.0' in text(metrics)
+    assert "shop-web-2" not in text(metrics)
+
+
 def test_nor_does_one_whose_labels_could_never_be_read() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.forget_all_but(frozenset({WEB}))

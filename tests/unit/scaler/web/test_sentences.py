@@ -24,6 +24,11 @@ def said(reason: DecisionReason, *, to: int = 2, resources: tuple[str, ...] = ("
         (DecisionReason.AT_MAX, 2, "Holding at 2: HighCPU fires, but alertscale.max is reached"),
         (DecisionReason.ALERT_DOWN, 1, "Going down from 2 to 1: the alert for cpu fires"),
         (DecisionReason.NOT_ALL_LOW, 2, "Holding at 2: not everything is low: cpu would have to be, too"),
+        (
+            DecisionReason.ENDED,
+            2,
+            "Holding at 2: the alert for cpu fires no longer at its source, which was asked",
+        ),
         (DecisionReason.STEADY, 2, "Holding at 2: no alert asks for a step"),
         (DecisionReason.BACKOFF, 2, "Holding at 2: a replica failed or was stopped lately; the next try is"),
     ],
