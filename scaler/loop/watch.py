@@ -177,7 +177,7 @@ def _read_labels(
             faults[service.key] = (f"service {service.key[1]}: {service.refusal}",)
             continue
         try:
-            limits[service.key] = read_limits(service.labels)
+            limits[service.key] = read_limits(service.labels, healthy=service.healthy)
         except LabelError as error:
             where = service.files or "its Compose file"
             faults[service.key] = tuple(f"{where}: service {service.key[1]}: {f}" for f in error.faults)
