@@ -23,6 +23,7 @@ class Readiness:
 
 
 NOT_ASKED: Final = Readiness(ready=False, detail="not asked yet")
+UNPREPARED: Final = Readiness(ready=False, detail="its post_start is not over")
 
 
 @dataclass(frozen=True, kw_only=True)

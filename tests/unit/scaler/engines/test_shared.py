@@ -84,7 +84,8 @@ def case() -> Case:
 def test_a_container_that_was_made_anew_is_the_one_of_today(
     case: Case, field: str, value: object, expected: object
 ) -> None:
-    made = model(**{field: value})
+    host: dict[str, Any] = {field: value}
+    made = model(**host)
     case.shared.learn(made)
     case.renew()
 
