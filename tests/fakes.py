@@ -77,6 +77,7 @@ class FakeTarget:
         unready: numbers of replicas that never become ready.
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         hooks: the kinds that the services have hooks of.
+        healthy: seconds that the health check of each service may take.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
         before: called before each call with the name of the method and, of a replica, its id; may block or
@@ -95,6 +96,7 @@ class FakeTarget:
     unready: set[int] = field(default_factory=set)
     fates: dict[str, Fate] = field(default_factory=dict)
     hooks: frozenset[HookKind] = frozenset()
+    healthy: float = 0.0
     calls: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     before: Callable[[str, str], object] = lambda _method, _replica: None
@@ -183,7 +185,12 @@ class FakeTarget:
             services.setdefault(key, []).append(replica)
         return Observation(
             services=tuple(
-                Service(key=k, replicas=tuple(sorted(r, key=lambda r: r.number)), files="/srv/compose.yml")
+                Service(
+                    key=k,
+                    replicas=tuple(sorted(r, key=lambda r: r.number)),
+                    files="/srv/compose.yml",
+                    healthy=self.healthy,
+                )
                 for k, r in sorted(services.items())
             ),
             others=self.others,

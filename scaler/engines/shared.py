@@ -65,17 +65,15 @@ class Shared:
         Raises:
             TargetError: there is none today, or it cannot be told of which service it was.
         """
-        now = {
-            container: self._now(model, key, container) for key, container in _references(model["HostConfig"])
-        }
+        now = {(key, one): self._now(model, key, one) for key, one in _references(model["HostConfig"])}
         host = dict(model["HostConfig"])
-        for field in _MODES:
+        for field, key in _MODES.items():
             mode, colon, container = (host.get(field) or "").partition(":")
             if mode == "container":
-                host[field] = mode + colon + now[container]
+                host[field] = mode + colon + now[key, container]
         if host.get("VolumesFrom"):
             parts = (volumes.partition(":") for volumes in host["VolumesFrom"])
-            host["VolumesFrom"] = [now[container] + colon + way for container, colon, way in parts]
+            host["VolumesFrom"] = [now[_VOLUMES, one] + colon + way for one, colon, way in parts]
         return {**model, "HostConfig": host}
 
     def _now(self, model: Mapping[str, Any], key: str, container: str) -> str:
@@ -114,14 +112,15 @@ class Shared:
     def _named(self, labels: Mapping[str, str], key: str) -> str | None:
         """The one service that the files, or else Compose's note of what this one needs, can mean."""
         definition = self._files.definition(labels) or {}
+        said = definition.get(key) or []
         if key == _VOLUMES:
-            written = [str(one).partition(":")[0] for one in definition.get(key) or ()]
+            written = [str(one).partition(":")[0] for one in said]
         else:
-            written = [str(definition.get(key, "")).removeprefix("service:")] if key in definition else []
+            written = [str(said).removeprefix("service:")] if said else []
         if not written:
             needed = [one.split(":") for one in labels.get(COMPOSE_DEPENDS_ON, "").split(",") if one]
             # Compose has what shares a namespace started again with the other, and notes that.
-            written = [name for name, _, restart in needed if key == _VOLUMES or restart == "true"]
+            written = [name for name, *more in needed if key == _VOLUMES or more[-1:] == ["true"]]
         return written[0] if len(written) == 1 else None
 
     def _living(self, project: str, service: str) -> list[str]:

@@ -92,3 +92,14 @@ def test_a_replica_that_is_being_prepared_is_not_asked_and_gets_no_requests(rig:
         prepared.set()
         rig.settle(["shop-web-1", "shop-web-2"])
         until(lambda: len(rig.served()) == 2)
+
+
+def test_what_holds_without_a_label_for_the_time_to_be_ready_is_shown(rig: Rig) -> None:
+    rig.target.add(labels={"alertscale.port": "5000"})
+    rig.target.healthy = 89.0
+    with running(rig):
+        rig.settle(["shop-web-1"])
+        limits = rig.service().limits
+
+    assert limits is not None
+    assert limits.ready_timeout == 89
