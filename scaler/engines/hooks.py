@@ -4,8 +4,9 @@
 """
 
 import contextlib
+import re
+import select
 import shlex
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,7 +22,10 @@ from scaler.model.labels import HOOKS, PREFIX
 from scaler.model.reasons import ErrorReason
 
 _SHOWN: Final = 500
-"""Bytes of what a hook printed last; letters of its command."""
+"""Letters of what a hook printed last, and of its command."""
+_CHUNK: Final = 4096
+_FRAME: Final = re.compile(rb"[\x00-\x02]\x00{3}.{4}", re.DOTALL)
+"""What the engine puts before each piece: which output it is of, and its length."""
 _LOOK_EVERY: Final = 0.1
 _NOT_THERE: Final = frozenset({404, 409})
 """What the engine answers of a container that is gone, has ended or is paused."""
@@ -126,26 +130,18 @@ class Hooks:
 
     def _follow(self, made: str, deadline: float) -> tuple[int | None, str]:
         """Run it; return its exit code, None if it has not ended in time, and what it printed last."""
-        tail = bytearray()
-
-        def read() -> None:
-            # Its exit code says what became of it, so a link that breaks is no news here.
-            with contextlib.suppress(TargetError), engine_errors("follow a hook"):
-                for chunk in self._client.exec_start(made, stream=True):
-                    tail[:] = (tail + chunk)[-_SHOWN:]
-
-        # The SDK waits for output without a limit: so in a thread that may be left behind.
-        reading = threading.Thread(target=read, name="hook", daemon=True)
-        reading.start()
-        with engine_errors("see how a hook ended"):
-            # What it started may hold its output open, or it may have closed that and go on.
-            while (found := self._client.exec_inspect(made))["ExitCode"] is None or found["Running"]:
-                if time.monotonic() > deadline:
-                    return None, _shown(tail)
-                time.sleep(0.0 if reading.is_alive() else _LOOK_EVERY)
-                reading.join(_LOOK_EVERY)
-        reading.join(_LOOK_EVERY)
-        return int(found["ExitCode"]), _shown(tail)
+        with engine_errors("run a hook"):
+            output = _Output(self._client.exec_start(made, socket=True))
+            with contextlib.closing(output):
+                while True:
+                    # What it started may hold its output open, or it may have closed that and go on.
+                    output.read(_LOOK_EVERY)
+                    found = self._client.exec_inspect(made)
+                    if found["ExitCode"] is not None and not found["Running"]:
+                        output.read(_LOOK_EVERY)
+                        return int(found["ExitCode"]), output.text
+                    if time.monotonic() > deadline:
+                        return None, output.text
 
     def _is_the_images(self, inspected: Mapping[str, Any], name: str) -> bool:
         """Whoever makes an image is not to say what is run in its containers, and with which rights."""
@@ -166,9 +162,40 @@ def _failed(what: str, *, printed: str) -> TargetError:
     return TargetError(f"{what}; it printed {printed!r}" if printed else what, reason=ErrorReason.HOOK_FAILED)
 
 
-def _shown(tail: bytearray) -> str:
-    text = " ".join(tail.decode(errors="replace").split())
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+class _Output:
+    """The last of what a hook prints: the SDK's own reading has no limit in time, and leaves sockets open.
+
+    Args:
+        stream: the SDK's socket.
+    """
+
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - the SDK gives one of several, without a type
+        self._stream = stream
+        self._poll = select.poll()
+        self._poll.register(stream, select.POLLIN)
+        self._tail = b""
+        self._ended = False
+
+    def read(self, seconds: float) -> None:
+        """Take in what comes within that time, or until it ends."""
+        if self._ended:
+            time.sleep(seconds)
+        until = time.monotonic() + seconds
+        while not self._ended and (left := until - time.monotonic()) > 0:
+            if self._poll.poll(left * 1000):
+                chunk = self._stream.read(_CHUNK)
+                self._ended = not chunk
+                self._tail = (self._tail + chunk)[-_CHUNK:]
+
+    @property
+    def text(self) -> str:
+        """The last letters, in one line."""
+        words = " ".join(_FRAME.sub(b"", self._tail).decode(errors="replace").split())
+        return "".join(letter if letter.isprintable() else "?" for letter in words)[-_SHOWN:]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._stream._response.close()  # noqa: SLF001 - the SDK keeps it there, and closes it nowhere
 
 
 def _without_variables(value: object) -> object:
