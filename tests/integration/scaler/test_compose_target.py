@@ -343,7 +343,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             "filed": HOOKED | {"post_start": [HOOK]},
             "labelled": labelled(post_start=[HOOK]) | {"post_start": [HOOK]},
             "failing": labelled(
-                post_start=[{"command": ["sh", "-c", "echo oh; echo no >&2; exit 3"]}],
+                post_start=[{"command": ["sh", "-c", "echo oh no >&2; exit 3"]}],
                 pre_stop=[{"command": ["sh", "-c", "echo begun; sleep 30"]}],
             ),
             "missing": labelled(post_start=[{"command": ["/not/there"]}], pre_stop=[HOOK]),
@@ -366,7 +366,7 @@ class TestHooks:
         failed = failure(hooked, "failing", HookKind.POST_START, timeout=10)
 
         assert (
-            failed == "post_start \"sh -c 'echo oh; echo no >&2; exit 3'\" ended with 3; it printed 'oh no'"
+            failed == "post_start \"sh -c 'echo oh no >&2; exit 3'\" ended with 3; it printed 'oh no'"
         )
 
     def test_one_that_does_not_end_is_not_waited_for(self, hooked: Project) -> None:
