@@ -365,9 +365,7 @@ class TestHooks:
     def test_one_that_fails_is_told_with_what_it_printed(self, hooked: Project) -> None:
         failed = failure(hooked, "failing", HookKind.POST_START, timeout=10)
 
-        assert (
-            failed == "post_start \"sh -c 'echo oh no >&2; exit 3'\" ended with 3; it printed 'oh no'"
-        )
+        assert failed == "post_start \"sh -c 'echo oh no >&2; exit 3'\" ended with 3; it printed 'oh no'"
 
     def test_one_that_does_not_end_is_not_waited_for(self, hooked: Project) -> None:
         begun = time.monotonic()
@@ -404,10 +402,12 @@ def test_what_a_service_shares_is_that_of_the_container_of_today(tmp_path: Path)
     shares = {"ipc": "service:db", "volumes_from": ["db"]}
     with project(tmp_path, {"services": {"db": database, "web": SERVER | shares}}) as made:
         made.compose("up", "--detach", "--force-recreate", "--no-deps", "--timeout", "0", "db")
-        made.file.rename(tmp_path / "away")
-        replica = add(made)
+        away = made.file.rename(tmp_path / "away")
+        try:
+            replica = add(made)
+        finally:
+            away.rename(made.file)
         host = made.inspect(replica)["HostConfig"]
-        (tmp_path / "away").rename(made.file)
         today = model(made, "db")
 
         assert host["IpcMode"] == f"container:{today}"
