@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scaler.model.labels import ALL, COOLDOWN_UP
+from scaler.model.labels import ALL, COOLDOWN_UP, READY_LEAST
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scaling.md").read_text()
