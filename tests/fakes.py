@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scaler.model.errors import TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
 from scaler.model.view import Readiness
@@ -75,6 +76,8 @@ class FakeTarget:
         exits: numbers of replicas that exit as soon as they are started.
         unready: numbers of replicas that never become ready.
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
+        hooks: the kinds that the services have hooks of.
+        healthy: seconds that the health check of each service may take.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
         before: called before each call with the name of the method and, of a replica, its id; may block or
@@ -92,6 +95,8 @@ class FakeTarget:
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)
     fates: dict[str, Fate] = field(default_factory=dict)
+    hooks: frozenset[HookKind] = frozenset()
+    healthy: float = 0.0
     calls: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     before: Callable[[str, str], object] = lambda _method, _replica: None
@@ -180,7 +185,12 @@ class FakeTarget:
             services.setdefault(key, []).append(replica)
         return Observation(
             services=tuple(
-                Service(key=k, replicas=tuple(sorted(r, key=lambda r: r.number)), files="/srv/compose.yml")
+                Service(
+                    key=k,
+                    replicas=tuple(sorted(r, key=lambda r: r.number)),
+                    files="/srv/compose.yml",
+                    healthy=self.healthy,
+                )
                 for k, r in sorted(services.items())
             ),
             others=self.others,
@@ -215,6 +225,11 @@ class FakeTarget:
         self._change(replica, "start", status="running", addresses={NETWORK: self._address()})
         if found.number in self.exits:
             self.kill(replica)
+
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+        self._enter("run_hooks", replica)
+        if replica in self.replicas and kind in self.hooks:
+            self.calls.append(f"{kind} {self.replicas[replica][1].name}")
 
     def fate(self, replica: str) -> Fate | None:
         self._enter("fate", replica)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from alertscale.check.findings import Finding, Place
 from alertscale.check.reading import Text, unexpected
 from alertscale.check.tree import Node
 from alertscale.check.variables import interpolate
+from scaler.model.hooks import HookKind
 from scaler.model.labels import COMPONENT, ENABLE, PREFIX, Label
 
 T = TypeVar("T")
@@ -16,8 +17,22 @@ T = TypeVar("T")
 _SCALER: Final = "scaler"
 _NGINX: Final = "nginx"
 _TTL_VARIABLE: Final = "ALERTSCALE_SIGNAL_TTL"
+_BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _ELSEWHERE: Final = ("extends", "label_file")
 """Keys that bring labels from places that are not read here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A value of any form, and where it is written.
+
+    Attributes:
+        value: of texts, truths, lists and mappings.
+        place: its line.
+    """
+
+    value: object
+    place: Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +46,12 @@ class Service:
         environment: variables of its containers.
         container_name: if it has a fixed one.
         network_mode: if it has one.
-        host_ports: the host's side of each published port that has one; a range has a dash.
+        host_ports: the host's side of each published port that has one: one port, `a-b` for one of these,
+            `a to b` for each of these.
         addresses: fixed ones, on any network.
         names: by which other containers reach it.
+        hooks: what stands under ``post_start`` and ``pre_stop``, of all files.
+        healthcheck: what stands under it; ``...`` for what needs a variable that is not known.
         extra_hosts: names that its containers know without DNS, in lower case.
         partial: more labels may come from files that are not read.
     """
@@ -47,6 +65,8 @@ class Service:
     host_ports: tuple[Text, ...] = ()
     addresses: tuple[Text, ...] = ()
     names: frozenset[str] = frozenset()
+    hooks: Mapping[HookKind, tuple[Written, ...]] = field(default_factory=dict)
+    healthcheck: Mapping[str, object] = field(default_factory=dict)
     extra_hosts: frozenset[str] = frozenset()
     partial: bool = False
 
@@ -207,6 +227,8 @@ class _Reader:
             host_ports=(*kept_ports, *(p for item in node.listed("ports") if (p := self._host_port(item)))),
             addresses=(*kept_addresses, *self._addresses(networks)),
             names=below.names | self._names(name, node, networks),
+            hooks={kind: self._hooks(node, kind, below) for kind in HookKind},
+            healthcheck=self._healthcheck(node, below.healthcheck),
             extra_hosts=below.extra_hosts | self._extra_hosts(node),
             partial=below.partial or any(node.get(key) for key in _ELSEWHERE),
         )
@@ -218,14 +240,38 @@ class _Reader:
         kept = {} if _replaces(node, key) else dict(below)
         return kept if _resets(node, key) else kept | self.pairs(node.get(key))
 
+    def _hooks(self, node: Node, kind: HookKind, below: Service) -> tuple[Written, ...]:
+        kept = () if _replaces(node, kind) else below.hooks.get(kind, ())
+        own = () if _resets(node, kind) else node.listed(kind)
+        return (*kept, *(Written(value=self._whole(item), place=item.place) for item in own))
+
+    def _healthcheck(self, node: Node, below: Mapping[str, object]) -> Mapping[str, object]:
+        kept = {} if _replaces(node, "healthcheck") else below
+        found = None if _resets(node, "healthcheck") else node.get("healthcheck")
+        return {
+            **kept,
+            **{key: self._whole(value) for key, value in (found.entries if found else {}).items()},
+        }
+
+    def _whole(self, node: Node) -> object:
+        """A value as Compose reads it; None for nothing, ``...`` where a variable is not known."""
+        if node.form == "a mapping":
+            return {key: self._whole(value) for key, value in node.entries.items()}
+        if node.form == "a list":
+            return [self._whole(item) for item in node.items]
+        text = self.text(node)
+        if text is None:
+            return None
+        return text.value == "true" if node.tag == _BOOLEAN else ... if text.value is None else text.value
+
     def _host_port(self, node: Node) -> Text | None:
         if node.entries:
-            return self.text(node.get("published"))
+            return _published(self.text(node.get("published")), inside="")
         whole = self.text(node)
         if whole is None or whole.value is None:
             return whole
         parts = whole.value.partition("/")[0].rsplit(":", 2)
-        return Text(value=parts[-2], place=whole.place) if len(parts) > 1 else None
+        return _published(replace(whole, value=parts[-2]), inside=parts[-1]) if len(parts) > 1 else None
 
     def _addresses(self, networks: Node | None) -> list[Text]:
         nodes = networks.entries.values() if networks else ()
@@ -243,6 +289,16 @@ class _Reader:
         listed = [text.value for item in node.listed("extra_hosts") if (text := self.text(item))]
         written = [*(hosts.entries if hosts else ()), *(text for text in listed if text)]
         return frozenset(re.split("[:=]", text, maxsplit=1)[0].lower() for text in written)
+
+
+def _published(host: Text | None, *, inside: str) -> Text | None:
+    """Tell ports that Compose gives out one to one from a range of which each replica has one."""
+    first, dash, last = ((host.value if host else None) or "").partition("-")
+    if host is None or not dash:
+        return host
+    low, _, high = inside.partition("-")
+    several = f"{first} to {last}" if high and low != high else host.value
+    return replace(host, value=first if first == last else several)
 
 
 def _resets(node: Node, key: str) -> bool:

@@ -31,6 +31,8 @@ class Rule(StrEnum):
     CONTAINER_NAME = "container-name"
     STATIC_ADDRESS = "static-address"
     HOST_NETWORK = "host-network"
+    HOOK_WITHOUT_LABEL = "hook-without-label"
+    READY_TIMEOUT_TOO_SHORT = "ready-timeout-too-short"
     FIXED_HOST = "fixed-host"
     UNKNOWN_UPSTREAM = "unknown-upstream"
     BAD_SCALE = "bad-scale"
@@ -58,6 +60,7 @@ WARNINGS: Final = frozenset(
         Rule.UNREADABLE_EXPRESSION,
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
+        Rule.READY_TIMEOUT_TOO_SHORT,
         Rule.FIXED_HOST,
         Rule.SUM_NOT_AVERAGE,
         Rule.SHORT_RATE_WINDOW,

@@ -96,7 +96,8 @@ def _refuse_unique(model: Mapping[str, Any], host: Mapping[str, Any]) -> None:
     for port, bindings in (host.get("PortBindings") or {}).items():
         for binding in bindings or ():
             host_port = binding.get("HostPort", "")
-            if host_port not in {"", "0"} and "-" not in host_port:
+            first, _, last = host_port.partition("-")
+            if host_port not in {"", "0"} and last in {"", first}:
                 raise _cannot(
                     f"the service publishes the fixed host port {host_port} (for {port})",
                     "publish nginx instead and let the service only expose its port",

@@ -5,6 +5,8 @@ import re
 import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import docker.errors
@@ -12,8 +14,13 @@ from docker import APIClient
 
 from scaler.engines.clone import clone
 from scaler.engines.connection import engine_errors
+from scaler.engines.health import health_seconds
+from scaler.engines.hooks import Hooks
+from scaler.engines.project_files import ProjectFiles
+from scaler.engines.shared import Shared
 from scaler.engines.written_files import WrittenFiles
 from scaler.model.errors import TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.labels import (
     COMPONENT,
     COMPOSE_CONFIG_HASH,
@@ -61,6 +68,7 @@ class ComposeTarget:
         events: another client, for the stream of events, which blocks its own.
         own_project: our own Compose project; its services, and nginx, are ours.
         projects: the projects to look after; empty for all, except those that bring a scaler of their own.
+        stack: the directory that has the files of our own project.
     """
 
     def __init__(
@@ -70,12 +78,17 @@ class ComposeTarget:
         events: APIClient,
         own_project: str,
         projects: frozenset[str] = frozenset(),
+        stack: Path = Path(),
     ) -> None:
+        files = ProjectFiles(own_project=own_project, stack=stack)
         self._client = client
         self._events = events
         self._own_project = own_project
         self._projects = projects
         self._written = WrittenFiles(client=client)
+        self._hooks = Hooks(client=client, files=files)
+        self._shared = Shared(client=client, files=files)
+        self._healthy: dict[tuple[ServiceKey, str], float] = {}
 
     def ping(self) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -87,15 +100,38 @@ class ComposeTarget:
         """See :class:`scaler.engines.contract.Target`."""
         with engine_errors("list containers"):
             listed = self._client.containers(all=True, filters={"label": COMPOSE_PROJECT})
-        return read_listing(listed, own_project=self._own_project, projects=self._projects)
+        seen = read_listing(listed, own_project=self._own_project, projects=self._projects)
+        asked = {(s.key, s.newest.version): self._health(s) for s in seen.services}
+        self._healthy = {version: seconds for version, seconds in asked.items() if seconds is not None}
+        services = (
+            replace(s, healthy=self._healthy.get((s.key, s.newest.version), 0.0)) for s in seen.services
+        )
+        return replace(seen, services=tuple(services))
+
+    def _health(self, service: Service) -> float | None:
+        """What a health check may take, asked of the engine once per definition; None if it is gone."""
+        known = self._healthy.get((service.key, service.newest.version))
+        if known is not None:
+            return known
+        try:
+            with engine_errors(f"look at {service.newest.name}"):
+                model = self._client.inspect_container(service.newest.id)
+        except TargetError as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
+            return None
+        return health_seconds(model["Config"].get("Healthcheck"))
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
-        self._written.paths(self._model(model))
+        inspected = self._model(model)
+        self._written.paths(inspected)
+        self._shared.learn(inspected)
 
     def create(self, *, model: str, number: int) -> str:
         """See :class:`scaler.engines.contract.Target`."""
-        inspected = self._model(model)
+        inspected = self._shared.today(self._model(model))
+        self._hooks.check(inspected)
         definition = clone(
             inspected, number=number, image=self._image(inspected), api_version=self._api_version()
         )
@@ -154,6 +190,12 @@ class ComposeTarget:
         """See :class:`scaler.engines.contract.Target`."""
         with engine_errors(f"start {replica[:12]}"):
             self._client.start(replica)
+
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+        """See :class:`scaler.engines.contract.Containers`."""
+        with engine_errors(f"look for the hooks of {replica[:12]}"), _gone_is_fine():
+            inspected = self._client.inspect_container(replica)
+            self._hooks.run(inspected, kind, timeout=timeout)
 
     def fate(self, replica: str) -> Fate | None:
         """See :class:`scaler.engines.contract.Target`."""

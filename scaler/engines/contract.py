@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from scaler.model.hooks import HookKind
 from scaler.model.services import (
     Change,
     Fate,
@@ -46,6 +47,13 @@ class Containers(Target, Protocol):
 
     def start(self, replica: str) -> None:
         """Start a replica."""
+
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+        """Run the service's hooks of one kind in a replica, within ``timeout`` seconds; gone is as good.
+
+        Raises:
+            TargetError: with the reason ``hook_failed`` when one failed or took too long.
+        """
 
     def fate(self, replica: str) -> Fate | None:
         """Tell what became of a replica; None when it is gone."""

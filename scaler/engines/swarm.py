@@ -22,6 +22,7 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
+from scaler.engines.health import health_seconds
 from scaler.model.errors import TargetError
 from scaler.model.labels import COMPONENT, SWARM_STACK, is_enabled
 from scaler.model.reasons import ErrorReason
@@ -311,6 +312,7 @@ def _service(key: ServiceKey, service: Mapping[str, Any], tasks: list[Mapping[st
         files="its stack file",
         kept=kept,
         refusal=refusal,
+        healthy=health_seconds(service["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Healthcheck")),
     )
 
 

@@ -13,7 +13,7 @@ from scaler.model.errors import AlertscaleError, JournalError, LabelError, Targe
 from scaler.model.labels import Limits, read_limits
 from scaler.model.reasons import EventKind, ReplicaState
 from scaler.model.services import STOPPING, Change, Observation, ServiceKey
-from scaler.model.view import View
+from scaler.model.view import UNPREPARED, Readiness, View
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.traffic.readiness import Check, Prober, plan_check
@@ -104,12 +104,15 @@ class Watch:
         """Take in what replicas answered, ask whoever is due, and return what is known now."""
         view = self.world.view
         checks: dict[str, Check] = {}
+        unprepared: dict[str, Readiness] = {}
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is not None:
-                running = (r for r in service.replicas if r.status == "running")
-                checks |= {r.id: plan_check(r, limits, networks=self.networks) for r in running}
-        readiness = self.prober.update(checks, now=now)
+                running = [r for r in service.replicas if r.status == "running"]
+                unprepared |= {r.id: UNPREPARED for r in running if r.id in view.preparing}
+                asked = (r for r in running if r.id not in view.preparing)
+                checks |= {r.id: plan_check(r, limits, networks=self.networks) for r in asked}
+        readiness = {**self.prober.update(checks, now=now), **unprepared}
         self.recorder.readiness(view, readiness)
         return self.world.update(readiness=readiness)
 
@@ -177,7 +180,7 @@ def _read_labels(
             faults[service.key] = (f"service {service.key[1]}: {service.refusal}",)
             continue
         try:
-            limits[service.key] = read_limits(service.labels)
+            limits[service.key] = read_limits(service.labels, healthy=service.healthy)
         except LabelError as error:
             where = service.files or "its Compose file"
             faults[service.key] = tuple(f"{where}: service {service.key[1]}: {f}" for f in error.faults)

@@ -4,9 +4,11 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import LabelError
+from scaler.model.hooks import Hook, HookKind, read_hooks
 from scaler.model.reasons import Pause
 
 PREFIX: Final = "alertscale."
@@ -28,7 +30,11 @@ COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"
 COMPOSE_REPLACE: Final = "com.docker.compose.replace"
 """On a container that Compose made in the place of another; a new replica does not carry it."""
 COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
-"""The Compose files of a project, to name one where a label is wrong."""
+"""The Compose files of a project, to name one where a label is wrong, and to read hooks where that can be."""
+COMPOSE_DIRECTORY: Final = "com.docker.compose.project.working_dir"
+"""The directory of a project; the scaler has files of its own project elsewhere."""
+COMPOSE_DEPENDS_ON: Final = "com.docker.compose.depends_on"
+"""The services that a service needs: one whose namespaces or volumes it shares is among them."""
 SWARM_STACK: Final = "com.docker.stack.namespace"
 """On Swarm: the stack that a service or task belongs to, in the place of the project."""
 
@@ -62,6 +68,17 @@ def parse_duration(text: str) -> float:
     raise ValueError("a duration such as 500ms, 10s or 1m30s, at most 720h")
 
 
+class Scheme(StrEnum):
+    """How a replica is asked over HTTP."""
+
+    HTTP = "http"
+    """In plain."""
+    HTTPS = "https"
+    """Over TLS."""
+    FORWARDED_HTTPS = "forwarded-https"
+    """In plain, with the header by which a proxy in front says that its client came over TLS."""
+
+
 def _boolean(text: str) -> bool:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
@@ -81,6 +98,19 @@ def _path(text: str) -> str:
     if re.fullmatch(r"/[!-~]{0,255}", text):
         return text
     raise ValueError("an HTTP path that begins with a slash, such as /ready")
+
+
+def _host(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}(:[0-9]{1,5})?", text):
+        return text
+    raise ValueError("a host name, perhaps with a port, such as shop.example.org")
+
+
+def _scheme(text: str) -> Scheme:
+    try:
+        return Scheme(text)
+    except ValueError:
+        raise ValueError("http, https or forwarded-https") from None
 
 
 def _resources(text: str) -> tuple[str, ...]:
@@ -134,11 +164,29 @@ READY: Final[Label[str | None]] = Label(
     meaning="HTTP path that answers 2xx when a replica can serve",
     without="Docker's health check; where there is none, a TCP connect",
 )
-READY_TIMEOUT: Final = Label(
+READY_HOST: Final[Label[str | None]] = Label(
+    name="ready-host",
+    read=_host,
+    default=None,
+    meaning="`Host` with which that path is asked for, where the service takes only its own names",
+    without="the replica's address",
+)
+READY_SCHEME: Final = Label(
+    name="ready-scheme",
+    read=_scheme,
+    default=Scheme.HTTP,
+    meaning="how that path is asked for: `https` over TLS (the certificate is not looked at),"
+    " `forwarded-https` in plain with `X-Forwarded-Proto: https`, as behind a proxy that ends TLS",
+)
+READY_LEAST: Final = 60.0
+"""Seconds that a new replica has without the next label, at least."""
+READY_TIMEOUT: Final[Label[float | None]] = Label(
     name="ready-timeout",
     read=parse_duration,
-    default=60.0,
+    default=None,
     meaning="past it a new replica is taken away again",
+    without="`60s`; where Docker's health check decides and may take longer, its"
+    " `start_period + interval * (retries + 1) + timeout`",
 )
 RESOURCES: Final[Label[tuple[str, ...]]] = Label(
     name="resources",
@@ -164,10 +212,31 @@ DRAIN: Final = Label(
     default=30.0,
     meaning="the longest a leaving replica may finish its requests (nginx itself allows 60 s)",
 )
+POST_START: Final[Label[tuple[Hook, ...] | None]] = Label(
+    name="post-start",
+    read=read_hooks,
+    default=None,
+    meaning="what is run in a new replica before it may get requests: the service's `post_start`, which no"
+    " container shows",
+    without="`post_start` of the Compose files where the scaler can read them, else nothing",
+)
+PRE_STOP: Final[Label[tuple[Hook, ...] | None]] = Label(
+    name="pre-stop",
+    read=read_hooks,
+    default=None,
+    meaning="what is run in a leaving replica, once it is drained, before its stop signal: the service's"
+    " `pre_stop`",
+    without="`pre_stop` of the Compose files where the scaler can read them, else nothing",
+)
+HOOKS: Final[Mapping[HookKind, Label[tuple[Hook, ...] | None]]] = {
+    HookKind.POST_START: POST_START,
+    HookKind.PRE_STOP: PRE_STOP,
+}
 PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
 
 ALL: Final[tuple[Label[Any], ...]] = (
-    ENABLE, MIN, MAX, STEP, PORT, READY, READY_TIMEOUT, RESOURCES, COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, PAUSE,
+    ENABLE, MIN, MAX, STEP, PORT, READY, READY_HOST, READY_SCHEME, READY_TIMEOUT, RESOURCES,
+    COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, POST_START, PRE_STOP, PAUSE,
 )  # fmt: skip
 
 
@@ -180,7 +249,9 @@ class Limits:
     step: int = STEP.default
     port: int | None = PORT.default
     ready: str | None = READY.default
-    ready_timeout: float = READY_TIMEOUT.default
+    ready_host: str | None = READY_HOST.default
+    ready_scheme: Scheme = READY_SCHEME.default
+    ready_timeout: float = READY_LEAST
     resources: tuple[str, ...] = RESOURCES.default
     cooldown_up: float = COOLDOWN_UP.default
     cooldown_down: float = COOLDOWN_DOWN.default
@@ -228,11 +299,17 @@ def is_enabled(labels: Mapping[str, str]) -> bool:
     return labels.get(PREFIX + ENABLE.name, "false").strip().lower() != "false"
 
 
-def read_limits(labels: Mapping[str, str]) -> Limits:
+def healthy_within(*, start_period: float, interval: float, retries: int, timeout: float) -> float:
+    """How long a health check may take to find a container healthy that starts as it should, in seconds."""
+    return start_period + interval * (retries + 1) + timeout
+
+
+def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
     """Read the labels of a service.
 
     Args:
         labels: all labels of the service or of one of its containers, ours and others'.
+        healthy: what :func:`healthy_within` says of its health check, seconds; 0 if it has none.
 
     Returns:
         The limits, with defaults for what is not given.
@@ -242,13 +319,20 @@ def read_limits(labels: Mapping[str, str]) -> Limits:
     """
     reader = _Reader(labels=labels)
     reader.get(ENABLE)
+    for hooks in HOOKS.values():
+        reader.get(hooks)
+    ready, ready_timeout = reader.get(READY), reader.get(READY_TIMEOUT)
+    if ready_timeout is None:
+        ready_timeout = max(READY_LEAST, healthy) if ready is None else READY_LEAST
     limits = Limits(
         minimum=reader.get(MIN),
         maximum=reader.get(MAX),
         step=reader.get(STEP),
         port=reader.get(PORT),
-        ready=reader.get(READY),
-        ready_timeout=reader.get(READY_TIMEOUT),
+        ready=ready,
+        ready_host=reader.get(READY_HOST),
+        ready_scheme=reader.get(READY_SCHEME),
+        ready_timeout=ready_timeout,
         resources=reader.get(RESOURCES),
         cooldown_up=reader.get(COOLDOWN_UP),
         cooldown_down=reader.get(COOLDOWN_DOWN),

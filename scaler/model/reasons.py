@@ -69,7 +69,8 @@ class ErrorReason(StrEnum):
     """
     CANNOT_CLONE = "cannot_clone"
     """The service's definition has no second copy: a fixed host port, `container_name`, a static
-    address, the host's network, or on Swarm a global service or a job.
+    address, the host's network, a namespace of a container that is gone, or on Swarm a global
+    service or a job. Or it has hooks, and nobody can tell which.
 
     Way out: the operator takes out of the definition what is named.
     """
@@ -123,6 +124,12 @@ class ErrorReason(StrEnum):
     """A new replica ended before it was ready; it was removed.
 
     Way out: the operator looks at the exit code that is named and the service's log.
+    """
+    HOOK_FAILED = "hook_failed"
+    """A `post_start` failed or took longer than `alertscale.ready-timeout`, and the new replica was
+    removed; or a `pre_stop` failed, and the replica was not stopped.
+
+    Way out: the operator puts right the hook that is named, with what it printed.
     """
     CONFIG_TEST_FAILED = "config_test_failed"
     """`nginx -t` refused a site or an upstream, and goes on without it; or all of the new

@@ -99,6 +99,7 @@ class Service:
         files: the Compose files it comes from, as Compose recorded them.
         kept: what the engine keeps of it; None where it keeps nothing, and each container counts.
         refusal: why it cannot be scaled although it asks to be; empty when it can.
+        healthy: seconds that its health check may take for a new replica; 0 if it has none.
     """
 
     key: ServiceKey
@@ -106,14 +107,17 @@ class Service:
     files: str = ""
     kept: Kept | None = None
     refusal: str = ""
+    healthy: float = 0.0
+
+    @property
+    def newest(self) -> Replica:
+        """One of the newest definition: a replica that was recreated last carries it."""
+        return ([r for r in self.replicas if r.live] or list(self.replicas))[-1]
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Those of the newest definition: a replica that was recreated last carries it."""
-        if self.kept is not None:
-            return self.kept.labels
-        living = [r for r in self.replicas if r.live] or list(self.replicas)
-        return living[-1].labels
+        """Those of the newest definition."""
+        return self.newest.labels if self.kept is None else self.kept.labels
 
 
 @dataclass(frozen=True, kw_only=True)

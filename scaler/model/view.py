@@ -23,6 +23,7 @@ class Readiness:
 
 
 NOT_ASKED: Final = Readiness(ready=False, detail="not asked yet")
+UNPREPARED: Final = Readiness(ready=False, detail="its post_start is not over")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class View:
         unserved: why the balancer does not have a service as it should, one sentence each.
         readiness: of every live replica, by id.
         draining: ids of replicas that we take away.
+        preparing: ids of replicas that we have started and not prepared yet.
         stopping: ids of replicas that somebody else has asked to stop.
         serving: ids of replicas that get traffic: nginx has them, or they are ready where no nginx is.
         let_go: ids of draining replicas that a whole pass has kept from nginx. One that is merely not serving
@@ -48,6 +50,7 @@ class View:
     unserved: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
     draining: frozenset[str] = frozenset()
+    preparing: frozenset[str] = frozenset()
     stopping: frozenset[str] = frozenset()
     serving: frozenset[str] = frozenset()
     let_go: frozenset[str] = frozenset()
@@ -63,7 +66,8 @@ class View:
     def is_ready(self, replica: Replica) -> bool:
         """Whether a replica may get traffic."""
         known = self.readiness.get(replica.id, NOT_ASKED)
-        return replica.status == "running" and known.ready and not self.leaves(replica)
+        prepared = replica.id not in self.preparing
+        return replica.status == "running" and known.ready and prepared and not self.leaves(replica)
 
     def gets_requests(self, replica: Replica) -> bool:
         """Whether requests may be sent to a replica, and it can take them."""

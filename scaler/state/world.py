@@ -33,6 +33,17 @@ class World:
             self._view = replace(self._view, draining=self._view.draining | {replica})
             self._changed.notify_all()
 
+    def mark_preparing(self, replica: str) -> None:
+        """Keep a replica out of the traffic, ready or not, until :meth:`unmark_preparing`."""
+        with self._changed:
+            self._view = replace(self._view, preparing=self._view.preparing | {replica})
+
+    def unmark_preparing(self, replica: str) -> None:
+        """Let a replica into the traffic once it is ready, or forget one that is gone."""
+        with self._changed:
+            self._view = replace(self._view, preparing=self._view.preparing - {replica})
+            self._changed.notify_all()
+
     def unmark_draining(self, replica: str) -> None:
         """Let a replica back into the traffic, or forget one that is gone."""
         with self._changed:

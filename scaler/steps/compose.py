@@ -6,7 +6,8 @@ from dataclasses import replace
 import structlog
 
 from scaler.engines.contract import Containers
-from scaler.model.errors import AlertscaleError, StepError
+from scaler.model.errors import AlertscaleError, StepError, TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
@@ -20,6 +21,8 @@ from scaler.steps.log import Phases
 log = structlog.get_logger()
 
 _RETIRE_TIMEOUT = 30.0
+_PRE_STOP_LEAST = 30.0
+"""Seconds that a ``pre_stop`` has where ``alertscale.drain`` is shorter: it is there to save something."""
 _MIB = 1024 * 1024
 _ASK_ENGINE_EVERY = 1.0
 _ENGINE_SETTLES = 2.0
@@ -85,7 +88,9 @@ class Stepper:
                 self._metrics.errors.labels(error.reason).inc()
                 log.warning("step waits for the engine", **step.words, phase=phases.phase, error=str(error))
                 if self._await_engine(step):
-                    self.resume(replace(step, replica=phases.replica), limits)
+                    self.resume(
+                        replace(step, replica=phases.replica, phase=phases.phase or step.phase), limits
+                    )
                 return
             self._failed(step, phases, error)
             return
@@ -108,11 +113,27 @@ class Stepper:
         if replica is None:
             phases.enter(Phase.CREATE)
             replica = self._target.create(model=model, number=step.number)
-        phases.enter(Phase.START, replica=replica)
-        self._target.start(replica)
+        if step.phase is Phase.READY:
+            self._target.start(replica)
+        else:
+            phases.enter(Phase.START, replica=replica)
+            self._start(replica, limits)
         phases.enter(Phase.READY)
         self._wake()
         self._await_traffic(replica, limits)
+
+    def _start(self, replica: str, limits: Limits) -> None:
+        """Start and prepare it; it may get requests only then. Cut short by a kill, both are done again."""
+        self._world.mark_preparing(replica)
+        self._target.start(replica)
+        try:
+            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.ready_timeout)
+        except TargetError as error:
+            fate = self._target.fate(replica) if error.reason is ErrorReason.HOOK_FAILED else None
+            if fate is not None and (fate.restarts or fate.exit_code is not None):
+                raise _ended(fate) from error
+            raise
+        self._world.unmark_preparing(replica)
 
     def _await_traffic(self, replica: str, limits: Limits) -> None:
         def settled(view: View) -> bool:
@@ -143,6 +164,7 @@ class Stepper:
         requests = self._balancer.draining(instance.id if instance and instance.running else None)
         drain(requests, longest=limits.drain, stopping=self._stopping)
         phases.enter(Phase.STOP)
+        self._target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST))
         self._target.stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
@@ -193,6 +215,7 @@ class Stepper:
             return False
         finally:
             self._world.unmark_draining(replica)
+        self._world.unmark_preparing(replica)
         return True
 
     def _end(

@@ -9,7 +9,7 @@ import structlog
 
 from scaler.model.errors import AlertscaleError
 from scaler.model.labels import Limits
-from scaler.model.reasons import DecisionReason, Direction
+from scaler.model.reasons import DecisionReason, Direction, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import View
@@ -102,10 +102,12 @@ class Runner:
             self.recorder.survived("prepare", error)
 
     def claim(self, steps: tuple[Step, ...]) -> None:
-        """Keep the leaving replicas of an earlier run out of the traffic, before nginx is put right."""
+        """Keep replicas of an earlier run that leave, or are not prepared, out of nginx from the first."""
         for step in steps:
             if step.direction is Direction.DOWN and step.replica:
                 self.world.mark_draining(step.replica)
+            elif step.phase is Phase.START and step.replica:
+                self.world.mark_preparing(step.replica)
 
     def resume(self, unfinished: Callable[[], tuple[Step, ...]]) -> None:
         """Finish steps that were left unfinished, by an earlier run or by this one.

@@ -5,8 +5,10 @@ every few seconds and is taken out only after several failures in a row, since a
 answers late and taking it out would overload the others.
 """
 
+import functools
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, ParamSpec, TypeVar
 
-from scaler.model.labels import Limits
+from scaler.model.labels import PREFIX, READY, READY_HOST, READY_SCHEME, Limits, Scheme
 from scaler.model.services import Health, Replica
 from scaler.model.view import NOT_ASKED, Readiness
 
@@ -48,6 +50,8 @@ class Check:
         address: of the replica; empty for ``health`` and ``none``.
         port: of the replica; 0 for ``health`` and ``none``.
         path: for ``http``.
+        host: to ask for, for ``http``; None for the address.
+        scheme: for ``http``.
         passed: for ``health``, what Docker says now.
         detail: why there is no answer, for ``health`` and ``none``.
     """
@@ -56,6 +60,8 @@ class Check:
     address: str = ""
     port: int = 0
     path: str = ""
+    host: str | None = None
+    scheme: Scheme = Scheme.HTTP
     passed: bool = False
     detail: str = ""
 
@@ -103,7 +109,14 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
         )
     if limits.ready is None:
         return Check(kind=Kind.TCP, address=address, port=port)
-    return Check(kind=Kind.HTTP, address=address, port=port, path=limits.ready)
+    return Check(
+        kind=Kind.HTTP,
+        address=address,
+        port=port,
+        path=limits.ready,
+        host=limits.ready_host,
+        scheme=limits.ready_scheme,
+    )
 
 
 def ask(check: Check) -> Readiness:
@@ -113,16 +126,59 @@ def ask(check: Check) -> Readiness:
         if check.kind is Kind.TCP:
             socket.create_connection((check.address, check.port), timeout=TIMEOUT).close()
             return Readiness(ready=True)
-        connection = http.client.HTTPConnection(check.address, check.port, timeout=TIMEOUT)
-        try:
-            connection.request("GET", check.path, headers={"User-Agent": "alertscale", "Connection": "close"})
-            status = connection.getresponse().status
-        finally:
-            connection.close()
+        answer = _get(check)
     except (OSError, http.client.HTTPException) as error:
         return Readiness(ready=False, detail=f"{where}{check.path}: {str(error)[:_SHOWN]}")
-    good = http.client.OK <= status < http.client.MULTIPLE_CHOICES
-    return Readiness(ready=good, detail="" if good else f"{where}{check.path} answers {status}, not 2xx")
+    if http.client.OK <= answer.status < http.client.MULTIPLE_CHOICES:
+        return Readiness(ready=True)
+    detail = f"{where}{check.path} answers {answer.status}, not 2xx{_way_out(check, answer)}"
+    return Readiness(ready=False, detail=detail)
+
+
+def _get(check: Check) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(check.address, check.port, timeout=TIMEOUT)
+    headers = {"User-Agent": "alertscale", "Connection": "close"}
+    if check.host:
+        headers["Host"] = check.host
+    if check.scheme is Scheme.FORWARDED_HTTPS:
+        headers["X-Forwarded-Proto"] = "https"
+    try:
+        connection.connect()
+        if check.scheme is Scheme.HTTPS:
+            name = (check.host or "").partition(":")[0] or None
+            connection.sock = _tls().wrap_socket(connection.sock, server_hostname=name)
+        connection.request("GET", check.path, headers=headers)
+        return connection.getresponse()
+    finally:
+        connection.close()
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    # A certificate is for the service's name and from its own authority, neither of which a replica's address
+    # has; and an answer is only whether it serves: who could give a false one is on its network already.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _way_out(check: Check, answer: http.client.HTTPResponse) -> str:
+    """What answers of applications that check for whom and how they are asked mean."""
+    to = answer.getheader("Location", "")
+    if to.startswith("https:") and check.scheme is Scheme.HTTP:
+        return (
+            f" (it redirects to {to[:_SHOWN]}): if it insists on HTTPS, give the service the label"
+            f" {PREFIX}{READY_SCHEME.name}: {Scheme.FORWARDED_HTTPS}, or {Scheme.HTTPS} if it speaks TLS"
+        )
+    if to:
+        return f" (it redirects to {to[:_SHOWN]}): let {PREFIX}{READY.name} be a path that answers by itself"
+    if answer.status in {http.client.BAD_REQUEST, http.client.MISDIRECTED_REQUEST}:
+        asked = check.host or check.address
+        return (
+            f": if it takes only hosts that it knows, and {asked} is none, give the service the label"
+            f" {PREFIX}{READY_HOST.name} with one that is"
+        )
+    return ""
 
 
 class OwnThread(Executor):

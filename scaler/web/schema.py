@@ -125,7 +125,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     step: Annotated[int, _says("`alertscale.step`")]
     port: Annotated[int | None, _says("`alertscale.port`; null: the one port that the service exposes.")]
     ready: Annotated[str | None, _says("`alertscale.ready`; null: Docker's health check, or a TCP connect.")]
-    ready_timeout: Annotated[float, _says("`alertscale.ready-timeout`")]
+    ready_timeout: Annotated[float, _says("`alertscale.ready-timeout`, or what holds without it.")]
     resources: Annotated[tuple[str, ...], _says("`alertscale.resources`")]
     cooldown_up: Annotated[float, _says("`alertscale.cooldown.up`")]
     cooldown_down: Annotated[float, _says("`alertscale.cooldown.down`")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from scaler.model.labels import READY_TIMEOUT
+from scaler.model.labels import READY_LEAST
 from scaler.settings import read_settings
 from scaler.traffic.readiness import ASK_NEW_EVERY
 
@@ -44,7 +44,7 @@ def test_each_station_of_an_alert_waits_as_long_as_the_page_says() -> None:
     assert f"`for: {first['for']}`" in waits("alert")
     assert f"`group_wait: {route['group_wait']}`" in waits("→ webhook accepted")
     assert f"every {ASK_NEW_EVERY:g} s" in waits("→ ready")
-    assert f"({READY_TIMEOUT.default:g}s)" in waits("→ ready")
+    assert f"({READY_LEAST:g}s)" in waits("→ ready")
 
 
 def test_an_alert_is_repeated_and_forgotten_as_the_page_says() -> None:

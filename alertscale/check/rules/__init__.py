@@ -16,6 +16,8 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.CONTAINER_NAME: services.container_name,
     Rule.STATIC_ADDRESS: services.static_address,
     Rule.HOST_NETWORK: services.host_network,
+    Rule.HOOK_WITHOUT_LABEL: services.hook_without_label,
+    Rule.READY_TIMEOUT_TOO_SHORT: services.ready_timeout_too_short,
     Rule.FIXED_HOST: sites.fixed_host,
     Rule.UNKNOWN_UPSTREAM: sites.unknown_upstream,
     Rule.BAD_SCALE: alerts.bad_scale,

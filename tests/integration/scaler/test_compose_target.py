@@ -14,6 +14,7 @@ from docker.utils import kwargs_from_env
 
 from scaler.engines.compose import ComposeTarget
 from scaler.model.errors import TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import Health
 from tests.fakes import until
@@ -224,7 +225,9 @@ def test_health_and_grace_are_the_services_own(tmp_path: Path) -> None:
         until(lambda: health() == {Health.HEALTHY}, what="the health checks pass")
         begun = time.monotonic()
         made.target.stop(replica)
+        (service,) = made.target.observe().services
 
+        assert service.healthy == pytest.approx(0.2 * 2 + 5)
         assert 0.8 < time.monotonic() - begun < 6
 
 
@@ -283,6 +286,7 @@ def unique(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             "name": SERVER | {"container_name": names},
             "address": SERVER | {"networks": {"fixed": {"ipv4_address": f"{subnet}.9"}}},
             "host": SERVER | {"network_mode": "host", "command": ["sleep", "60"]},
+            "ports": SERVER | {"ports": [f"127.0.0.1:{(port := free_port())}-{port + 1}:9000-9001"]},
             "any-port": SERVER | {"ports": ["127.0.0.1::80"]},
         },
         "networks": {"fixed": {"ipam": {"config": [{"subnet": f"{subnet}.0/24"}]}}},
@@ -296,6 +300,7 @@ class TestRefused:
         ("service", "said"),
         [
             ("port", "publishes the fixed host port"),
+            ("ports", "publishes the fixed host port"),
             ("name", "container_name: tgt-test-"),
             ("address", "the static address 10.213."),
             ("host", "network_mode: host"),
@@ -316,6 +321,104 @@ class TestRefused:
         unique.target.discard(replica)
 
 
+SAYS = "echo $$(id -u) $$PWD $$WORD-$$GONE >> /tmp/said"
+HOOK = {
+    "command": ["sh", "-c", SAYS],
+    "user": "1234",
+    "working_dir": "/srv",
+    "environment": {"WORD": "a b", "GONE": None},
+}
+HOOKED = SERVER | {"environment": {"GONE": "there"}}
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Services with hooks in the file, in a label, and in a label that Compose does not run."""
+
+    def labelled(**hooks: object) -> dict[str, object]:
+        labels = {f"alertscale.{kind.replace('_', '-')}": json.dumps(h) for kind, h in hooks.items()}
+        return HOOKED | {"labels": SERVER["labels"] | labels}  # type: ignore[operator]
+
+    definition = {
+        "services": {
+            "filed": HOOKED | {"post_start": [HOOK]},
+            "labelled": labelled(post_start=[HOOK]) | {"post_start": [HOOK]},
+            "failing": labelled(
+                post_start=[{"command": ["sh", "-c", "echo oh no >&2; exit 3"]}],
+                pre_stop=[{"command": ["sh", "-c", "echo begun; sleep 30"]}],
+            ),
+            "missing": labelled(post_start=[{"command": ["/not/there"]}], pre_stop=[HOOK]),
+        },
+    }
+    with project(tmp_path_factory.mktemp("hooked"), definition) as made:
+        yield made
+
+
+class TestHooks:
+    @pytest.mark.parametrize("service", ["filed", "labelled"])
+    def test_post_start_does_in_a_copy_what_it_does_in_composes(self, hooked: Project, service: str) -> None:
+        replica = add(hooked, service=service)
+        assert said(hooked, service, 2) == ""
+        hooked.target.run_hooks(replica, kind=HookKind.POST_START, timeout=10)
+
+        assert said(hooked, service, 1) == said(hooked, service, 2) == "1234 /srv a b-"
+
+    def test_one_that_fails_is_told_with_what_it_printed(self, hooked: Project) -> None:
+        failed = failure(hooked, "failing", HookKind.POST_START, timeout=10)
+
+        assert failed == "post_start \"sh -c 'echo oh no >&2; exit 3'\" ended with 3; it printed 'oh no'"
+
+    def test_one_that_does_not_end_is_not_waited_for(self, hooked: Project) -> None:
+        begun = time.monotonic()
+        failed = failure(hooked, "failing", HookKind.PRE_STOP, timeout=0.7)
+
+        assert failed.endswith("did not end within 0.7 s; it printed 'begun'")
+        assert time.monotonic() - begun < 5
+
+    def test_one_that_cannot_be_run_is_told(self, hooked: Project) -> None:
+        assert "/not/there" in failure(hooked, "missing", HookKind.POST_START, timeout=10)
+
+    def test_a_replica_that_does_not_run_has_none_to_run(self, hooked: Project) -> None:
+        replica = hooked.target.create(model=model(hooked, "missing"), number=2)
+        hooked.target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=10)
+        hooked.target.discard(replica)
+        hooked.target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=10)
+
+
+def said(made: Project, service: str, number: int) -> str:
+    script = "cat /tmp/said 2>/dev/null || true"
+    return made.compose("exec", "-T", "--index", str(number), service, "sh", "-c", script).strip()
+
+
+def failure(made: Project, service: str, kind: HookKind, *, timeout: float) -> str:
+    with pytest.raises(TargetError) as caught:
+        made.target.run_hooks(model(made, service), kind=kind, timeout=timeout)
+    assert caught.value.reason is ErrorReason.HOOK_FAILED
+    return str(caught.value)
+
+
+def test_what_a_service_shares_is_that_of_the_container_of_today(tmp_path: Path) -> None:
+    """By a scaler that never saw the one before, and cannot read the files."""
+    database = SERVER | {"ipc": "shareable", "volumes": ["/kept"], "labels": {}}
+    shares = {"ipc": "service:db", "volumes_from": ["db"]}
+    with project(tmp_path, {"services": {"db": database, "web": SERVER | shares}}) as made:
+        made.compose("up", "--detach", "--force-recreate", "--no-deps", "--timeout", "0", "db")
+        away = made.file.rename(tmp_path / "away")
+        try:
+            replica = add(made)
+        finally:
+            away.rename(made.file)
+        host = made.inspect(replica)["HostConfig"]
+        today = model(made, "db")
+
+        assert host["IpcMode"] == f"container:{today}"
+        assert [volumes.partition(":")[0] for volumes in host["VolumesFrom"]] == [today]
+        made.client.remove_container(today, force=True, v=True)
+        with pytest.raises(TargetError, match="of service db, of which nothing runs") as caught:
+            made.target.create(model=replica, number=3)
+        assert caught.value.reason is ErrorReason.CANNOT_CLONE
+
+
 class TestEngineAway:
     @pytest.mark.parametrize(
         "call",
@@ -324,12 +427,13 @@ class TestEngineAway:
             lambda target: target.create(model="c0ffee", number=2),
             lambda target: target.find(service=("shop", "web"), number=1),
             lambda target: target.start("c0ffee"),
+            lambda target: target.run_hooks("c0ffee", kind=HookKind.PRE_STOP, timeout=1),
             lambda target: target.stop("c0ffee"),
             lambda target: target.remove("c0ffee"),
             lambda target: target.discard("c0ffee"),
             lambda target: next(target.changes()),
         ],
-        ids=["observe", "create", "find", "start", "stop", "remove", "discard", "changes"],
+        ids=["observe", "create", "find", "start", "hooks", "stop", "remove", "discard", "changes"],
     )
     def test_says_so_and_names_the_way_out(self, call: Callable[[ComposeTarget], object]) -> None:
         # Not a socket file that is missing: the SDK leaves its own end of that open.

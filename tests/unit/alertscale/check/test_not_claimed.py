@@ -21,6 +21,37 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(COMPOSE, '["80"]', '["${PORT}:80"]', id="a port from an unknown variable"),
         pytest.param(COMPOSE, '["80"]', '["8080-8090:80"]', id="a range of ports"),
         pytest.param(
+            COMPOSE,
+            "cooldown.down: 60s",
+            """cooldown.down: 60s\n      alertscale.post-start: '[{"command": ["a", "$$b"],"""
+            """ "environment": ["X", "Y=1"]}]'"""
+            "\n    post_start: [{ command: a $$b, environment: { Y: 1, X: null } }]",
+            id="a hook with its label",
+        ),
+        pytest.param(
+            COMPOSE,
+            "cooldown.down: 60s",
+            'cooldown.down: 60s\n      alertscale.post-start: "[]"\n'
+            "    post_start: [{ command: [a, $UNKNOWN] }]",
+            id="a hook that may be that of its label",
+        ),
+        *(
+            pytest.param(
+                COMPOSE,
+                "cooldown.down: 60s",
+                f"cooldown.down: 60s\n      alertscale.ready-timeout: 10s\n{more}",
+                id=f"a short time for {what}",
+            )
+            for what, more in {
+                "no health check": "    healthcheck: { test: [NONE] }",
+                "one that is off": "    healthcheck: { test: [CMD, x], disable: true }",
+                "the image's own": "    healthcheck: { interval: 30s }",
+                "one of unknown times": "    healthcheck: { test: [CMD, x], interval: $EVERY }",
+                "one that is quick": "    healthcheck: { test: x, interval: 1s, timeout: 1s, retries: 3 }",
+                "a path": "      alertscale.ready: /ready\n    healthcheck: { test: [CMD, x] }",
+            }.items()
+        ),
+        pytest.param(
             COMPOSE, "SCALE_LOG_LEVEL: info", "SCALE_SIGNAL_TTL: $TTL", id="a TTL from an unknown variable"
         ),
         pytest.param(

@@ -114,6 +114,9 @@ BREAKS = {
     "a host port in long form": Break(
         Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', "[{ target: 80, published: 8080 }]", "published", ("8080",)
     ),
+    "host ports one to one": Break(
+        Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', '["9000-9001:9000-9001"]', "9000-", ("web", "9000 to 9001")
+    ),
     "a container name": Break(
         Rule.CONTAINER_NAME,
         COMPOSE,
@@ -137,6 +140,45 @@ BREAKS = {
         "    network_mode: host",
         "network_mode",
         ("network_mode: host", "a network of its own"),
+    ),
+    "a hook that no container shows": Break(
+        Rule.HOOK_WITHOUT_LABEL,
+        COMPOSE,
+        '    ports: ["80"]',
+        '    post_start: [{ command: sh -c "echo it\'s $$HOME", user: root, environment: { A: 1 } }]',
+        "post_start",
+        (
+            "web",
+            "post_start",
+            """alertscale.post-start: '[{"command": ["sh", "-c", "echo it\'\'s $$HOME"], "user": "root",""",
+            """ "environment": ["A=1"]}]'""",
+        ),
+    ),
+    "a hook with a variable that nobody knows": Break(
+        Rule.HOOK_WITHOUT_LABEL,
+        COMPOSE,
+        '    ports: ["80"]',
+        "    pre_stop: [{ command: [bye, $WHOM] }]",
+        "pre_stop",
+        ("give it the label alertscale.pre-stop", "docker compose config --format json"),
+    ),
+    "a label that is another hook": Break(
+        Rule.HOOK_WITHOUT_LABEL,
+        COMPOSE,
+        "cooldown.down: 60s",
+        """cooldown.down: 60s\n      alertscale.pre-stop: '[{"command": ["old"]}]'\n"""
+        "    pre_stop: [{ command: new }]",
+        "alertscale.pre-stop",
+        ("says something else", """'[{"command": ["new"]}]'"""),
+    ),
+    "a label that is shorter than the health check": Break(
+        Rule.READY_TIMEOUT_TOO_SHORT,
+        COMPOSE,
+        "cooldown.down: 60s",
+        "cooldown.down: 60s\n      alertscale.ready-timeout: 1m\n"
+        "    healthcheck: { test: [CMD, x], retries: 1 }",
+        "ready-timeout",
+        ("1m is shorter", "1m30s"),
     ),
     "a host that may be away": Break(
         Rule.FIXED_HOST,

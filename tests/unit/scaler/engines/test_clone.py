@@ -278,6 +278,11 @@ class TestRefused:
         text = refusal(model(HostConfig__PortBindings=bindings))
         assert "publishes the fixed host port 8080 (for 80/tcp)" in text
 
+    def test_a_range_of_one_host_port(self) -> None:
+        bindings = {"80/tcp": [{"HostIp": "", "HostPort": "8080-8080"}]}
+
+        assert "the fixed host port 8080-8080" in refusal(model(HostConfig__PortBindings=bindings))
+
     def test_a_container_name(self) -> None:
         assert "container_name: frontend; remove container_name" in refusal(model(Name="/frontend"))
 

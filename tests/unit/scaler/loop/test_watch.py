@@ -1,5 +1,6 @@
 """The engine is followed, and its silence noticed."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -76,3 +77,29 @@ def test_a_change_that_the_list_shows_late_is_seen_all_the_same(rig: Rig) -> Non
         rig.target.replicas[second] = (key, replace(replica, status="exited"))
         rig.clock.advance(1)
         until(lambda: rig.served() == ["shop-web-1"])
+
+
+def test_a_replica_that_is_being_prepared_is_not_asked_and_gets_no_requests(rig: Rig) -> None:
+    """Its program may listen, and answer 2xx, long before its ``post_start`` is over."""
+    rig.target.add(labels=labels(max="2"))
+    prepared = threading.Event()
+    rig.target.before = lambda method, _: method != "run_hooks" or prepared.wait(10)
+    with running(rig):
+        rig.submit(*HIGH)
+        until(lambda: len(rig.service().replicas) == 2)
+        until(lambda: rig.service().replicas[1].detail == "its post_start is not over")
+        never(lambda: len(rig.served()) == 2, rig=rig)
+        prepared.set()
+        rig.settle(["shop-web-1", "shop-web-2"])
+        until(lambda: len(rig.served()) == 2)
+
+
+def test_what_holds_without_a_label_for_the_time_to_be_ready_is_shown(rig: Rig) -> None:
+    rig.target.add(labels={"alertscale.port": "5000"})
+    rig.target.healthy = 89.0
+    with running(rig):
+        rig.settle(["shop-web-1"])
+        limits = rig.service().limits
+
+    assert limits is not None
+    assert limits.ready_timeout == 89

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.model.errors import LabelError
-from scaler.model.labels import ALL, Limits, is_enabled, parse_duration, read_limits
+from scaler.model.labels import ALL, Limits, Scheme, is_enabled, parse_duration, read_limits
 from scaler.model.reasons import Pause
 
 
@@ -24,6 +24,8 @@ def test_defaults_are_those_of_the_design() -> None:
         step=1,
         port=None,
         ready=None,
+        ready_host=None,
+        ready_scheme=Scheme.HTTP,
         ready_timeout=60.0,
         resources=("cpu", "memory"),
         cooldown_up=10.0,
@@ -45,6 +47,10 @@ def test_defaults_are_those_of_the_design() -> None:
         ("port", "65535", "port", 65535),
         ("ready", "/", "ready", "/"),
         ("ready", "/ready?deep=1", "ready", "/ready?deep=1"),
+        ("ready-host", "shop.example.org", "ready_host", "shop.example.org"),
+        ("ready-host", "localhost:8000", "ready_host", "localhost:8000"),
+        ("ready-scheme", "https", "ready_scheme", Scheme.HTTPS),
+        ("ready-scheme", "forwarded-https", "ready_scheme", Scheme.FORWARDED_HTTPS),
         ("ready-timeout", "2m", "ready_timeout", 120.0),
         ("resources", "cpu", "resources", ("cpu",)),
         ("resources", "cpu, queue-depth,cpu", "resources", ("cpu", "queue-depth")),
@@ -85,11 +91,14 @@ DURATIONS = [
     + [("step", t) for t in ["0", "101", *WHOLE]]
     + [("port", t) for t in ["0", "65536", *WHOLE]]
     + [("ready", t) for t in ["", "ready", "http://x/ready", "/a b", "/a\r\nHost: x", "/" + "a" * 256]]
+    + [("ready-host", t) for t in ["", "a b", "a\r\nX: y", "http://a", "a:", "a/b", "-", "a" * 254]]
+    + [("ready-scheme", t) for t in ["", "HTTP", "tls"]]
     + [("ready-timeout", t) for t in DURATIONS]
     + [("resources", t) for t in ["", "cpu,", "CPU", "cpu memory", "a" * 64]]
     + [("cooldown.up", t) for t in DURATIONS]
     + [("cooldown.down", t) for t in DURATIONS]
     + [("drain", t) for t in DURATIONS]
+    + [(hook, t) for hook in ("post-start", "pre-stop") for t in ["", "/warm", "[{}]"]]
     + [("pause", t) for t in ["", "true", "both", "UP"]],
 )
 def test_bad_value_is_named_with_its_label(label: str, text: str) -> None:
@@ -104,6 +113,23 @@ def test_every_label_has_a_bad_value_above_and_a_meaning() -> None:
 
     assert {label.name for label in ALL} == tried
     assert all(label.meaning for label in ALL)
+
+
+@pytest.mark.parametrize(
+    ("labels", "healthy", "seconds"),
+    [
+        ({}, 0.0, 60.0),
+        ({}, 12.0, 60.0),
+        ({}, 150.0, 150.0),
+        ({"alertscale.ready": "/ready"}, 150.0, 60.0),
+        ({"alertscale.ready-timeout": "10s"}, 150.0, 10.0),
+    ],
+    ids=["no check", "a quick one", "a slow one", "which does not decide", "the label"],
+)
+def test_a_new_replica_has_as_long_as_its_health_check_may_take(
+    labels: dict[str, str], healthy: float, seconds: float
+) -> None:
+    assert read_limits(labels, healthy=healthy).ready_timeout == seconds
 
 
 def test_all_faults_are_listed_at_once() -> None:

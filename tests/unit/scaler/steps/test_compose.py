@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import JournalError, TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
 from scaler.model.records import Order
@@ -99,7 +100,12 @@ class Shop:
             raise Killed
 
     def _before(self, method: str, _replica: str) -> None:
-        known = self.journal.unfinished() if method in {"create", "start", "stop", "remove"} else ()
+        known = (
+            self.journal.unfinished() if method in {"create", "start", "run_hooks", "stop", "remove"} else ()
+        )
+        # Before the hook's own call, which a service without any has nothing of.
+        if method == "run_hooks" and not self.target.hooks:
+            known = ()
         self.phases += [(method, step.phase) for step in known]
 
     def look(self) -> None:
@@ -114,7 +120,7 @@ class Shop:
         if self.at_work:
             return
         if not self.refused:
-            self.world.update(serving=frozenset(ready) - view.draining)
+            self.world.update(serving=frozenset(r.id for r in running if view.is_ready(r)))
         self.world.update(let_go=view.draining)
 
     def _wake(self) -> None:
@@ -148,6 +154,8 @@ class Shop:
         for step in self.journal.unfinished():
             if step.direction is Direction.DOWN and step.replica:
                 self.world.mark_draining(step.replica)
+            elif step.phase is Phase.START and step.replica:
+                self.world.mark_preparing(step.replica)
             self.stepper.resume(step, LIMITS)
 
     @property
@@ -371,6 +379,96 @@ class TestUp:
         assert step.phase is READY
         assert shop.ends == []
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
+
+
+HOOK_FAILED = TargetError("post_start '/warm' ended with 3", reason=ErrorReason.HOOK_FAILED)
+
+
+class TestHooks:
+    def test_post_start_is_run_before_the_replica_may_get_requests(self, shop: Shop) -> None:
+        shop.target.hooks = frozenset(HookKind)
+        served: list[bool] = []
+
+        def look(method: str, replica: str) -> None:
+            if method == "run_hooks":
+                shop.look()
+                served.append(replica in shop.world.view.serving)
+
+        shop.target.before = look
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2", "post_start shop-web-2"]
+        assert served == [False]
+        assert len(shop.world.view.serving) == 2
+        assert shop.ends == ["up: replica 2 done"]
+
+    def test_pre_stop_is_run_when_it_gets_no_more_and_before_it_is_stopped(self, shop: Shop) -> None:
+        shop.target.hooks = frozenset(HookKind)
+        second = shop.target.add(number=2)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.calls == ["pre_stop shop-web-2", "stop shop-web-2", "remove shop-web-2"]
+        assert shop.phases == [("run_hooks", STOP), ("stop", STOP), ("remove", REMOVE)]
+
+    def test_a_replica_whose_post_start_fails_is_taken_away_and_never_served(self, shop: Shop) -> None:
+        shop.target.broken["run_hooks"] = HOOK_FAILED
+        shop.take(Direction.UP)
+
+        assert shop.target.calls == ["create shop-web-2", "start shop-web-2", "discard shop-web-2"]
+        assert shop.ends == ["up: replica 2 failed: hook_failed: post_start '/warm' ended with 3"]
+        assert shop.world.view.preparing == frozenset()
+
+    def test_a_hook_that_fails_since_the_replica_ended_is_told_as_its_end(self, shop: Shop) -> None:
+        shop.target.broken["run_hooks"] = HOOK_FAILED
+        ended = Fate(exit_code=1, out_of_memory=False, restarts=0, memory_limit=0)
+        shop.target.before = lambda _method, replica: shop.target.fates.update({replica: ended})
+        shop.take(Direction.UP)
+
+        (end,) = shop.ends
+        assert end.endswith("replica_exited: it exited before it was ready, with code 1")
+
+    def test_a_replica_whose_pre_stop_fails_serves_on(self, shop: Shop) -> None:
+        """As Compose leaves one running: the hook is there to save something."""
+        second = shop.target.add(number=2)
+        shop.target.broken["run_hooks"] = HOOK_FAILED
+        shop.take(Direction.DOWN, replica=second)
+        shop.look()
+
+        assert shop.target.calls == []
+        assert second in shop.world.view.serving
+        assert shop.ends[0].startswith("down: replica 2 failed: hook_failed: ")
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_one_that_a_kill_cut_short_is_run_again_and_nothing_served_before(
+        self, shop: Shop, when: str
+    ) -> None:
+        shop.target.hooks = frozenset(HookKind)
+        shop.kill_at = ("run_hooks", when)
+        shop.boot()
+        with pytest.raises(Killed):
+            shop.take(Direction.UP)
+        shop.kill_at = ("", "")
+        shop.boot()
+        (step,) = shop.journal.unfinished()
+        assert step.phase is START
+        shop.resume()
+
+        runs = 2 if when == "after" else 1
+        assert shop.target.calls.count("post_start shop-web-2") == runs
+        assert shop.ends == ["up: replica 2 done"]
+
+    def test_one_that_was_over_is_not_run_again(self, shop: Shop) -> None:
+        shop.target.hooks = frozenset(HookKind)
+        shop.kill_at = (READY, "within")
+        shop.boot()
+        with pytest.raises(Killed):
+            shop.take(Direction.UP)
+        shop.kill_at = ("", "")
+        shop.boot()
+        shop.resume()
+
+        assert shop.target.calls.count("post_start shop-web-2") == 1
+        assert shop.ends == ["up: replica 2 done"]
 
 
 def silent(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch, *, does: bool = True) -> None:

@@ -194,6 +194,16 @@ def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made
     made.finish()
 
 
+@pytest.mark.parametrize(("phase", "kept"), [(Phase.START, {"b"}), (Phase.READY, set())])
+def test_a_replica_that_may_not_be_prepared_is_kept_from_the_traffic(
+    made: Made, phase: Phase, kept: set[str]
+) -> None:
+    made.runner.claim((replace(unfinished(Direction.UP, "b"), phase=phase),))
+    made.finish()
+
+    assert made.world.view.preparing == kept
+
+
 def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
     made.world.update(limits={WEB: LIMITS})
     step = unfinished(Direction.DOWN, "a")

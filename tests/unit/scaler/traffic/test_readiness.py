@@ -5,14 +5,17 @@
 import contextlib
 import http.server
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Scheme
 from scaler.model.services import Health, Replica
 from scaler.model.view import Readiness
 from scaler.traffic.readiness import (
@@ -47,6 +50,11 @@ class TestPlanCheck:
         check = plan(Limits(ready="/ready"))
 
         assert check == Check(kind=Kind.HTTP, address="10.0.0.2", port=5000, path="/ready")
+
+    def test_a_path_is_asked_under_the_name_and_the_scheme_of_the_labels(self) -> None:
+        check = plan(Limits(ready="/ready", ready_host="shop.example.org", ready_scheme=Scheme.HTTPS))
+
+        assert (check.host, check.scheme) == ("shop.example.org", Scheme.HTTPS)
 
     def test_a_path_goes_before_dockers_health_check(self) -> None:
         assert plan(Limits(ready="/ready"), health=Health.UNHEALTHY).kind is Kind.HTTP
@@ -104,8 +112,20 @@ class Service(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/hang":
             return
-        self.send_response(int(self.path.removeprefix("/")))
+        strict = self.path == "/strict"
+        status = int(self.path.removeprefix("/")) if not strict else self.as_strict_ones_do()
+        self.send_response(status)
+        if strict and status == 301:
+            self.send_header("Location", f"https://{self.headers['Host']}/strict")
+        elif status == 302:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
+
+    def as_strict_ones_do(self) -> int:
+        """Django's ALLOWED_HOSTS, then its SECURE_SSL_REDIRECT behind a proxy; Rails is alike."""
+        if self.headers["Host"] != "shop.example.org":
+            return 400
+        return 200 if self.headers["X-Forwarded-Proto"] == "https" else 301
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay silent."""
@@ -114,6 +134,25 @@ class Service(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def tls_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    where = tmp_path_factory.mktemp("tls")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=another"]
+    subprocess.run(
+        [*made, "-keyout", where / "key.pem", "-out", where / "cert.pem"], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(where / "cert.pem", where / "key.pem")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server.server_port
@@ -136,7 +175,60 @@ class TestAsk:
         answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
 
         detail = "" if ready else f"127.0.0.1:{port}/{status} answers {status}, not 2xx"
-        assert answer == Readiness(ready=ready, detail=detail)
+        assert answer.ready is ready
+        assert answer.detail.startswith(detail)
+
+    @pytest.mark.parametrize(
+        ("host", "scheme", "named"),
+        [
+            (None, Scheme.HTTP, ("answers 400", "127.0.0.1 is none", "the label alertscale.ready-host")),
+            (
+                "shop.example.org",
+                Scheme.HTTP,
+                ("answers 301", "https://shop.example.org/", "alertscale.ready-scheme: forwarded-https"),
+            ),
+            ("shop.example.org", Scheme.FORWARDED_HTTPS, ()),
+        ],
+        ids=["by address", "by name", "as behind a proxy"],
+    )
+    def test_one_that_checks_who_is_asked_for_is_told_by_its_label_and_then_ready(
+        self, port: int, host: str | None, scheme: Scheme, named: tuple[str, ...]
+    ) -> None:
+        check = Check(
+            kind=Kind.HTTP, address="127.0.0.1", port=port, path="/strict", host=host, scheme=scheme
+        )
+        answer = ask(check)
+
+        assert answer.ready is not bool(named)
+        for word in named:
+            assert word in answer.detail
+
+    def test_a_redirect_within_says_that_the_path_is_to_be_another(self, port: int) -> None:
+        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/302"))
+
+        assert answer.detail.endswith(
+            "answers 302, not 2xx (it redirects to /elsewhere): let alertscale.ready"
+            " be a path that answers by itself"
+        )
+
+    def test_over_tls_any_certificate_is_good_enough(self, tls_port: int) -> None:
+        check = Check(
+            kind=Kind.HTTP,
+            address="127.0.0.1",
+            port=tls_port,
+            path="/204",
+            host="shop.example.org:8443",
+            scheme=Scheme.HTTPS,
+        )
+
+        assert ask(check) == Readiness(ready=True)
+        assert not ask(replace(check, scheme=Scheme.HTTP)).ready
+
+    def test_one_that_speaks_no_tls_is_an_answer_not_an_error(self, port: int) -> None:
+        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/200", scheme=Scheme.HTTPS))
+
+        assert not answer.ready
+        assert "SSL" in answer.detail
 
     def test_a_connection_is_enough_for_tcp(self, port: int) -> None:
         assert ask(Check(kind=Kind.TCP, address="127.0.0.1", port=port)).ready

@@ -1,0 +1,129 @@
+"""A service's definition as the files of its project say it, where the scaler can read them.
+
+Mostly it cannot: Compose's labels name files of the machine, and the scaler's container has those of its own
+project alone, at another place. What is not read here is told as not known, never as not there.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from scaler.model.labels import COMPOSE_DIRECTORY, COMPOSE_FILES, COMPOSE_PROJECT, COMPOSE_SERVICE
+
+_LARGEST: Final = 1_000_000
+"""Bytes of one file."""
+_DEEPEST: Final = 20
+"""Services that extend one another."""
+
+
+class UnreadableError(Exception):
+    """The files, or what they lead to, cannot be read here."""
+
+
+class ProjectFiles:
+    """Reads the Compose files that a container's labels name.
+
+    Args:
+        own_project: our own Compose project.
+        stack: the directory that has its files.
+    """
+
+    def __init__(self, *, own_project: str, stack: Path) -> None:
+        self._own_project = own_project
+        self._stack = stack
+
+    def definition(self, labels: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """Read a service's definition as it is now, later files laid over earlier ones, variables as written.
+
+        Args:
+            labels: of one of its containers.
+
+        Returns:
+            What stands under the service's name; None if not all of it can be read here.
+        """
+        paths = [self._here(Path(file), labels) for file in labels.get(COMPOSE_FILES, "").split(",") if file]
+        try:
+            found = [one for path in paths if (one := _defined(path, labels[COMPOSE_SERVICE])) is not None]
+        except UnreadableError:
+            return None
+        return _laid_over(found) if found else None
+
+    def _here(self, path: Path, labels: Mapping[str, str]) -> Path:
+        directory = labels.get(COMPOSE_DIRECTORY, "")
+        ours = labels[COMPOSE_PROJECT] == self._own_project and directory and path.is_relative_to(directory)
+        return self._stack / path.relative_to(directory) if ours and not path.is_file() else path
+
+
+def _defined(path: Path, service: str, *, deep: int = 0) -> Mapping[str, Any] | None:
+    services = _read(path).get("services")
+    definition = services.get(service) if isinstance(services, dict) else None
+    if not isinstance(definition, dict):
+        return None
+    extended = definition.get("extends")
+    if not extended:
+        return definition
+    named = extended if isinstance(extended, dict) else {"service": extended}
+    base = None
+    if deep < _DEEPEST and isinstance(named.get("service"), str):
+        elsewhere = path.parent / str(named["file"]) if named.get("file") else path
+        base = _defined(elsewhere, named["service"], deep=deep + 1)
+    if base is None:
+        raise UnreadableError
+    return _laid_over([base, definition])
+
+
+def _laid_over(definitions: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """As Compose does: lists go on, all else is replaced."""
+    result: dict[str, Any] = {}
+    for definition in definitions:
+        for key, value in definition.items():
+            below = result.get(key)
+            if isinstance(value, _Tagged):
+                result[key] = None if value.tag == "!reset" else value.value
+            elif isinstance(value, list) and isinstance(below, list):
+                result[key] = [*below, *value]
+            else:
+                result[key] = value
+    return result
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        stat = path.stat()
+        if not path.is_file() or stat.st_size > _LARGEST:
+            raise UnreadableError
+        return _parsed(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError) as error:
+        raise UnreadableError from error
+
+
+class _Tagged:
+    """A value under ``!reset`` or ``!override``."""
+
+    def __init__(self, tag: str, value: object) -> None:
+        self.tag, self.value = tag, value
+
+
+@lru_cache(maxsize=32)
+def _parsed(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
+    # Most scalers never read one, and are to be without the memory that it takes.
+    import yaml  # noqa: PLC0415
+
+    class Loader(yaml.SafeLoader):
+        """Knows Compose's tags."""
+
+    def tagged(loader: yaml.SafeLoader, node: yaml.Node) -> _Tagged:
+        if isinstance(node, yaml.SequenceNode):
+            return _Tagged(node.tag, loader.construct_sequence(node, deep=True))
+        if isinstance(node, yaml.MappingNode):
+            return _Tagged(node.tag, loader.construct_mapping(node, deep=True))
+        return _Tagged(node.tag, node.value)
+
+    for tag in ("!reset", "!override"):
+        Loader.add_constructor(tag, tagged)
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    return document if isinstance(document, dict) else {}

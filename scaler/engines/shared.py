@@ -1,0 +1,146 @@
+"""Containers whose namespaces or volumes a service shares: ``ipc: service:db``, ``pid``, ``volumes_from``.
+
+Compose writes the id of one container into each replica. Once that one has been made anew, only what was
+learnt while it was there, the project's files, and the service's dependencies tell whose it was.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker.errors
+from docker import APIClient
+
+from scaler.engines.connection import engine_errors
+from scaler.engines.project_files import ProjectFiles
+from scaler.model.errors import TargetError
+from scaler.model.labels import (
+    COMPOSE_DEPENDS_ON,
+    COMPOSE_NUMBER,
+    COMPOSE_ONEOFF,
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+)
+from scaler.model.reasons import ErrorReason
+
+_MODES: Final = {"IpcMode": "ipc", "PidMode": "pid"}
+"""Fields of ``HostConfig``, and what a Compose file calls them; with a ``NetworkMode`` there is no copy."""
+_VOLUMES: Final = "volumes_from"
+_SHORT_ID: Final = 12
+
+
+class Shared:
+    """Finds them as they are today.
+
+    Args:
+        client: of the Engine API.
+        files: of the projects.
+    """
+
+    def __init__(self, *, client: APIClient, files: ProjectFiles) -> None:
+        self._client = client
+        self._files = files
+        self._services: dict[str, str] = {}
+
+    def learn(self, model: Mapping[str, Any]) -> None:
+        """Learn which services they are of, while they are there.
+
+        Args:
+            model: the answer of ``GET /containers/<id>/json``.
+
+        Raises:
+            TargetError: the engine did not comply.
+        """
+        for _, container in _references(model["HostConfig"]):
+            self._look(container)
+
+    def today(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the containers of today in the place of those that are gone.
+
+        Args:
+            model: the answer of ``GET /containers/<id>/json``.
+
+        Returns:
+            The same, with other ids in its ``HostConfig``.
+
+        Raises:
+            TargetError: there is none today, or it cannot be told of which service it was.
+        """
+        now = {(key, one): self._now(model, key, one) for key, one in _references(model["HostConfig"])}
+        host = dict(model["HostConfig"])
+        for field, key in _MODES.items():
+            mode, colon, container = (host.get(field) or "").partition(":")
+            if mode == "container":
+                host[field] = mode + colon + now[key, container]
+        if host.get("VolumesFrom"):
+            parts = (volumes.partition(":") for volumes in host["VolumesFrom"])
+            host["VolumesFrom"] = [now[_VOLUMES, one] + colon + way for one, colon, way in parts]
+        return {**model, "HostConfig": host}
+
+    def _now(self, model: Mapping[str, Any], key: str, container: str) -> str:
+        found = self._look(container)
+        if found is not None and (found["State"]["Running"] or key == _VOLUMES):
+            return container
+        labels = model["Config"]["Labels"]
+        service = self._services.get(container) or self._named(labels, key)
+        again = f"docker compose up -d --force-recreate {labels[COMPOSE_SERVICE]}"
+        if service is None:
+            raise _cannot(
+                f"{key} of the container {container[:_SHORT_ID]}, which is gone",
+                f"make its replicas anew, with the one of today: {again}",
+            )
+        living = self._living(labels[COMPOSE_PROJECT], service)
+        if not living:
+            raise _cannot(
+                f"{key} of service {service}, of which nothing runs",
+                f"start it: docker compose up -d {service}",
+            )
+        return living[0]
+
+    def _look(self, container: str) -> Mapping[str, Any] | None:
+        try:
+            with engine_errors(f"look at {container[:_SHORT_ID]}"):
+                found: Mapping[str, Any] = self._client.inspect_container(container)
+        except TargetError as error:
+            if not isinstance(error.__cause__, docker.errors.NotFound):
+                raise
+            return None
+        service = (found["Config"]["Labels"] or {}).get(COMPOSE_SERVICE)
+        if service:
+            self._services[container] = service
+        return found
+
+    def _named(self, labels: Mapping[str, str], key: str) -> str | None:
+        """The one service that the files, or else Compose's note of what this one needs, can mean."""
+        definition = self._files.definition(labels) or {}
+        said = definition.get(key) or []
+        if key == _VOLUMES:
+            written = [str(one).partition(":")[0] for one in said]
+        else:
+            written = [str(said).removeprefix("service:")] if said else []
+        if not written:
+            needed = [one.split(":") for one in labels.get(COMPOSE_DEPENDS_ON, "").split(",") if one]
+            # Compose has what shares a namespace started again with the other, and notes that.
+            written = [name for name, *more in needed if key == _VOLUMES or more[-1:] == ["true"]]
+        return written[0] if len(written) == 1 else None
+
+    def _living(self, project: str, service: str) -> list[str]:
+        wanted = {COMPOSE_PROJECT: project, COMPOSE_SERVICE: service, COMPOSE_ONEOFF: "False"}
+        with engine_errors(f"look for {project}/{service}"):
+            listed = self._client.containers(filters={"label": [f"{k}={v}" for k, v in wanted.items()]})
+        return [c["Id"] for c in sorted(listed, key=lambda c: int(c["Labels"].get(COMPOSE_NUMBER, 0)))]
+
+
+def _references(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what each shared container is shared for, as a Compose file calls it, and its id."""
+    for field, key in _MODES.items():
+        mode, _, container = (host.get(field) or "").partition(":")
+        if mode == "container":
+            yield key, container
+    for volumes in host.get("VolumesFrom") or ():
+        yield _VOLUMES, volumes.partition(":")[0]
+
+
+def _cannot(what: str, way_out: str) -> TargetError:
+    return TargetError(
+        f"cannot make another replica: the service shares {what}; {way_out}", reason=ErrorReason.CANNOT_CLONE
+    )

@@ -1,0 +1,88 @@
+"""Where the hooks of a service are found; how they are run is tested on a real engine."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaler.engines.hooks import Hooks
+from scaler.engines.project_files import ProjectFiles
+from scaler.model.errors import TargetError
+from scaler.model.hooks import Hook, HookKind
+from scaler.model.reasons import ErrorReason
+
+LABEL = "alertscale.post-start"
+
+
+class Engine:
+    """Knows one image."""
+
+    def __init__(self, **labels: str) -> None:
+        self.labels = labels
+
+    def inspect_image(self, _image: str) -> dict[str, Any]:
+        return {"Config": {"Labels": self.labels}}
+
+
+def found(file: Path, *, label: str | None = None, image: str | None = None) -> tuple[Hook, ...]:
+    client: Any = Engine(**({LABEL: image} if image else {}))
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.project.config_files": str(file),
+    }
+    given = label or image
+    inspected = {
+        "Config": {"Image": "shop-web", "Labels": labels | ({LABEL: given} if given else {})},
+        "Image": "sha256:1",
+    }
+    hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
+    hooks.check(inspected)
+    return hooks.find(inspected, HookKind.POST_START)
+
+
+def compose(path: Path, hook: str) -> Path:
+    file = path / "compose.yml"
+    file.write_text(f"services: {{ web: {{ post_start: [{hook}] }} }}")
+    return file
+
+
+def refusal(file: Path, **given: str) -> str:
+    with pytest.raises(TargetError) as caught:
+        found(file, **given)
+    assert caught.value.reason is ErrorReason.CANNOT_CLONE
+    return str(caught.value)
+
+
+def test_the_label_goes_before_the_files(tmp_path: Path) -> None:
+    file = compose(tmp_path, "{ command: [of, files] }")
+
+    assert found(file) == (Hook(command=("of", "files")),)
+    assert found(file, label='[{"command": ["of", "label"]}]') == (Hook(command=("of", "label")),)
+    assert found(file, label="[]") == ()
+
+
+def test_without_label_and_files_there_are_none(tmp_path: Path) -> None:
+    assert found(tmp_path / "gone.yml") == ()
+
+
+def test_a_doubled_dollar_is_one(tmp_path: Path) -> None:
+    assert found(compose(tmp_path, "{ command: [echo, $$HOME] }")) == (Hook(command=("echo", "$HOME")),)
+
+
+@pytest.mark.parametrize(
+    "hook", ["{ command: [echo, $WHERE] }", "{ command: [echo, '${WHERE:-here}'] }", "{}"]
+)
+def test_hooks_that_nobody_can_tell_are_refused_by_name_with_the_way_out(tmp_path: Path, hook: str) -> None:
+    said = refusal(compose(tmp_path, hook))
+
+    assert said.startswith("the service has post_start, and nobody can tell which: ")
+    assert f"give the service the label {LABEL}" in said
+
+
+def test_an_image_does_not_say_what_is_run(tmp_path: Path) -> None:
+    """With ``privileged`` it would be root on the machine."""
+    evil = '[{"command": ["sh"], "privileged": true}]'
+
+    assert f"brings the label {LABEL}" in refusal(tmp_path, image=evil)
+    assert found(tmp_path, image=evil, label="[]") == ()
