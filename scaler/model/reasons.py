@@ -68,8 +68,8 @@ class ErrorReason(StrEnum):
     Way out: the operator sees to what the engine's own words name.
     """
     CANNOT_CLONE = "cannot_clone"
-    """The service's definition has no second copy: a fixed host port, `container_name`, a static
-    address, the host's network, or on Swarm a global service or a job.
+    """The service's definition has no second copy: a fixed host port, `container_name` (or a container that
+    somebody has renamed), a static address, the host's network, or on Swarm a global service or a job.
 
     Way out: the operator takes out of the definition what is named.
     """
@@ -178,7 +178,7 @@ class DecisionReason(StrEnum):
     RETIRE = "retire"
     """A deploy asked to take certain replicas away, and others stay: all of them leave at once."""
     DEPLOYING = "deploying"
-    """Replicas of more than one version run: a deploy is under way."""
+    """Replicas of more than one version run: a deploy is under way, or broke off."""
     STOPPED = "stopped"
     """No replica runs: somebody stopped the service."""
     STEPPING = "stepping"

@@ -21,6 +21,7 @@ from scaler.model.reasons import (
 from scaler.model.records import Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
+from scaler.policy import deploy
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Verdict
 from scaler.policy.watchdog import WATCHDOG
@@ -268,6 +269,7 @@ class Recorder:
             for state in ReplicaState:
                 self._metrics.replicas.labels(*service.key, state).set(states.count(state))
             self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
+            self._metrics.versions.labels(*service.key).set(deploy.versions(service, view.counted(service)))
             limits = view.limits.get(service.key)
             if limits is None:
                 self._metrics.forget_bounds(service.key)

@@ -72,7 +72,9 @@ class Runner:
             limits: of the service.
             retiring: those that a retirement takes; otherwise the highest numbers go.
         """
-        for order in _orders(service, counted, decision, limits, retiring):
+        view = self.world.view
+        ready = frozenset(r.id for r in counted if view.is_ready(r))
+        for order in _orders(service, counted, decision, limits, retiring, ready=ready):
             self._spawn(service.key, partial(self.steps.take, order))
 
     def clear_away(self, replica: Replica) -> None:
@@ -148,6 +150,8 @@ def _orders(
     decision: Decision,
     limits: Limits,
     retiring: tuple[Replica, ...],
+    *,
+    ready: frozenset[str],
 ) -> list[Order]:
     """One for each replica; one for all where the engine keeps a count."""
     difference = decision.target - decision.replicas
@@ -162,7 +166,7 @@ def _orders(
         number = max(decision.replicas, decision.target)
         return [order(number=number, replica="", kept=service.kept, count=decision.target)]
     if difference > 0:
-        model = replica_choice.model(counted)
+        model = replica_choice.model(counted, ready)
         return [order(number=n, replica=model.id) for n in replica_choice.new_numbers(service, difference)]
     candidates = retiring if decision.reason is DecisionReason.RETIRE else counted
     return [order(number=r.number, replica=r.id) for r in replica_choice.leaving(candidates, -difference)]

@@ -333,13 +333,25 @@ class TestFailures:
             rig.clock.advance(3)
             until(lambda: "shop-web-3" in rig.names())
 
-    def test_while_it_is_deployed_nothing_is_done(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(min="3"))
-        rig.target.add(number=2, version="v2", labels=labels(min="3"))
+    def test_while_it_is_deployed_no_alert_changes_anything(self, rig: Rig) -> None:
+        for number in (1, 2, 3):
+            rig.target.add(number=number, version=f"v{number}", labels=labels(min="3"))
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "deploying")
             never(lambda: rig.target.calls, rig=rig)
+            assert rig.metric("alertscale_versions", project="shop", service="web") == 3
+
+    def test_a_deploy_that_broke_off_holds_neither_the_minimum_nor_what_a_person_asks_for(
+        self, rig: Rig
+    ) -> None:
+        rig.target.add(labels=labels(min="3", max="5"))
+        rig.target.add(number=2, version="v2", labels=labels(min="3", max="5"))
+        with running(rig):
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+            until(lambda: rig.reason() == "deploying")
+            rig.orders.scale("web", 4)
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
 
     def test_what_a_deploy_names_leaves_at_once_beyond_max_and_pause_and_the_new_ones_stay(
         self, rig: Rig
