@@ -284,7 +284,11 @@ def _edges(
         steps = CountStepper(target=swarm, context=context)
     else:
         target = compose = ComposeTarget(
-            client=client, events=other, own_project=place.project, projects=settings.projects
+            client=client,
+            events=other,
+            own_project=place.project,
+            projects=settings.projects,
+            log_lines=settings.keep_log_lines,
         )
         steps = Stepper(target=compose, balancer=balancer, context=context)
     prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)

@@ -74,6 +74,7 @@ class FakeTarget:
         down: the engine does not answer at all.
         exits: numbers of replicas that exit as soon as they are started.
         unready: numbers of replicas that never become ready.
+        words: number to what ``last_words`` tells of a replica, or what it raises.
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
@@ -91,6 +92,7 @@ class FakeTarget:
     down: bool = False
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)
+    words: dict[int, tuple[str, ...] | TargetError] = field(default_factory=dict)
     fates: dict[str, Fate] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
@@ -219,6 +221,15 @@ class FakeTarget:
     def fate(self, replica: str) -> Fate | None:
         self._enter("fate", replica)
         return self.fates.get(replica, LIVES) if replica in self.replicas else None
+
+    def last_words(self, replica: str) -> tuple[str, ...]:
+        self._enter("last_words", replica)
+        if replica not in self.replicas:
+            return ()
+        words = self.words.get(self.replicas[replica][1].number, ())
+        if isinstance(words, TargetError):
+            raise words
+        return words
 
     def stop(self, replica: str) -> None:
         self._enter("stop", replica)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.model.labels import Limits
-from scaler.model.records import Hold
+from scaler.model.reasons import EventKind, Outcome
+from scaler.model.records import Event, Hold
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import View
 from scaler.policy import backoff, deploy, replica_choice
@@ -16,6 +18,9 @@ from scaler.policy.scaling import Decision, Demand, State
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
+
+_STEPS_LOOKED_AT: Final = 20
+"""For the last one that failed; those after it were undone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +169,7 @@ class Knowledge:
             hold=self.journal.hold(service.key),
             signals=tuple(on_the_wall(s, self.anchors.wall) for s in signals),
             inputs=decided.inputs if decided else None,
+            failed=self._failed(service.key),
         )
 
     def decided(self, known: Known, decision: Decision, demand: Demand) -> Decision:
@@ -214,6 +220,12 @@ class Knowledge:
         if service.kept is None:
             return known
         return max(service.kept.changed_at, known or 0.0)
+
+    def _failed(self, key: ServiceKey) -> Event | None:
+        if not self.journal.failures(key)[0]:
+            return None
+        steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
     def _retry_at(self, service: Service) -> float | None:
         key, carry = service.key, self.anchors.monotonic

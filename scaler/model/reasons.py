@@ -117,12 +117,14 @@ class ErrorReason(StrEnum):
     NOT_READY = "not_ready"
     """A new replica was not ready within `alertscale.ready-timeout`; it was removed.
 
-    Way out: the operator looks at `alertscale.ready` and the service's log.
+    Way out: the operator looks at `alertscale.ready` and the last lines of its log, which
+    `alertscale explain` shows.
     """
     REPLICA_EXITED = "replica_exited"
     """A new replica ended before it was ready; it was removed.
 
-    Way out: the operator looks at the exit code that is named and the service's log.
+    Way out: the operator looks at the exit code that is named and the last lines of its log, which
+    `alertscale explain` shows.
     """
     CONFIG_TEST_FAILED = "config_test_failed"
     """`nginx -t` refused a site or an upstream, and goes on without it; or all of the new

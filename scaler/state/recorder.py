@@ -97,7 +97,13 @@ class Recorder:
             self.survived("history", error)
 
     def step_ended(
-        self, step: Step, outcome: Outcome, *, detail: str = "", seconds: Mapping[Phase, float] | None = None
+        self,
+        step: Step,
+        outcome: Outcome,
+        *,
+        detail: str = "",
+        seconds: Mapping[Phase, float] | None = None,
+        said: tuple[str, ...] = (),
     ) -> None:
         """Write down how a step ended, and record it, both or neither.
 
@@ -106,6 +112,7 @@ class Recorder:
             outcome: how.
             detail: why, if it was not done.
             seconds: what each phase took.
+            said: the last lines of the log of a replica that is gone.
 
         Raises:
             JournalError: it cannot be written: the step has not ended, and is taken up again.
@@ -118,7 +125,8 @@ class Recorder:
             kind=EventKind.STEP,
             reason=outcome,
             text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
-            detail={"why": step.why, "phases": phases, "number": step.number},
+            detail={"why": step.why, "phases": phases, "number": step.number}
+            | ({"log": list(said)} if said else {}),
         )
         # An end that cannot be written is none yet: the step is taken up again, and counted then.
         self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))

@@ -103,6 +103,23 @@ class TestUp:
 
         assert states == [ReplicaState.READY, ReplicaState.STARTING]
 
+    def test_the_last_words_of_one_that_failed_are_shown_until_a_step_is_done(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        rig.target.exits, rig.target.words = {2}, {2: ("cannot reach db",)}
+        with running(rig):
+            assert rig.service().failure is None
+            rig.submit(*HIGH)
+            (event,) = rig.steps(1)
+            failure = rig.service().failure
+            rig.target.exits = set()
+            rig.clock.advance(10)
+            rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            assert rig.service().failure is None
+
+        assert failure is not None
+        assert (failure.text, failure.log) == (event.text, ("cannot reach db",))
+
     def test_it_is_journalled_with_the_time_of_each_phase(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
         with running(rig):
