@@ -27,13 +27,14 @@ other service. nginx is given one thing at a time; what is wanted when that is o
 A killed scaler finds the phase that it had begun in the journal, and its next start goes on from there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge, Known
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
-from scaler.model.errors import AlertscaleError
+from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
 from scaler.policy.scaling import Decision, decide
 from scaler.state.journal import Journal
@@ -76,34 +77,41 @@ class Autoscaler:
         """Make passes until the scaler ends."""
         self.watch.start()
         while not self.rhythm.stopping.is_set():
-            begun = self.rhythm.begin()
+            begun, well = self.rhythm.begin(), True
             wait = self.rhythm.tick
             try:
                 wait = self.run_once()
-            except AlertscaleError as error:
-                self.recorder.survived("pass", error)
             except Exception as error:  # noqa: BLE001 - the loop outlives its own faults: they are logged and counted
-                self.recorder.survived("pass", AlertscaleError(repr(error)), traceback=True)
-            self.recorder.passed(self.rhythm.end(begun))
+                # That the engine is away has a sign of its own, and no new process would find it.
+                well = isinstance(error, TargetError)
+                self.recorder.survived("pass", error)
+            self.recorder.passed(self.rhythm.end(begun, well=well))
             self.rhythm.wait(wait)
 
     def run_once(self) -> float:
         """Make one pass; return the seconds until the next one is due.
 
         Raises:
-            AlertscaleError: the engine or the journal did not answer.
+            TargetError: the engine did not answer.
         """
         now = self.rhythm.now()
-        self._claim()
+        self._by_the_journal(self._claim)
         listed = self.watch.list_if_due(now)
         if listed:
             self.runner.prepare(self.knowledge.view)
-        self._resume(now, listed=listed)
+        self._by_the_journal(lambda: self._resume(now, listed=listed))
         view = self.watch.ask_replicas(now)
         self.traffic.sync(view, now, relisted=listed)
         if self.rhythm.decides(now):
             self._decide_all(now)
         return self.rhythm.until_next(now, min(self.traffic.next_due(), self.watch.next_due(now)))
+
+    def _by_the_journal(self, act: Callable[[], None]) -> None:
+        """Nginx is kept right, whatever the journal can be used for."""
+        try:
+            act()
+        except JournalError as error:
+            self.recorder.survived("steps", error)
 
     def _claim(self) -> None:
         """Once, before nginx is put right: who was leaving when an earlier process ended is leaving still."""
@@ -129,7 +137,7 @@ class Autoscaler:
             try:
                 known = self._order_over(self.knowledge.of(service, limits, view=view, now=now))
                 self._act(known, self._decide(known, now))
-            except AlertscaleError as error:  # of one service: the others go on
+            except Exception as error:  # noqa: BLE001 - of one service: the others go on
                 self.recorder.survived(f"service {service.key[1]}", error)
 
     def _order_over(self, known: Known) -> Known:

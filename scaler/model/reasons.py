@@ -139,9 +139,10 @@ class ErrorReason(StrEnum):
     itself.
     """
     JOURNAL = "journal"
-    """The journal cannot be written or read, so nothing is changed.
+    """The journal cannot be written or read, so nothing is changed; or it was set aside at the start.
 
-    Way out: the operator makes room on its disk; it then goes on by itself.
+    Way out: the operator makes room on its disk; it then goes on by itself. One that is damaged is set aside
+    by a restart.
     """
     STOPPING = "stopping"
     """The scaler is being stopped; a step is left for its next start.

@@ -12,6 +12,7 @@ from scaler.model.errors import AlertscaleError
 from scaler.model.reasons import (
     AlertResult,
     DecisionReason,
+    Direction,
     ErrorReason,
     EventKind,
     Outcome,
@@ -130,7 +131,8 @@ class Recorder:
         )
         # An end that cannot be written is none yet: the step is taken up again, and counted then.
         self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))
-        self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
+        if isinstance(step.direction, Direction):
+            self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
         say = log.info if outcome is Outcome.DONE else log.warning
         say("step", **step.words, outcome=outcome, detail=detail, phases=phases)
 
@@ -162,8 +164,10 @@ class Recorder:
         log.info(event.text, kind=str(event.kind), reason=str(event.reason))
         return True
 
-    def survived(self, where: str, error: AlertscaleError, *, traceback: bool = False) -> None:
-        """Count and log a failure after which we go on."""
+    def survived(self, where: str, error: Exception, *, traceback: bool = False) -> None:
+        """Count and log a failure after which we go on; one that is none of ours with its traceback."""
+        if not isinstance(error, AlertscaleError):
+            error, traceback = AlertscaleError(repr(error)), True
         self._metrics.errors.labels(error.reason).inc()
         log.error("survived", where=where, reason=str(error.reason), error=str(error), exc_info=traceback)
 

@@ -342,7 +342,7 @@ def test_one_that_somebody_has_renamed_is_copied_no_more_and_the_other_is(tmp_pa
     with project(tmp_path, {"services": {"web": SERVER}}, "--scale", "web=2") as made:
         (service,) = made.target.observe().services
         newest = replica_choice.model(service.replicas)
-        made.client.rename(newest.id, f"{made.name}-elsewhere")  # type: ignore[no-untyped-call]
+        made.client.rename(newest.id, f"{made.name}-elsewhere")
         with pytest.raises(TargetError, match=f"or docker rename {made.name}-elsewhere {newest.name}"):
             made.target.create(model=newest.id, number=3)
         (service,) = made.target.observe().services

@@ -3,13 +3,19 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scaler.loop.knowledge import Known
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
-from scaler.model.errors import RequestError, TargetError
+from scaler.model.errors import JournalError, RequestError, TargetError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
+from scaler.model.records import Step
+from scaler.model.services import Service
+from scaler.model.view import Readiness
+from scaler.traffic.readiness import Check
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     API,
@@ -745,6 +751,95 @@ class TestRestart:
             until(lambda: rig.metric("alertscale_errors_total", reason="engine_unavailable") > 1)
             rig.target.down = False
             rig.settle(["shop-web-1"])
+
+
+class TestOwnTrouble:
+    """What one service or the journal breaks costs no other anything."""
+
+    def test_a_fault_while_one_service_is_decided_on_leaves_the_others(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        of = rig.autoscaler.knowledge.of
+
+        def fails(service: Service, *args: Any, **kwargs: Any) -> Known:  # noqa: ANN401 - handed on
+            if service.key == API:
+                raise ValueError("a bug")
+            return of(service, *args, **kwargs)
+
+        monkeypatch.setattr(rig.autoscaler.knowledge, "of", fails)
+        rig.target.add(API, labels=labels())
+        rig.target.add(WEB, labels=labels(min="2"))
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+        assert rig.metric("alertscale_errors_total", reason="internal")
+
+    def test_a_replica_that_cannot_be_asked_is_not_ready_and_the_others_are(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ask = rig.target.ask
+
+        def fails(check: Check) -> Readiness:
+            if check.port == 1:
+                raise UnicodeEncodeError("ascii", "ä", 0, 1, "ordinal not in range")
+            return ask(check)
+
+        monkeypatch.setattr(rig.target, "ask", fails)
+        rig.wire()
+        rig.target.add(API, ports=(1,), labels=labels())
+        rig.target.add(WEB, labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            until(lambda: "it could not be asked: UnicodeEncodeError" in rig.service(API).replicas[0].detail)
+
+    def test_nginx_follows_the_replicas_though_the_journal_cannot_be_read(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails() -> None:
+            raise JournalError("damaged")
+
+        monkeypatch.setattr(rig.journal, "unfinished", fails)
+        rig.target.add(labels=labels())
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+
+
+class TestLaterVersion:
+    """A scaler of before finds what a later one has left in the journal."""
+
+    def left(self, rig: Rig, **words: str) -> Step:
+        step = rig.journal.begin(
+            service=WEB,
+            direction=Direction.UP,
+            number=2,
+            why="manual",
+            phase=Phase.START,
+            now=1,
+            replica=None,
+        )
+        for column, word in words.items():
+            rig.journal._db.execute(f"UPDATE step SET {column} = ? WHERE id = ?", (word, step.id))  # noqa: S608
+        return step
+
+    def test_a_step_in_an_unknown_phase_is_done_over_and_told(self, rig: Rig) -> None:
+        rig.target.add(number=1, labels=labels())
+        rig.target.add(number=2, status="created", labels=labels())
+        self.left(rig, phase="warm", phases='{"warm": 1}')
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            (told,) = rig.events(EventKind.FAULT)
+
+        assert "began it and left it in the phase warm" in told.text
+
+    def test_a_step_of_an_unknown_kind_is_over_and_touches_nothing(self, rig: Rig) -> None:
+        rig.target.add(number=1, labels=labels())
+        rig.target.add(number=2, labels=labels())
+        self.left(rig, direction="sideways", phase="warm")
+        with running(rig):
+            (event,) = rig.steps(1)
+            never(lambda: rig.target.calls, rig=rig)
+
+        assert "sideways: replica 2 undone: a later version of alertscale began it" in event.text
 
 
 def test_the_loop_ends_when_it_is_told_to(rig: Rig) -> None:

@@ -53,7 +53,7 @@ class Shop:
     under_way: int = 0
     looks: int = 0
     kill_at: tuple[str, str] = ("", "")
-    phases: list[tuple[str, Phase]] = field(default_factory=list)
+    phases: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Wire the first process."""

@@ -143,6 +143,12 @@ class TestTimeline:
 
         assert demo.page().count(">cannot reach &lt;db&gt;\ngiving up</pre>") == 1
 
+    def test_an_entry_of_a_kind_that_only_a_later_version_knows_is_shown_as_it_is(self, demo: Demo) -> None:
+        later: Any = "weather"
+        demo.autoscaler.tell(later, "rain", "it pours")
+
+        assert re.search(r'<span class="kind">weather</span>.*it pours', demo.page(), re.DOTALL)
+
     @pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "//elsewhere"])
     def test_nothing_but_a_web_address_becomes_a_link(self, demo: Demo, address: str) -> None:
         demo.autoscaler.tell(EventKind.ALERT, "accepted", "Odd fires", detail={"url": address})
