@@ -36,6 +36,7 @@ from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
 from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
+from scaler.model.view import View
 from scaler.policy.scaling import Decision, decide
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
@@ -130,6 +131,7 @@ class Autoscaler:
         view = self.knowledge.view
         self.recorder.gauges(view)
         self.knowledge.forget_all_but(view.observation.services)
+        self._by_the_journal(lambda: self._end_orders(view, now))
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is None:
@@ -139,6 +141,11 @@ class Autoscaler:
                 self._act(known, self._decide(known, now))
             except Exception as error:  # noqa: BLE001 - of one service: the others go on
                 self.recorder.survived(f"service {service.key[1]}", error)
+
+    def _end_orders(self, view: View, now: float) -> None:
+        for key, count in self.knowledge.end_orders(view.observation.services, now=now).items():
+            text = f"the order for {count} is over: the service that it was for is gone"
+            self.recorder.tell(EventKind.MANUAL, "scale", text, service=key)
 
     def _order_over(self, known: Known) -> Known:
         """An order that has been carried out is over."""

@@ -1,7 +1,7 @@
 """All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,6 +18,9 @@ from scaler.policy.scaling import Decision, Demand, State
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
+
+GONE_FOR: Final = 30.0
+"""Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
 
 _STEPS_LOOKED_AT: Final = 20
 """For the last one that failed; those after it were undone."""
@@ -117,6 +120,7 @@ class Knowledge:
     stepping: Callable[[ServiceKey], bool]
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _kept: dict[ServiceKey, _Kept] = field(default_factory=dict, init=False)
+    _gone: dict[ServiceKey, float] = field(default_factory=dict, init=False)
 
     @property
     def view(self) -> View:
@@ -152,6 +156,28 @@ class Knowledge:
         there = {service.key for service in services}
         with self._lock:
             self._kept = {key: kept for key, kept in self._kept.items() if key in there}
+
+    def end_orders(self, services: Iterable[Service], *, now: float) -> Mapping[ServiceKey, int]:
+        """Forget the counts asked for of services that are gone; used by the loop alone.
+
+        Args:
+            services: those that there are.
+            now: seconds, monotonic.
+
+        Returns:
+            The counts that are forgotten.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        there, others = {service.key for service in services}, self.outside.take_others()
+        wanted = {key: hold.wanted for key, hold in self.journal.holds().items() if hold.wanted is not None}
+        self._gone = {key: self._gone.get(key, now) for key in wanted.keys() - there}
+        gone = {key for key, since in self._gone.items() if now - since >= GONE_FOR}
+        over = {key: count for key, count in wanted.items() if key in gone | others}
+        for key, count in over.items():
+            self.journal.clear_wanted(key, count)
+        return over
 
     def shown(self, service: Service, *, view: View) -> ServiceView:
         """What people are shown of a service.
