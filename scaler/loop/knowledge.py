@@ -19,7 +19,7 @@ from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-GONE_FOR: Final = 30.0
+GONE_FOR: Final = 10.0
 """Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
 
 _STEPS_LOOKED_AT: Final = 20

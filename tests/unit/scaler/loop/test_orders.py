@@ -74,7 +74,7 @@ class TestByHand:
             rig.steps(1)
             rig.target.take(first)
             until(lambda: not rig.reading.services())
-            rig.clock.advance(GONE_FOR - 10)
+            rig.clock.advance(GONE_FOR - 5)
             rig.target.exits = set()
             rig.target.add(labels=labels(max="3"))
             rig.settle(["shop-web-1", "shop-web-2"])
