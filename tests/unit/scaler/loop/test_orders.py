@@ -77,6 +77,8 @@ class TestByHand:
             rig.clock.advance(GONE_FOR - 5)
             rig.target.exits = set()
             rig.target.add(labels=labels(max="3"))
+            until(rig.reading.services)
+            rig.clock.advance(10)
             rig.settle(["shop-web-1", "shop-web-2"])
 
     @pytest.mark.parametrize(("absent", "stands"), [(100.0, True), (130.0, False)])
