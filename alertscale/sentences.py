@@ -67,7 +67,7 @@ def _restore(service: Service, decision: Decision) -> str:
 
 def _of_versions(service: Service, _: Decision) -> str:
     versions = service.inputs.versions if service.inputs else 2
-    return f"it is being deployed, its replicas are of {versions} versions"
+    return f"its replicas are of {versions} versions: a deploy is under way, or broke off"
 
 
 _Say = Callable[[Service, Decision], str]

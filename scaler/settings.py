@@ -25,6 +25,7 @@ COMPOSE: Final = "compose"
 SWARM: Final = "swarm"
 TARGETS: Final = (COMPOSE, SWARM)
 _HIGHEST_PORT: Final = 65535
+_MOST_LINES: Final = 100
 _FEWEST_EVENTS: Final = 100
 
 
@@ -47,6 +48,7 @@ class Settings:
         stack: ALERTSCALE_STACK, the directory of the stack's files, checked at the start if it is there.
         tick: ALERTSCALE_TICK, between two decisions.
         keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
+        keep_log_lines: ALERTSCALE_KEEP_LOG_LINES, of a new replica that failed.
         log_level: ALERTSCALE_LOG_LEVEL.
         log_format: ALERTSCALE_LOG_FORMAT.
     """
@@ -65,6 +67,7 @@ class Settings:
     stack: Path
     tick: float
     keep_events: int
+    keep_log_lines: int
     log_level: str
     log_format: str
 
@@ -115,6 +118,12 @@ def _events(text: str) -> int:
     if re.fullmatch(r"\d{1,7}", text) and int(text) >= _FEWEST_EVENTS:
         return int(text)
     raise ValueError(f"a whole number of at least {_FEWEST_EVENTS}")
+
+
+def _lines(text: str) -> int:
+    if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) <= _MOST_LINES:
+        return int(text)
+    raise ValueError(f"a whole number from 0 to {_MOST_LINES}")
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
@@ -192,6 +201,11 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     ),
     "TICK": Variable(read=_seconds(0.1, 60), default="1s", meaning="Between two decisions."),
     "KEEP_EVENTS": Variable(read=_events, default="10000", meaning="Entries of the history."),
+    "KEEP_LOG_LINES": Variable(
+        read=_lines,
+        default="20",
+        meaning="Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
+    ),
     "LOG_LEVEL": Variable(
         read=_one_of(_LEVELS), default="info", meaning="`debug`, `info`, `warning` or `error`."
     ),

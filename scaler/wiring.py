@@ -23,8 +23,9 @@ from scaler.loop.outside_changes import Outside
 from scaler.loop.reading import Reading
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
-from scaler.model.errors import AlertscaleError
+from scaler.model.errors import AlertscaleError, JournalError
 from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
+from scaler.model.reasons import ErrorReason, EventKind
 from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
 from scaler.state.clocks import Anchors
@@ -289,6 +290,7 @@ def _edges(
             own_project=place.project,
             projects=settings.projects,
             stack=settings.stack,
+            log_lines=settings.keep_log_lines,
         )
         steps = Stepper(target=compose, balancer=balancer, context=context)
     prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)
@@ -302,11 +304,15 @@ def _remember(settings: Settings) -> Memory:
     GCCollector(registry=registry)
     metrics = Metrics(registry)
     journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
+    recorder = Recorder(journal=journal, metrics=metrics, wall=time.time)
+    if journal.set_aside:
+        recorder.survived("journal", JournalError(journal.set_aside))
+        recorder.tell(EventKind.FAULT, ErrorReason.JOURNAL, journal.set_aside)
     return Memory(
         world=World(),
         journal=journal,
         metrics=metrics,
-        recorder=Recorder(journal=journal, metrics=metrics, wall=time.time),
+        recorder=recorder,
         anchors=Anchors(wall=time.time, monotonic=time.monotonic),
     )
 

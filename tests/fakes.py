@@ -75,6 +75,7 @@ class FakeTarget:
         down: the engine does not answer at all.
         exits: numbers of replicas that exit as soon as they are started.
         unready: numbers of replicas that never become ready.
+        words: number to what ``last_words`` tells of a replica, or what it raises.
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         hooks: the kinds that the services have hooks of.
         healthy: seconds that the health check of each service may take.
@@ -94,6 +95,7 @@ class FakeTarget:
     down: bool = False
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)
+    words: dict[int, tuple[str, ...] | TargetError] = field(default_factory=dict)
     fates: dict[str, Fate] = field(default_factory=dict)
     hooks: frozenset[HookKind] = frozenset()
     healthy: float = 0.0
@@ -234,6 +236,15 @@ class FakeTarget:
     def fate(self, replica: str) -> Fate | None:
         self._enter("fate", replica)
         return self.fates.get(replica, LIVES) if replica in self.replicas else None
+
+    def last_words(self, replica: str) -> tuple[str, ...]:
+        self._enter("last_words", replica)
+        if replica not in self.replicas:
+            return ()
+        words = self.words.get(self.replicas[replica][1].number, ())
+        if isinstance(words, TargetError):
+            raise words
+        return words
 
     def stop(self, replica: str) -> None:
         self._enter("stop", replica)

@@ -28,6 +28,7 @@ def _parts(why: Explanation, service: Service, health: Health, times: Times) -> 
         yield from _way(way, times)
     yield Text()
     yield from _replicas(service)
+    yield from _failure(service, times)
     yield from _alerts(service, times)
     if service.limits is not None and service.inputs is not None:
         yield from _inputs(service, service.limits, service.inputs, health, times)
@@ -48,6 +49,18 @@ def _replicas(service: Service) -> Iterator[RenderableType]:
         yield Text("No replicas.")
         return
     yield replica_table(service.replicas)
+
+
+def _failure(service: Service, times: Times) -> Iterator[RenderableType]:
+    failure = service.failure
+    if failure is None:
+        return
+    yield Text()
+    yield Text.assemble(f"{times.ago(failure.at)}: ", foreign(failure.text))
+    if failure.log:
+        yield Text("The last lines of its log:")
+    for line in failure.log:
+        yield Text.assemble("  ", foreign(line))
 
 
 def _alerts(service: Service, times: Times) -> Iterator[RenderableType]:

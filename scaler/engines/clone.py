@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scaler.model.errors import TargetError
-from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_REPLACE, COMPOSE_SERVICE
+from scaler.model.labels import (
+    COMPOSE_NUMBER,
+    COMPOSE_PROJECT,
+    COMPOSE_REPLACE,
+    COMPOSE_SERVICE,
+    compose_stem,
+)
 from scaler.model.reasons import ErrorReason
 
 _ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
@@ -82,14 +88,15 @@ def _cannot(what: str, way_out: str) -> TargetError:
 
 
 def _sibling_name(model: Mapping[str, Any], number: int) -> str:
-    labels = model["Config"]["Labels"]
-    project, service = labels[COMPOSE_PROJECT], labels[COMPOSE_SERVICE]
-    name = model["Name"].lstrip("/")
-    for separator in "-_":
-        stem = f"{project}{separator}{service}{separator}"
-        if name.endswith(stem + labels[COMPOSE_NUMBER]):
-            return f"{stem}{number}"
-    raise _cannot(f"the service has container_name: {name}", "remove container_name from the service")
+    labels, name = model["Config"]["Labels"], model["Name"].lstrip("/")
+    stem = compose_stem(name, labels)
+    if stem is not None:
+        return f"{stem}{number}"
+    given = "-".join(labels[label] for label in (COMPOSE_PROJECT, COMPOSE_SERVICE, COMPOSE_NUMBER))
+    raise _cannot(
+        f"the service has container_name: {name}, or somebody has renamed its container, which was {given}",
+        f"remove container_name from the service, or docker rename {name} {given}",
+    )
 
 
 def _refuse_unique(model: Mapping[str, Any], host: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import signal
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +57,12 @@ _ENDING: Final = frozenset({"9", "15"})
 """SIGKILL and SIGTERM, as the engine's events give them."""
 _DEFAULT_GRACE: Final = 10
 _PING_TIMEOUT: Final = 3.0
+_LONGEST_LINE: Final = 300
+"""Characters of a line of a log."""
+_CONTROL: Final = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[^\t -~\u00a0-\U0010ffff]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+"""What colours a terminal or turns text around, and what is no character."""
 _HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 
 
@@ -69,6 +75,7 @@ class ComposeTarget:
         own_project: our own Compose project; its services, and nginx, are ours.
         projects: the projects to look after; empty for all, except those that bring a scaler of their own.
         stack: the directory that has the files of our own project.
+        log_lines: how many of a replica's log :meth:`last_words` returns at most.
     """
 
     def __init__(
@@ -79,9 +86,11 @@ class ComposeTarget:
         own_project: str,
         projects: frozenset[str] = frozenset(),
         stack: Path = Path(),
+        log_lines: int = 20,
     ) -> None:
         files = ProjectFiles(own_project=own_project, stack=stack)
         self._client = client
+        self._log_lines = log_lines
         self._events = events
         self._own_project = own_project
         self._projects = projects
@@ -212,6 +221,18 @@ class ComposeTarget:
             memory_limit=int(found["HostConfig"].get("Memory") or 0),
         )
 
+    def last_words(self, replica: str) -> tuple[str, ...]:
+        """See :class:`scaler.engines.contract.Containers`."""
+        if not self._log_lines:
+            return ()
+        with engine_errors(f"read the log of {replica[:12]}"):
+            try:
+                # The engine keeps a longer line in pieces of 16 KiB, each of which counts as one.
+                said = self._client.logs(replica, tail=self._log_lines)
+            except docker.errors.NotFound:
+                return ()
+        return last_lines(said, self._log_lines)
+
     def stop(self, replica: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
         with engine_errors(f"stop {replica[:12]}"), _gone_is_fine():
@@ -254,6 +275,20 @@ class ComposeTarget:
         except docker.errors.NotFound:
             return True
         return sent == signal_number(config.get("StopSignal") or "SIGTERM")
+
+
+def last_lines(said: bytes, most: int) -> tuple[str, ...]:
+    """Return the last lines of a log that say something, each no longer than is shown.
+
+    Args:
+        said: as the replica wrote it, in whatever encoding.
+        most: how many at most.
+    """
+    lines = (_CONTROL.sub("", line).rstrip() for line in re.split("[\r\n]+", said.decode(errors="replace")))
+    shown = (
+        line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in lines if line
+    )
+    return tuple(deque(shown, maxlen=most))
 
 
 def signal_number(name: str) -> str:

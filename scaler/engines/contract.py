@@ -58,6 +58,13 @@ class Containers(Target, Protocol):
     def fate(self, replica: str) -> Fate | None:
         """Tell what became of a replica; None when it is gone."""
 
+    def last_words(self, replica: str) -> tuple[str, ...]:
+        """Return the last lines of a replica's log, few and short, made fit to be shown; none if it is gone.
+
+        Raises:
+            TargetError: it cannot be read, as where the logging driver only sends it away.
+        """
+
     def stop(self, replica: str) -> None:
         """Ask a replica to stop and wait for it, up to the service's own grace; gone is as good."""
 

@@ -27,14 +27,16 @@ other service. nginx is given one thing at a time; what is wanted when that is o
 A killed scaler finds the phase that it had begun in the journal, and its next start goes on from there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge, Known
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
-from scaler.model.errors import AlertscaleError
+from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
+from scaler.model.view import View
 from scaler.policy.scaling import ON_ALERT, Decision, decide
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
@@ -76,34 +78,41 @@ class Autoscaler:
         """Make passes until the scaler ends."""
         self.watch.start()
         while not self.rhythm.stopping.is_set():
-            begun = self.rhythm.begin()
+            begun, well = self.rhythm.begin(), True
             wait = self.rhythm.tick
             try:
                 wait = self.run_once()
-            except AlertscaleError as error:
-                self.recorder.survived("pass", error)
             except Exception as error:  # noqa: BLE001 - the loop outlives its own faults: they are logged and counted
-                self.recorder.survived("pass", AlertscaleError(repr(error)), traceback=True)
-            self.recorder.passed(self.rhythm.end(begun))
+                # That the engine is away has a sign of its own, and no new process would find it.
+                well = isinstance(error, TargetError)
+                self.recorder.survived("pass", error)
+            self.recorder.passed(self.rhythm.end(begun, well=well))
             self.rhythm.wait(wait)
 
     def run_once(self) -> float:
         """Make one pass; return the seconds until the next one is due.
 
         Raises:
-            AlertscaleError: the engine or the journal did not answer.
+            TargetError: the engine did not answer.
         """
         now = self.rhythm.now()
-        self._claim()
+        self._by_the_journal(self._claim)
         listed = self.watch.list_if_due(now)
         if listed:
             self.runner.prepare(self.knowledge.view)
-        self._resume(now, listed=listed)
+        self._by_the_journal(lambda: self._resume(now, listed=listed))
         view = self.watch.ask_replicas(now)
         self.traffic.sync(view, now, relisted=listed)
         if self.rhythm.decides(now):
             self._decide_all(now)
         return self.rhythm.until_next(now, min(self.traffic.next_due(), self.watch.next_due(now)))
+
+    def _by_the_journal(self, act: Callable[[], None]) -> None:
+        """Nginx is kept right, whatever the journal can be used for."""
+        try:
+            act()
+        except JournalError as error:
+            self.recorder.survived("steps", error)
 
     def _claim(self) -> None:
         """Once, before nginx is put right: who was leaving when an earlier process ended is leaving still."""
@@ -122,6 +131,7 @@ class Autoscaler:
         view = self.knowledge.view
         self.recorder.gauges(view)
         self.knowledge.forget_all_but(view.observation.services)
+        self._by_the_journal(lambda: self._end_orders(view, now))
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is None:
@@ -129,8 +139,13 @@ class Autoscaler:
             try:
                 known = self._order_over(self.knowledge.of(service, limits, view=view, now=now))
                 self._act(known, self._decide(known, now))
-            except AlertscaleError as error:  # of one service: the others go on
+            except Exception as error:  # noqa: BLE001 - of one service: the others go on
                 self.recorder.survived(f"service {service.key[1]}", error)
+
+    def _end_orders(self, view: View, now: float) -> None:
+        for key, count in self.knowledge.end_orders(view.observation.services, now=now).items():
+            text = f"the order for {count} is over: the service that it was for is gone"
+            self.recorder.tell(EventKind.MANUAL, "scale", text, service=key)
 
     def _order_over(self, known: Known) -> Known:
         """An order that has been carried out is over."""

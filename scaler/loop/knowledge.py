@@ -1,14 +1,16 @@
 """All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.model.labels import Limits
-from scaler.model.records import Hold
+from scaler.model.reasons import EventKind, Outcome
+from scaler.model.records import Event, Hold
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import View
 from scaler.policy import backoff, deploy, replica_choice
@@ -16,6 +18,12 @@ from scaler.policy.scaling import Decision, Demand, State
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
+
+GONE_FOR: Final = 10.0
+"""Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
+
+_STEPS_LOOKED_AT: Final = 20
+"""For the last one that failed; those after it were undone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +120,7 @@ class Knowledge:
     stepping: Callable[[ServiceKey], bool]
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _kept: dict[ServiceKey, _Kept] = field(default_factory=dict, init=False)
+    _gone: dict[ServiceKey, float] = field(default_factory=dict, init=False)
 
     @property
     def view(self) -> View:
@@ -148,6 +157,28 @@ class Knowledge:
         with self._lock:
             self._kept = {key: kept for key, kept in self._kept.items() if key in there}
 
+    def end_orders(self, services: Iterable[Service], *, now: float) -> Mapping[ServiceKey, int]:
+        """Forget the counts asked for of services that are gone; used by the loop alone.
+
+        Args:
+            services: those that there are.
+            now: seconds, monotonic.
+
+        Returns:
+            The counts that are forgotten.
+
+        Raises:
+            JournalError: the journal cannot be read or written.
+        """
+        there, others = {service.key for service in services}, self.outside.take_others()
+        wanted = {key: hold.wanted for key, hold in self.journal.holds().items() if hold.wanted is not None}
+        self._gone = {key: self._gone.get(key, now) for key in wanted.keys() - there}
+        gone = {key for key, since in self._gone.items() if now - since >= GONE_FOR}
+        over = {key: count for key, count in wanted.items() if key in gone | others}
+        for key, count in over.items():
+            self.journal.clear_wanted(key, count)
+        return over
+
     def shown(self, service: Service, *, view: View) -> ServiceView:
         """What people are shown of a service.
 
@@ -164,6 +195,7 @@ class Knowledge:
             hold=self.journal.hold(service.key),
             signals=tuple(on_the_wall(s, self.anchors.wall) for s in signals),
             inputs=decided.inputs if decided else None,
+            failed=self._failed(service.key),
         )
 
     def decided(self, known: Known, decision: Decision, demand: Demand) -> Decision:
@@ -214,6 +246,12 @@ class Knowledge:
         if service.kept is None:
             return known
         return max(service.kept.changed_at, known or 0.0)
+
+    def _failed(self, key: ServiceKey) -> Event | None:
+        if not self.journal.failures(key)[0]:
+            return None
+        steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
     def _retry_at(self, service: Service) -> float | None:
         key, carry = service.key, self.anchors.monotonic

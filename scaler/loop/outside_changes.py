@@ -26,6 +26,9 @@ _ABSENT_FOR: Final = 600.0
 
 _WRITE_EVERY: Final = 60.0
 
+_ANOTHER_AFTER: Final = 2 * _WRITE_EVERY
+"""Seconds without the scaler after which a service of which no replica is known is another of that name."""
+
 
 class Outside:
     """Deaths, stops and counts set back; ``asked_to_stop`` and ``started`` are for any thread.
@@ -44,6 +47,7 @@ class Outside:
         self._stopped: dict[str, float] = {}
         self._died: dict[str, float] = {}
         self._standing: dict[ServiceKey, Standing] = {}
+        self._others: set[ServiceKey] = set()
 
     def asked_to_stop(self, replica: str, *, now: float) -> None:
         """Somebody asked a container to stop: it gets no new requests from the next pass on."""
@@ -82,6 +86,11 @@ class Outside:
         for key in changed:
             self._journal.set_standing(key, self._standing[key])
 
+    def take_others(self) -> set[ServiceKey]:
+        """Services that came while the scaler was absent, in the place of others of that name; each once."""
+        others, self._others = self._others, set()
+        return others
+
     def lost_at(self, service: Service) -> float | None:
         """When a replica last died or was asked to stop, seconds, monotonic; None when all live."""
         with self._lock:
@@ -110,6 +119,8 @@ class Outside:
         wall = self._anchors.wall_now()
         if before is None:
             before = self._journal.standing(service.key)
+            if before.replicas.isdisjoint(r.id for r in service.replicas) and before.replicas:
+                self._others |= {service.key} if wall - before.at > _ANOTHER_AFTER else set()
             if wall - before.at > _ABSENT_FOR:
                 before = Standing(at=before.at)
             self._standing[service.key] = before

@@ -58,13 +58,14 @@ class Rhythm:
         self._wake.clear()
         return self.now()
 
-    def end(self, begun: float) -> float:
-        """A pass has ended, well or not; return the seconds that it took."""
-        self._passed = self.now()
-        return self._passed - begun
+    def end(self, begun: float, *, well: bool) -> float:
+        """A pass has ended; one that failed is no sign of life. Return the seconds that it took."""
+        now = self.now()
+        self._passed = now if well else self._passed
+        return now - begun
 
     def passed_ago(self) -> float:
-        """Seconds since the last pass ended; before the first, since the start."""
+        """Seconds since the last pass that ended well; before the first, since the start."""
         return self.now() - self._passed
 
     def until_next(self, now: float, due: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from scaler.model.labels import Limits
 from scaler.model.reasons import Pause, ReplicaState
-from scaler.model.records import Hold
+from scaler.model.records import Event, Hold
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import NOT_ASKED, View
 from scaler.policy.scaling import Decision, Demand, State
@@ -62,6 +62,21 @@ class Inputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The last step that failed, while none has been done since the last step up that did.
+
+    Attributes:
+        at: seconds since the epoch.
+        text: a sentence for a person.
+        log: the last lines of the log of the replica that was made, and is gone.
+    """
+
+    at: float
+    text: str
+    log: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceView:
     """A service as the API shows it; ``limits`` and ``decision`` are None while labels cannot be read.
 
@@ -78,6 +93,7 @@ class ServiceView:
     wanted: int | None
     faults: tuple[str, ...]
     inputs: Inputs | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +159,7 @@ def service_view(
     hold: Hold,
     signals: tuple[Signal, ...],
     inputs: Inputs | None = None,
+    failed: Event | None = None,
 ) -> ServiceView:
     """Put together what is shown of one service.
 
@@ -153,6 +170,7 @@ def service_view(
         hold: what a person asked for.
         signals: the alerts that fire for it, their times in seconds since the epoch.
         inputs: what that decision was taken on; None before the first.
+        failed: the end of the last step, if that failed.
     """
     decision, decided_at = decided
     return ServiceView(
@@ -166,7 +184,12 @@ def service_view(
         wanted=hold.wanted,
         faults=(*view.faults.get(service.key, ()), *view.unserved.get(service.key, ())),
         inputs=inputs,
+        failure=_failure(failed) if failed else None,
     )
+
+
+def _failure(failed: Event) -> Failure:
+    return Failure(at=failed.at, text=failed.text, log=tuple(failed.detail.get("log", ())))
 
 
 def _replica_view(view: View, replica: Replica) -> ReplicaView:

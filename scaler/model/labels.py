@@ -38,6 +38,21 @@ COMPOSE_DEPENDS_ON: Final = "com.docker.compose.depends_on"
 SWARM_STACK: Final = "com.docker.stack.namespace"
 """On Swarm: the stack that a service or task belongs to, in the place of the project."""
 
+
+def compose_stem(name: str, labels: Mapping[str, str]) -> str | None:
+    """Tell what Compose puts a replica's number behind, ``shop-web-``; None for a name of another form.
+
+    Args:
+        name: of a container of Compose's. While it is made anew something else stands before it.
+        labels: the container's.
+    """
+    for separator in "-_":
+        stem = separator.join((labels.get(COMPOSE_PROJECT, ""), labels.get(COMPOSE_SERVICE, ""), ""))
+        if name.endswith(stem + labels.get(COMPOSE_NUMBER, "")):
+            return stem
+    return None
+
+
 T = TypeVar("T")
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -68,9 +68,9 @@ class ErrorReason(StrEnum):
     Way out: the operator sees to what the engine's own words name.
     """
     CANNOT_CLONE = "cannot_clone"
-    """The service's definition has no second copy: a fixed host port, `container_name`, a static
-    address, the host's network, a namespace of a container that is gone, or on Swarm a global
-    service or a job. Or it has hooks, and nobody can tell which.
+    """The service's definition has no second copy: a fixed host port, `container_name` (or a container that
+    somebody has renamed), a static address, the host's network, a namespace of a container that is gone, or
+    on Swarm a global service or a job. Or it has hooks, and nobody can tell which.
 
     Way out: the operator takes out of the definition what is named.
     """
@@ -118,12 +118,14 @@ class ErrorReason(StrEnum):
     NOT_READY = "not_ready"
     """A new replica was not ready within `alertscale.ready-timeout`; it was removed.
 
-    Way out: the operator looks at `alertscale.ready` and the service's log.
+    Way out: the operator looks at `alertscale.ready` and the last lines of its log, which
+    `alertscale explain` shows.
     """
     REPLICA_EXITED = "replica_exited"
     """A new replica ended before it was ready; it was removed.
 
-    Way out: the operator looks at the exit code that is named and the service's log.
+    Way out: the operator looks at the exit code that is named and the last lines of its log, which
+    `alertscale explain` shows.
     """
     HOOK_FAILED = "hook_failed"
     """A `post_start` failed or took longer than `alertscale.ready-timeout`, and the new replica was
@@ -144,9 +146,10 @@ class ErrorReason(StrEnum):
     itself.
     """
     JOURNAL = "journal"
-    """The journal cannot be written or read, so nothing is changed.
+    """The journal cannot be written or read, so nothing is changed; or it was set aside at the start.
 
-    Way out: the operator makes room on its disk; it then goes on by itself.
+    Way out: the operator makes room on its disk; it then goes on by itself. One that is damaged is set aside
+    by a restart.
     """
     STOPPING = "stopping"
     """The scaler is being stopped; a step is left for its next start.
@@ -185,7 +188,7 @@ class DecisionReason(StrEnum):
     RETIRE = "retire"
     """A deploy asked to take certain replicas away, and others stay: all of them leave at once."""
     DEPLOYING = "deploying"
-    """Replicas of more than one version run: a deploy is under way."""
+    """Replicas of more than one version run: a deploy is under way, or broke off."""
     STOPPED = "stopped"
     """No replica runs: somebody stopped the service."""
     STEPPING = "stepping"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaler.model.labels import Limits
-from scaler.model.reasons import Direction, EventKind, Pause, Phase
+from scaler.model.reasons import Direction, Pause
 from scaler.model.services import Kept, ServiceKey
 
 
@@ -16,7 +16,7 @@ class Event:
     Attributes:
         at: seconds since the epoch.
         service: whom it concerns; ("", "") for the scaler as a whole.
-        kind: what it tells.
+        kind: what it tells; an :class:`EventKind`, or the word of a later version.
         reason: a word from one of the closed lists.
         text: a sentence for a person.
         detail: more, as JSON values.
@@ -24,7 +24,7 @@ class Event:
     """
 
     at: float
-    kind: EventKind
+    kind: str
     reason: str
     text: str
     service: ServiceKey = ("", "")
@@ -39,24 +39,24 @@ class Step:
     Attributes:
         id: the journal's.
         service: whom it concerns.
-        direction: up or down.
+        direction: up or down; a word of a later version is no :class:`Direction`.
         number: Compose's container number of its replica; on Swarm the higher of the two counts that it
             lies between.
         why: the decision's reason.
         replica: the engine's id of its replica; None before that is known.
-        phase: the last one begun.
+        phase: the last one begun; a word of a later version is no :class:`Phase`.
         phases: when each phase was begun, seconds since the epoch.
         started: when it was begun, seconds since the epoch.
     """
 
     id: int
     service: ServiceKey
-    direction: Direction
+    direction: str
     number: int
     why: str
     replica: str | None
-    phase: Phase
-    phases: Mapping[Phase, float]
+    phase: str
+    phases: Mapping[str, float]
     started: float
 
     @property

@@ -1,4 +1,4 @@
-"""Is a deploy under way? While a service has replicas of more than one definition, nothing is scaled.
+"""Is a deploy under way? While a service has replicas of more than one definition, no alert scales it.
 
 What makes a definition is told by the engine: ``version`` of a replica, in ``engines/``.
 """

@@ -1,8 +1,9 @@
 """Which replica? The model of a new one and its number, who leaves, and which dead are cleared away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
+from scaler.model.labels import compose_stem
 from scaler.model.services import GONE, Replica, Service
 from scaler.policy.deploy import is_under_way, versions
 
@@ -10,14 +11,19 @@ DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""
 
 
-def model(counted: Sequence[Replica]) -> Replica:
-    """Whom a new replica is copied from: the newest that runs, else the newest.
+def model(counted: Sequence[Replica], ready: Container[str] = frozenset()) -> Replica:
+    """Whom a new replica is copied from: of those whose name is Compose's, one that serves; the newest.
 
     Args:
         counted: by ascending number, at least one.
+        ready: ids of those that are ready.
     """
-    running = [r for r in counted if r.status == "running"]
-    return (running or counted)[-1]
+
+    def rank(replica: Replica) -> tuple[bool, bool, bool, float, int]:
+        named = compose_stem(replica.name, replica.labels) is not None
+        return named, replica.id in ready, replica.status == "running", replica.created_at, replica.number
+
+    return max(counted, key=rank)
 
 
 def new_numbers(service: Service, count: int) -> range:

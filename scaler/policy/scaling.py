@@ -3,9 +3,9 @@
 The rules in their order; the first that has something to say wins:
 
 1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
-   paused both ways, a step under way, stopped, or being deployed: hold
-2. fewer than min: up, at once; more than max: down, at once
-3. a count that a person asked for: towards it, at once
+   paused both ways, a step under way, or stopped: hold
+2. fewer than min: up, at once; more than max, unless it is being deployed: down, at once
+3. a count that a person asked for: towards it, at once; then being deployed: hold
 4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
    somebody else has set back to its minimum returns to its former count at once, in one step
 5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
@@ -139,9 +139,13 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         return _hold(state, DecisionReason.STEPPING)
     if state.replicas == 0:
         return _hold(state, DecisionReason.STOPPED)
-    if is_under_way(versions=state.versions):
+    # A deploy may never end: what is needed or asked for waits for none. It may go past max meanwhile.
+    deploying = is_under_way(versions=state.versions)
+    wish = _below_min(state, limits) or (None if deploying else _above_max(state, limits))
+    wish = wish or _manual(state, limits)
+    if wish is None and deploying:
         return _hold(state, DecisionReason.DEPLOYING)
-    wish = _bounds(state, limits) or _manual(state, limits) or _on_alerts(state, demand, limits, now)
+    wish = wish or _on_alerts(state, demand, limits, now)
     if wish is None:
         return _hold(state, DecisionReason.STEADY)
     if wish.direction in held:
@@ -185,14 +189,16 @@ def _step(state: State, target: int, reason: DecisionReason, resources: tuple[st
     )
 
 
-def _bounds(state: State, limits: Limits) -> Decision | None:
-    if state.replicas < limits.minimum:
-        target = min(limits.minimum, state.replicas + limits.step)
-        return _step(state, target, DecisionReason.BELOW_MIN)
-    if state.replicas > limits.maximum:
-        target = max(limits.maximum, state.replicas - limits.step)
-        return _step(state, target, DecisionReason.ABOVE_MAX)
-    return None
+def _below_min(state: State, limits: Limits) -> Decision | None:
+    if state.replicas >= limits.minimum:
+        return None
+    return _step(state, min(limits.minimum, state.replicas + limits.step), DecisionReason.BELOW_MIN)
+
+
+def _above_max(state: State, limits: Limits) -> Decision | None:
+    if state.replicas <= limits.maximum:
+        return None
+    return _step(state, max(limits.maximum, state.replicas - limits.step), DecisionReason.ABOVE_MAX)
 
 
 def _manual(state: State, limits: Limits) -> Decision | None:
@@ -201,8 +207,10 @@ def _manual(state: State, limits: Limits) -> Decision | None:
     wanted = limits.clamp(state.wanted)
     if wanted == state.replicas:
         return None
-    nearest = max(min(wanted, state.replicas + limits.step), state.replicas - limits.step)
-    return _step(state, nearest, DecisionReason.MANUAL)
+    lowest = state.replicas - limits.step
+    if state.replicas > limits.maximum:
+        lowest = max(lowest, limits.maximum)  # to the bound first, like any step from outside of them
+    return _step(state, max(min(wanted, state.replicas + limits.step), lowest), DecisionReason.MANUAL)
 
 
 def _on_alerts(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:

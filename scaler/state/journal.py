@@ -8,9 +8,12 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
@@ -68,6 +71,25 @@ CREATE TABLE IF NOT EXISTS standing (
 
 _PRUNE_EVERY: Final = 200
 
+_BESIDE: Final = ("-wal", "-shm", "")
+"""What SQLite adds to the file's name; itself last, since a log without it would be read into the next."""
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def _word(words: type[W], text: str) -> W | str:
+    """Read a word of ours; one that only a later version knows stays as it is."""
+    try:
+        return words(text)
+    except ValueError:
+        return text
+
+
+def _pause(text: str) -> Pause:
+    """Read what a person holds; of what only a later version can hold, all is held until somebody says so."""
+    word = _word(Pause, text)
+    return word if isinstance(word, Pause) else Pause.ALL
+
 
 def write_holds(holds: Mapping[ServiceKey, Hold]) -> str:
     """Write as text what a person asked for, for another scaler."""
@@ -91,26 +113,59 @@ def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
         raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
+class _UnreadableError(Exception):
+    """It will be no more readable the next time; says why, as the end of a sentence."""
+
+
+def _open(path: Path, wall: Callable[[], float]) -> tuple[sqlite3.Connection, str]:
+    """Open a journal, or begin a new one in the place of what is none; say what was set aside."""
+    try:
+        return _connect(path), ""
+    except _UnreadableError as unreadable:
+        moment = datetime.fromtimestamp(wall(), tz=UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = path.with_name(f"{path.name}.{moment}")
+        text = (
+            f"the journal {path} cannot be read: {unreadable}; it is set aside as {aside.name}, and a new one"
+            " is begun: history, pauses, orders and steps under way are not known any more"
+        )
+        try:
+            for more in _BESIDE:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{path}{more}").rename(f"{aside}{more}")
+            return _connect(path), text
+        except (OSError, _UnreadableError) as error:
+            raise JournalError(
+                f"cannot open the journal {path}: {unreadable}; and it cannot be set aside: {error};"
+                " move it away, or mend its disk"
+            ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     with contextlib.ExitStack() as unless_opened:
         try:
             db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
             unless_opened.callback(db.close)
-            _migrate(db, path)
+            _migrate(db)
         except sqlite3.Error as error:
+            if _is_damage(error):
+                raise _UnreadableError(error) from error
             raise JournalError(f"cannot open the journal {path}: {error}") from error
         unless_opened.pop_all()
         return db
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where it was found
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _migrate(db: sqlite3.Connection) -> None:
     found, known = db.execute("PRAGMA user_version").fetchone()[0], len(_MIGRATIONS)
     if found > known:
-        raise JournalError(
-            f"cannot open the journal {path}: its schema has version {found}, and this alertscale knows"
-            f" {known} at most; upgrade alertscale, or move the file away: history, pauses and open steps go"
-            " with it"
-        )
+        raise _UnreadableError(f"its schema has version {found}, and this alertscale knows {known} at most")
+    (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if said != "ok":
+        raise _UnreadableError(said.replace("\n", " "))
     db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
     for version, script in enumerate(_MIGRATIONS[found:], start=found + 1):
         # As one: a kill half way leaves the version before.
@@ -121,19 +176,21 @@ class Journal:
     """The history and the steps under way; safe for several threads. Every method raises JournalError.
 
     Args:
-        path: of the SQLite file; its directory exists. One of an earlier version is migrated, one of a later
-            version is refused and left as it is.
+        path: of the SQLite file; its directory exists. One of an earlier version is migrated. What is
+            damaged, no journal, or of a later version is set aside under another name, and a new one begun.
         keep: events, and steps that have ended, to keep; older ones are forgotten now and then.
+        wall: seconds since the epoch.
     """
 
-    def __init__(self, *, path: Path, keep: int = 10_000) -> None:
+    def __init__(self, *, path: Path, keep: int = 10_000, wall: Callable[[], float] = time.time) -> None:
         self._keep = keep
         self._lock = threading.Lock()
         self._recorded = 0
         self._path = path
         self.error = ""
         """Why it could not be used; empty again from :meth:`usable_again` on."""
-        self._db = _open(path)
+        self._db, self.set_aside = _open(path, wall)
+        """The second says what was set aside at the start and why; empty when nothing was."""
 
     def close(self) -> None:
         """Close the file."""
@@ -171,6 +228,7 @@ class Journal:
 
         Nothing else ends a failure: a step that it left open goes on first, before a new one begins.
         """
+        self.unfinished()
         self.error = ""
         self.record(event)
 
@@ -214,7 +272,7 @@ class Journal:
             ).fetchall()
         return tuple(
             Event(
-                id=r[0], at=r[1], service=(r[2], r[3]), kind=EventKind(r[4]), reason=r[5], text=r[6],
+                id=r[0], at=r[1], service=(r[2], r[3]), kind=_word(EventKind, r[4]), reason=r[5], text=r[6],
                 detail=json.loads(r[7]),
             )
             for r in rows
@@ -288,8 +346,9 @@ class Journal:
             ).fetchall()
         return tuple(
             Step(
-                id=r[0], service=(r[1], r[2]), direction=Direction(r[3]), number=r[4], why=r[5], replica=r[6],
-                phase=Phase(r[7]), phases={Phase(k): v for k, v in json.loads(r[8]).items()}, started=r[9],
+                id=r[0], service=(r[1], r[2]), direction=_word(Direction, r[3]), number=r[4], why=r[5],
+                replica=r[6], phase=_word(Phase, r[7]), started=r[9],
+                phases={_word(Phase, k): v for k, v in json.loads(r[8]).items()},
             )
             for r in rows
         )  # fmt: skip
@@ -332,7 +391,7 @@ class Journal:
             row = db.execute(
                 "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
             ).fetchone()
-        return Hold(pause=Pause(row[0]), wanted=row[1]) if row else Hold()
+        return Hold(pause=_pause(row[0]), wanted=row[1]) if row else Hold()
 
     def holds(self) -> Mapping[ServiceKey, Hold]:
         """What a person asked for, of every service of which anything was."""
@@ -340,7 +399,7 @@ class Journal:
             rows = db.execute(
                 "SELECT project, service, pause, wanted FROM hold WHERE pause != 'none' OR wanted IS NOT NULL"
             ).fetchall()
-        return {(r[0], r[1]): Hold(pause=Pause(r[2]), wanted=r[3]) for r in rows}
+        return {(r[0], r[1]): Hold(pause=_pause(r[2]), wanted=r[3]) for r in rows}
 
     def replace_holds(self, holds: Mapping[ServiceKey, Hold]) -> None:
         """Take over what a person asked another scaler for, in the place of what is known here."""

@@ -53,6 +53,9 @@ class Metrics:
         self.webhooks = counter("alertscale_webhooks", "Answers to Alertmanager, by status code", ("code",))
         self.alerts = counter("alertscale_alerts", "Alerts received, by what became of them", ("result",))
         self.errors = counter("alertscale_errors", "Failures that were survived, by reason", ("reason",))
+        self.versions = gauge(
+            "alertscale_versions", "Versions that a service's replicas carry; several: a deploy", _SERVICE
+        )
         self.faults = gauge("alertscale_label_faults", "Labels of a service that cannot be read", _SERVICE)
         self.engine_up = gauge("alertscale_engine_up", "1 while the Docker Engine answers, else 0")
         self.engine_calls = counter("alertscale_engine_calls", "Requests to the Docker Engine")
@@ -73,6 +76,7 @@ class Metrics:
         for key in self._known - services:
             self.forget_bounds(key)
             self.faults.remove(*key)
+            self.versions.remove(*key)
             for state in ReplicaState:
                 self.replicas.remove(*key, state)
         self._known = set(services)

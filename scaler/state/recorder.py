@@ -12,6 +12,7 @@ from scaler.model.errors import AlertscaleError
 from scaler.model.reasons import (
     AlertResult,
     DecisionReason,
+    Direction,
     ErrorReason,
     EventKind,
     Outcome,
@@ -21,6 +22,7 @@ from scaler.model.reasons import (
 from scaler.model.records import Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
+from scaler.policy import deploy
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Verdict
 from scaler.policy.watchdog import WATCHDOG
@@ -96,7 +98,13 @@ class Recorder:
             self.survived("history", error)
 
     def step_ended(
-        self, step: Step, outcome: Outcome, *, detail: str = "", seconds: Mapping[Phase, float] | None = None
+        self,
+        step: Step,
+        outcome: Outcome,
+        *,
+        detail: str = "",
+        seconds: Mapping[Phase, float] | None = None,
+        said: tuple[str, ...] = (),
     ) -> None:
         """Write down how a step ended, and record it, both or neither.
 
@@ -105,6 +113,7 @@ class Recorder:
             outcome: how.
             detail: why, if it was not done.
             seconds: what each phase took.
+            said: the last lines of the log of a replica that is gone.
 
         Raises:
             JournalError: it cannot be written: the step has not ended, and is taken up again.
@@ -117,11 +126,13 @@ class Recorder:
             kind=EventKind.STEP,
             reason=outcome,
             text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
-            detail={"why": step.why, "phases": phases, "number": step.number},
+            detail={"why": step.why, "phases": phases, "number": step.number}
+            | ({"log": list(said)} if said else {}),
         )
         # An end that cannot be written is none yet: the step is taken up again, and counted then.
         self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))
-        self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
+        if isinstance(step.direction, Direction):
+            self._metrics.scale.labels(*step.service, step.direction, outcome).inc()
         say = log.info if outcome is Outcome.DONE else log.warning
         say("step", **step.words, outcome=outcome, detail=detail, phases=phases)
 
@@ -153,8 +164,10 @@ class Recorder:
         log.info(event.text, kind=str(event.kind), reason=str(event.reason))
         return True
 
-    def survived(self, where: str, error: AlertscaleError, *, traceback: bool = False) -> None:
-        """Count and log a failure after which we go on."""
+    def survived(self, where: str, error: Exception, *, traceback: bool = False) -> None:
+        """Count and log a failure after which we go on; one that is none of ours with its traceback."""
+        if not isinstance(error, AlertscaleError):
+            error, traceback = AlertscaleError(repr(error)), True
         self._metrics.errors.labels(error.reason).inc()
         log.error("survived", where=where, reason=str(error.reason), error=str(error), exc_info=traceback)
 
@@ -272,6 +285,7 @@ class Recorder:
             for state in ReplicaState:
                 self._metrics.replicas.labels(*service.key, state).set(states.count(state))
             self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
+            self._metrics.versions.labels(*service.key).set(deploy.versions(service, view.counted(service)))
             limits = view.limits.get(service.key)
             if limits is None:
                 self._metrics.forget_bounds(service.key)

@@ -193,10 +193,18 @@ class Stepper:
             log.error("step left until the journal can be written", **step.words, error=str(error))
             return
         made = phases.replica if step.direction is Direction.UP else None
+        said = () if made is None else self._last_words(made)
         if made is not None and not self._take_away(step, made):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
-        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases.seconds)
+        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases.seconds, said)
+
+    def _last_words(self, replica: str) -> tuple[str, ...]:
+        """Its log goes with it; that it cannot be read is no reason to keep a replica that failed."""
+        try:
+            return self._target.last_words(replica)
+        except AlertscaleError as error:
+            return (f"(its log cannot be read: {error})",)
 
     def _take_away(self, step: Step, replica: str) -> bool:
         """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
@@ -219,9 +227,14 @@ class Stepper:
         return True
 
     def _end(
-        self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
+        self,
+        step: Step,
+        outcome: Outcome,
+        detail: str,
+        seconds: dict[Phase, float] | None = None,
+        said: tuple[str, ...] = (),
     ) -> None:
-        self._log.end(step, outcome, detail, seconds)
+        self._log.end(step, outcome, detail, seconds, said=said)
         self._wake()
 
 

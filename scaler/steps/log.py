@@ -52,10 +52,16 @@ class StepLog:
         return Phases(self, step)
 
     def end(
-        self, step: Step, outcome: Outcome, detail: str, seconds: dict[Phase, float] | None = None
+        self,
+        step: Step,
+        outcome: Outcome,
+        detail: str,
+        seconds: dict[Phase, float] | None = None,
+        *,
+        said: tuple[str, ...] = (),
     ) -> None:
         """Write down how a step ended: see :meth:`scaler.state.recorder.Recorder.step_ended`."""
-        self.recorder.step_ended(step, outcome, detail=detail, seconds=seconds)
+        self.recorder.step_ended(step, outcome, detail=detail, seconds=seconds, said=said)
 
 
 class Phases:

@@ -9,7 +9,7 @@ import structlog
 
 from scaler.model.errors import AlertscaleError
 from scaler.model.labels import Limits
-from scaler.model.reasons import DecisionReason, Direction, Phase
+from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import View
@@ -72,7 +72,9 @@ class Runner:
             limits: of the service.
             retiring: those that a retirement takes; otherwise the highest numbers go.
         """
-        for order in _orders(service, counted, decision, limits, retiring):
+        view = self.world.view
+        ready = frozenset(r.id for r in counted if view.is_ready(r))
+        for order in _orders(service, counted, decision, limits, retiring, ready=ready):
             self._spawn(service.key, partial(self.steps.take, order))
 
     def clear_away(self, replica: Replica) -> None:
@@ -119,11 +121,24 @@ class Runner:
             # Before the journal is read: a step that ends in between must not be taken for one left over.
             busy = {key for key, threads in self._threads.items() if threads}
         for step in unfinished():
-            if step.service in busy:
+            if step.service in busy or not self._is_ours(step):
                 continue
             log.info("step is resumed", service=step.service[1], phase=str(step.phase))
             limits = self.world.view.limits.get(step.service, Limits())
             self._spawn(step.service, partial(self.steps.resume, step, limits))
+
+    def _is_ours(self, step: Step) -> bool:
+        """Whether we can go on with a step; of one that only a later version can, nothing is touched."""
+        later = "a later version of alertscale began it and left it"
+        if not isinstance(step.direction, Direction):
+            self.recorder.step_ended(step, Outcome.UNDONE, detail=f"{later}; its replica stays as it is")
+            return False
+        if not isinstance(step.phase, Phase):
+            text = (
+                f"{step.direction}: replica {step.number}: {later} in the phase {step.phase}; it is done over"
+            )
+            self.recorder.tell(EventKind.FAULT, ErrorReason.JOURNAL, text, service=step.service)
+        return True
 
     def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
@@ -134,10 +149,8 @@ class Runner:
     def _run(self, key: ServiceKey, work: Callable[[], None]) -> None:
         try:
             work()
-        except AlertscaleError as error:
-            self.recorder.survived("step", error)
         except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
-            self.recorder.survived("step", AlertscaleError(repr(error)), traceback=True)
+            self.recorder.survived("step", error)
         finally:
             with self._lock:
                 self._threads[key].discard(threading.current_thread())
@@ -150,6 +163,8 @@ def _orders(
     decision: Decision,
     limits: Limits,
     retiring: tuple[Replica, ...],
+    *,
+    ready: frozenset[str],
 ) -> list[Order]:
     """One for each replica; one for all where the engine keeps a count."""
     difference = decision.target - decision.replicas
@@ -164,7 +179,7 @@ def _orders(
         number = max(decision.replicas, decision.target)
         return [order(number=number, replica="", kept=service.kept, count=decision.target)]
     if difference > 0:
-        model = replica_choice.model(counted)
+        model = replica_choice.model(counted, ready)
         return [order(number=n, replica=model.id) for n in replica_choice.new_numbers(service, difference)]
     candidates = retiring if decision.reason is DecisionReason.RETIRE else counted
     return [order(number=r.number, replica=r.id) for r in replica_choice.leaving(candidates, -difference)]

@@ -272,7 +272,7 @@ class Prober:
             record.readiness = Readiness(ready=check.passed, detail="" if check.passed else check.detail)
             return record.readiness
         if record.pending is not None and record.pending.done():
-            self._take(record, record.pending.result(), now)
+            self._take(record, _answer(record.pending), now)
         if record.pending is None and now >= record.due:
             record.pending = self.executor.submit(self.asker, check)
             record.pending.add_done_callback(lambda _future: self.wake())
@@ -284,6 +284,14 @@ class Prober:
         if answer.ready or not record.readiness.ready or record.failures >= FAILURES:
             record.readiness = answer
         record.due = now + (ASK_READY_EVERY if answer.ready else _pause_after(record))
+
+
+def _answer(asked: Future[Readiness]) -> Readiness:
+    """What came of a question; one that could not be asked is no reason to ask nobody else."""
+    error = asked.exception()
+    if error is None:
+        return asked.result()
+    return Readiness(ready=False, detail=f"it could not be asked: {error!r}"[:_SHOWN])
 
 
 def _pause_after(record: _Record) -> float:

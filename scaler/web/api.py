@@ -203,6 +203,7 @@ def _service(view: ServiceView) -> schema.Service:
         faults=view.faults,
         limits=limits,
         inputs=_like(schema.Inputs, view.inputs) if view.inputs else None,
+        failure=_like(schema.Failure, view.failure) if view.failure else None,
     )
 
 

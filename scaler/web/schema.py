@@ -170,6 +170,17 @@ class Inputs(Struct, frozen=True, kw_only=True):
     down: Annotated[tuple[str, ...], _says("Resources of which an alert asked for fewer.")]
 
 
+class Failure(Struct, frozen=True, kw_only=True):
+    """A step that failed."""
+
+    at: Annotated[Time, _says("When it ended.")]
+    text: Annotated[str, _says("What failed and why, in a sentence.")]
+    log: Annotated[
+        tuple[str, ...],
+        _says("The last lines of the log of the replica that was made, which is gone with it; oldest first."),
+    ]
+
+
 class Service(Struct, frozen=True, kw_only=True):
     """A service that carries `alertscale.enable`."""
 
@@ -198,6 +209,12 @@ class Service(Struct, frozen=True, kw_only=True):
     ]
     limits: Annotated[Limits | None, _says("What its labels say; null while they cannot be read.")]
     inputs: Annotated[Inputs | None, _says("What the decision was taken on.")]
+    failure: Annotated[
+        Failure | None,
+        _says(
+            "The last step that failed; null once a step has been done since the last step up that failed."
+        ),
+    ]
 
 
 class Services(Struct, frozen=True, kw_only=True):

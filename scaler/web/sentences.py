@@ -10,7 +10,7 @@ from scaler.policy.scaling import Decision
 _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.PAUSED: "steps are paused",
     DecisionReason.RETIRE: "a deploy takes away the replicas of another version",
-    DecisionReason.DEPLOYING: "a new version is being deployed",
+    DecisionReason.DEPLOYING: "its replicas are of several versions: a deploy is under way, or broke off",
     DecisionReason.STOPPED: "somebody stopped the service",
     DecisionReason.STEPPING: "a step is under way",
     DecisionReason.BACKOFF: "a replica failed or was stopped lately; the next try is",

@@ -270,6 +270,15 @@ class ContainersContract(TargetContract):
 
         assert stage.target.fate(made) is None
 
+    def test_the_last_words_are_those_of_one_that_is_there_and_one_that_is_gone_has_none(
+        self, stage: ContainersStage
+    ) -> None:
+        made = stage.running()
+
+        assert isinstance(stage.target.last_words(made), tuple)
+        stage.target.discard(made)
+        assert stage.target.last_words(made) == ()
+
     def test_stop_again_is_fine(self, stage: ContainersStage) -> None:
         stage.target.stop(stage.stopped())
 

@@ -51,7 +51,10 @@ function morph(old, fresh) {
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) {
+    // Whether something is unfolded is the reader's to say.
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  }
   morphChildren(old, fresh);
 }
 

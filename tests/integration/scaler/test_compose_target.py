@@ -17,6 +17,7 @@ from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import Health
+from scaler.policy import replica_choice
 from tests.fakes import until
 from tests.integration.scaler.projects import IMAGE, SERVER, Project, project
 
@@ -419,6 +420,43 @@ def test_what_a_service_shares_is_that_of_the_container_of_today(tmp_path: Path)
         assert caught.value.reason is ErrorReason.CANNOT_CLONE
 
 
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One that writes its log where it can be read, and one that does not."""
+    talk = SERVER | {"command": ["sh", "-c", "seq 1 40; echo at last >&2; sleep infinity"], "init": True}
+    services = {"web": talk, "mute": talk | {"logging": {"driver": "none"}}, "tty": talk | {"tty": True}}
+    with project(tmp_path_factory.mktemp("talking"), {"services": services}) as made:
+        yield made
+
+
+class TestLastWords:
+    @pytest.mark.parametrize("service", ["web", "tty"])
+    def test_the_last_lines_of_both_streams(self, talking: Project, service: str) -> None:
+        replica = model(talking, service)
+        until(lambda: "at last" in talking.target.last_words(replica), what="it has said all of it")
+
+        assert sorted(talking.target.last_words(replica)) == sorted([*map(str, range(22, 41)), "at last"])
+
+    def test_a_log_that_the_engine_does_not_keep_is_an_error(self, talking: Project) -> None:
+        with pytest.raises(TargetError, match=r"refused to read the log of .*does not support reading"):
+            talking.target.last_words(model(talking, "mute"))
+
+
+def test_one_that_somebody_has_renamed_is_copied_no_more_and_the_other_is(tmp_path: Path) -> None:
+    with project(tmp_path, {"services": {"web": SERVER}}, "--scale", "web=2") as made:
+        (service,) = made.target.observe().services
+        newest = replica_choice.model(service.replicas)
+        made.client.rename(newest.id, f"{made.name}-elsewhere")
+        with pytest.raises(TargetError, match=f"or docker rename {made.name}-elsewhere {newest.name}"):
+            made.target.create(model=newest.id, number=3)
+        (service,) = made.target.observe().services
+        other = replica_choice.model(service.replicas)
+
+        assert other.id != newest.id
+        made.target.create(model=other.id, number=3)
+        assert f"/{made.name}-web-3" in made.left()["containers"]
+
+
 class TestEngineAway:
     @pytest.mark.parametrize(
         "call",
@@ -428,12 +466,24 @@ class TestEngineAway:
             lambda target: target.find(service=("shop", "web"), number=1),
             lambda target: target.start("c0ffee"),
             lambda target: target.run_hooks("c0ffee", kind=HookKind.PRE_STOP, timeout=1),
+            lambda target: target.last_words("c0ffee"),
             lambda target: target.stop("c0ffee"),
             lambda target: target.remove("c0ffee"),
             lambda target: target.discard("c0ffee"),
             lambda target: next(target.changes()),
         ],
-        ids=["observe", "create", "find", "start", "hooks", "stop", "remove", "discard", "changes"],
+        ids=[
+            "observe",
+            "create",
+            "find",
+            "start",
+            "hooks",
+            "last_words",
+            "stop",
+            "remove",
+            "discard",
+            "changes",
+        ],
     )
     def test_says_so_and_names_the_way_out(self, call: Callable[[ComposeTarget], object]) -> None:
         # Not a socket file that is missing: the SDK leaves its own end of that open.

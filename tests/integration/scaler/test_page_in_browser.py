@@ -118,6 +118,16 @@ class TestLive:
         shows(page, ".events .text", "something new")
         assert page.evaluate("document.activeElement.closest('li')?.dataset.key") == before
 
+    def test_a_log_that_is_unfolded_stays_so_when_something_changes(self, page: Page, site: Served) -> None:
+        failed = {"why": "manual", "phases": {"start": 0.2}, "log": ["cannot reach <db>", "giving up"]}
+        site.autoscaler.tell(EventKind.STEP, "failed", "replica 9 failed", detail=failed)
+        shows(page, ".event", "replica 9 failed")
+        page.click(".event .log summary")
+        site.autoscaler.tell(EventKind.STEP, "done", "replica 10 done")
+        shows(page, ".event", "replica 10 done")
+
+        assert page.inner_text(".event .log[open] pre") == "cannot reach <db>\ngiving up"
+
     def test_a_scaler_that_does_not_answer_is_told_and_its_return_seen(self, watched: Watched) -> None:
         page = watched.page
         page.route("**/*part=live*", lambda route: route.abort())

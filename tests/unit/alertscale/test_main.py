@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from alertscale.errors import MEANINGS, Exit
+from scaler.loop.views import Failure
 from scaler.model.reasons import EventKind, Pause
 from tests.unit.alertscale.conftest import Run
 from tests.unit.alertscale.stage import NOW, Stage, faulty, view
@@ -98,6 +99,15 @@ class TestExplain:
         assert shown.keys() == {"service", "health", "explanation"}
         assert shown["explanation"].keys() == {"headline", "notes", "ways"}
         assert [way["direction"] for way in shown["explanation"]["ways"]] == ["up", "down"]
+
+    def test_a_step_that_failed_with_the_last_lines_of_the_log_that_went_with_its_replica(
+        self, run: Run, stage: Stage
+    ) -> None:
+        failed = Failure(at=NOW - 60, text="up: replica 2 failed: x", log=("no \x1b[1mdb", "bye"))
+        stage.script.views = [replace(stage.script.views[-1], failure=failed)]
+        shown = run("explain", "web").out
+
+        assert "up: replica 2 failed: x\nThe last lines of its log:\n  no \\x1b[1mdb\n  bye\n" in shown
 
     def test_labels_that_cannot_be_read(self, run: Run, stage: Stage) -> None:
         stage.script.views = [faulty()]

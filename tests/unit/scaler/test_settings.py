@@ -32,6 +32,7 @@ def test_defaults() -> None:
         signal_ttl=15.0,
         tick=1.0,
         keep_events=10_000,
+        keep_log_lines=20,
         log_level="info",
         log_format="json",
     )
@@ -54,6 +55,7 @@ def test_defaults() -> None:
         ("SIGNAL_TTL", "1m", "signal_ttl", 60.0),
         ("TICK", "100ms", "tick", 0.1),
         ("KEEP_EVENTS", "100", "keep_events", 100),
+        ("KEEP_LOG_LINES", "0", "keep_log_lines", 0),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
         ("LOG_FORMAT", "console", "log_format", "console"),
     ],
@@ -91,6 +93,7 @@ BAD = {
     "SIGNAL_TTL": ["15", "0s", "2h", "9" * 400 + "h"],
     "TICK": ["0s", "50ms", "2m", "often"],
     "KEEP_EVENTS": ["99", "all", "-1", "12345678"],
+    "KEEP_LOG_LINES": ["101", "all", "-1", "٣"],
     "LOG_LEVEL": ["loud", "INFO"],
     "LOG_FORMAT": ["xml"],
 }

@@ -129,6 +129,17 @@ class TestWire:
         assert isinstance(made.edges.steps, CountStepper)
         assert made.autoscaler.idle
 
+    @pytest.mark.parametrize("made", ["compose"], indirect=True)
+    def test_a_journal_that_is_set_aside_is_told(self, made: Parts, tmp_path: Path) -> None:
+        made.memory.journal.close()
+        (tmp_path / "journal.sqlite").write_bytes(bytes(5000))
+        memory = wiring._remember(settings(data=str(tmp_path)))
+        (told,) = memory.journal.events()
+        memory.journal.close()
+
+        assert (told.kind, told.reason, told.text) == ("fault", "journal", memory.journal.set_aside)
+        assert memory.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "journal"}) == 1
+
     @pytest.mark.parametrize("made", ["swarm"], indirect=True)
     def test_every_answer_of_the_engine_is_counted(self, made: Parts, engines: list[Engine]) -> None:
         for engine in engines:

@@ -284,7 +284,10 @@ class TestRefused:
         assert "the fixed host port 8080-8080" in refusal(model(HostConfig__PortBindings=bindings))
 
     def test_a_container_name(self) -> None:
-        assert "container_name: frontend; remove container_name" in refusal(model(Name="/frontend"))
+        assert (
+            "container_name: frontend, or somebody has renamed its container, which was shop-web-1; remove"
+            " container_name from the service, or docker rename frontend shop-web-1"
+        ) in refusal(model(Name="/frontend"))
 
     @pytest.mark.parametrize("mode", ["host", "container:c0ffee"])
     def test_a_network_that_is_another_s(self, mode: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scaler.engines.compose import read_listing, signal_number
+from scaler.engines.compose import last_lines, read_listing, signal_number
 from scaler.model.services import Health, Instance, Observation
 
 
@@ -234,3 +234,14 @@ class TestBalancer:
 )
 def test_stop_signals_are_read_in_every_way_that_images_name_them(named: str, number: str) -> None:
     assert signal_number(named) == number
+
+
+class TestLastLines:
+    def test_those_at_the_end_that_say_something(self) -> None:
+        assert last_lines(b"one\r\n\ntwo\n  \nthree\n", 2) == ("two", "three")
+        assert last_lines(b"", 2) == ()
+
+    def test_each_is_short_and_nothing_in_it_commands_a_terminal_or_breaks_a_page(self) -> None:
+        said = b"\x1b[31mred\x1b[0m\x00 \xff\n" + b"x" * 40_000 + "\n\u202eabc".encode()
+
+        assert last_lines(said, 3) == ("red \ufffd", "x" * 299 + "…", "abc")

@@ -3,14 +3,20 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scaler.loop.knowledge import Known
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
-from scaler.model.errors import RequestError, TargetError
+from scaler.model.errors import JournalError, RequestError, TargetError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
+from scaler.model.records import Step
+from scaler.model.services import Service
+from scaler.model.view import Readiness
 from scaler.policy.signals import AtSource
+from scaler.traffic.readiness import Check
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     API,
@@ -130,6 +136,23 @@ class TestUp:
             until(lambda: gets_requests(rig, 1) == [1])
             rig.target.edit(first, status="paused")
             until(lambda: gets_requests(rig, 1) == [0])
+
+    def test_the_last_words_of_one_that_failed_are_shown_until_a_step_is_done(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2"))
+        rig.target.exits, rig.target.words = {2}, {2: ("cannot reach db",)}
+        with running(rig):
+            assert rig.service().failure is None
+            rig.submit(*HIGH)
+            (event,) = rig.steps(1)
+            failure = rig.service().failure
+            rig.target.exits = set()
+            rig.clock.advance(10)
+            rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            assert rig.service().failure is None
+
+        assert failure is not None
+        assert (failure.text, failure.log) == (event.text, ("cannot reach db",))
 
     def test_it_is_journalled_with_the_time_of_each_phase(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
@@ -417,13 +440,25 @@ class TestFailures:
             rig.clock.advance(3)
             until(lambda: "shop-web-3" in rig.names())
 
-    def test_while_it_is_deployed_nothing_is_done(self, rig: Rig) -> None:
-        rig.target.add(labels=labels(min="3"))
-        rig.target.add(number=2, version="v2", labels=labels(min="3"))
+    def test_while_it_is_deployed_no_alert_changes_anything(self, rig: Rig) -> None:
+        for number in (1, 2, 3):
+            rig.target.add(number=number, version=f"v{number}", labels=labels(min="3"))
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "deploying")
             never(lambda: rig.target.calls, rig=rig)
+            assert rig.metric("alertscale_versions", project="shop", service="web") == 3
+
+    def test_a_deploy_that_broke_off_holds_neither_the_minimum_nor_what_a_person_asks_for(
+        self, rig: Rig
+    ) -> None:
+        rig.target.add(labels=labels(min="3", max="5"))
+        rig.target.add(number=2, version="v2", labels=labels(min="3", max="5"))
+        with running(rig):
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+            until(lambda: rig.reason() == "deploying")
+            rig.orders.scale("web", 4)
+            rig.settle([f"shop-web-{n}" for n in (1, 2, 3, 4)])
 
     def test_what_a_deploy_names_leaves_at_once_beyond_max_and_pause_and_the_new_ones_stay(
         self, rig: Rig
@@ -800,6 +835,95 @@ class TestRestart:
             until(lambda: rig.metric("alertscale_errors_total", reason="engine_unavailable") > 1)
             rig.target.down = False
             rig.settle(["shop-web-1"])
+
+
+class TestOwnTrouble:
+    """What one service or the journal breaks costs no other anything."""
+
+    def test_a_fault_while_one_service_is_decided_on_leaves_the_others(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        of = rig.autoscaler.knowledge.of
+
+        def fails(service: Service, *args: Any, **kwargs: Any) -> Known:  # noqa: ANN401 - handed on
+            if service.key == API:
+                raise ValueError("a bug")
+            return of(service, *args, **kwargs)
+
+        monkeypatch.setattr(rig.autoscaler.knowledge, "of", fails)
+        rig.target.add(API, labels=labels())
+        rig.target.add(WEB, labels=labels(min="2"))
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+        assert rig.metric("alertscale_errors_total", reason="internal")
+
+    def test_a_replica_that_cannot_be_asked_is_not_ready_and_the_others_are(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ask = rig.target.ask
+
+        def fails(check: Check) -> Readiness:
+            if check.port == 1:
+                raise UnicodeEncodeError("ascii", "ä", 0, 1, "ordinal not in range")
+            return ask(check)
+
+        monkeypatch.setattr(rig.target, "ask", fails)
+        rig.wire()
+        rig.target.add(API, ports=(1,), labels=labels())
+        rig.target.add(WEB, labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            until(lambda: "it could not be asked: UnicodeEncodeError" in rig.service(API).replicas[0].detail)
+
+    def test_nginx_follows_the_replicas_though_the_journal_cannot_be_read(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails() -> None:
+            raise JournalError("damaged")
+
+        monkeypatch.setattr(rig.journal, "unfinished", fails)
+        rig.target.add(labels=labels())
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-1"])
+
+
+class TestLaterVersion:
+    """A scaler of before finds what a later one has left in the journal."""
+
+    def left(self, rig: Rig, **words: str) -> Step:
+        step = rig.journal.begin(
+            service=WEB,
+            direction=Direction.UP,
+            number=2,
+            why="manual",
+            phase=Phase.START,
+            now=1,
+            replica=None,
+        )
+        for column, word in words.items():
+            rig.journal._db.execute(f"UPDATE step SET {column} = ? WHERE id = ?", (word, step.id))  # noqa: S608
+        return step
+
+    def test_a_step_in_an_unknown_phase_is_done_over_and_told(self, rig: Rig) -> None:
+        rig.target.add(number=1, labels=labels())
+        rig.target.add(number=2, status="created", labels=labels())
+        self.left(rig, phase="warm", phases='{"warm": 1}')
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            (told,) = rig.events(EventKind.FAULT)
+
+        assert "began it and left it in the phase warm" in told.text
+
+    def test_a_step_of_an_unknown_kind_is_over_and_touches_nothing(self, rig: Rig) -> None:
+        rig.target.add(number=1, labels=labels())
+        rig.target.add(number=2, labels=labels())
+        self.left(rig, direction="sideways", phase="warm")
+        with running(rig):
+            (event,) = rig.steps(1)
+            never(lambda: rig.target.calls, rig=rig)
+
+        assert "sideways: replica 2 undone: a later version of alertscale began it" in event.text
 
 
 def test_the_loop_ends_when_it_is_told_to(rig: Rig) -> None:

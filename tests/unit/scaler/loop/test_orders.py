@@ -2,6 +2,7 @@
 
 import pytest
 
+from scaler.loop.knowledge import GONE_FOR
 from scaler.model.errors import LabelError, RequestError, UnavailableError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Pause
 from tests.fakes import until
@@ -44,6 +45,57 @@ class TestByHand:
             rig.settle(["shop-web-1", "shop-web-2"])
             rig.submit(*HIGH)
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
+
+    def test_an_order_ends_with_the_service_that_it_was_for(self, rig: Rig) -> None:
+        first = rig.target.add(labels=labels(max="3"))
+        rig.target.exits = {2}
+        with running(rig):
+            rig.orders.scale("web", 2)
+            rig.steps(1)
+            rig.target.take(first)
+            until(lambda: not rig.reading.services())
+            never(lambda: rig.journal.hold(WEB).wanted is None, rig=rig)
+            rig.clock.advance(GONE_FOR)
+            until(lambda: rig.journal.hold(WEB).wanted is None)
+            rig.target.exits = set()
+            rig.target.add(labels=labels(max="3"))
+            until(lambda: rig.served() == ["shop-web-1"])
+            never(lambda: rig.names() != ["shop-web-1"], rig=rig)
+            told = rig.events(EventKind.MANUAL)[0].text
+
+        assert told == "the order for 2 is over: the service that it was for is gone"
+
+    def test_it_stands_when_the_service_is_made_anew_within_a_moment(self, rig: Rig) -> None:
+        """As ``docker compose down`` and ``up`` do it: nobody has taken back what they asked for."""
+        first = rig.target.add(labels=labels(max="3"))
+        rig.target.exits = {2}
+        with running(rig):
+            rig.orders.scale("web", 2)
+            rig.steps(1)
+            rig.target.take(first)
+            until(lambda: not rig.reading.services())
+            rig.clock.advance(GONE_FOR - 5)
+            rig.target.exits = set()
+            rig.target.add(labels=labels(max="3"))
+            until(rig.reading.services)
+            rig.clock.advance(10)
+            rig.settle(["shop-web-1", "shop-web-2"])
+
+    @pytest.mark.parametrize(("absent", "stands"), [(100.0, True), (130.0, False)])
+    def test_one_that_was_replaced_while_the_scaler_was_absent_is_another_after_two_minutes(
+        self, rig: Rig, absent: float, *, stands: bool
+    ) -> None:
+        first = rig.target.add(labels=labels(max="3"))
+        with running(rig):
+            rig.orders.pause("web", Pause.ALL)
+            rig.orders.scale("web", 2)
+        rig.target.take(first)
+        rig.target.add(labels=labels(max="3"))
+        rig.clock.advance(absent)
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.service().decision)
+            never(lambda: (rig.journal.hold(WEB).wanted == 2) is not stands, rig=rig)
 
     @pytest.mark.parametrize("count", [0, -1, 4])
     def test_a_count_out_of_bounds_is_refused(self, rig: Rig, count: int) -> None:

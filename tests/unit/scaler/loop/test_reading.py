@@ -8,6 +8,7 @@ from tests.unit.scaler.rig import (
     HIGH,
     Rig,
     labels,
+    never,
     running,
     watchdog,
 )
@@ -24,6 +25,32 @@ def test_health_is_measured(rig: Rig) -> None:
     assert health.engine
     assert health.watchdog_age == pytest.approx(7, abs=1)
     assert health.balancer_error == ""
+
+
+def test_a_pass_that_fails_by_a_fault_of_our_own_is_no_sign_of_life(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    rig.target.add(labels=labels())
+    with running(rig):
+        monkeypatch.setattr(rig.autoscaler.traffic, "sync", fails)
+        until(lambda: rig.metric("alertscale_errors_total", reason="internal"), what="a pass has failed")
+        rig.clock.advance(70)
+        never(lambda: rig.reading.health().passes_age < 70, rig=rig)
+        monkeypatch.undo()
+        until(lambda: rig.reading.health().passes_age < 1)
+
+
+def test_that_the_engine_is_away_is_told_as_that(rig: Rig) -> None:
+    rig.target.add(labels=labels())
+    with running(rig):
+        rig.target.down = True
+        rig.target.cut()
+        until(lambda: not rig.reading.health().engine)
+        rig.clock.advance(70)
+        until(lambda: rig.reading.health().passes_age < 1)
 
 
 def test_what_nginx_refuses_is_told_by_health_and_goes_on(rig: Rig) -> None:

@@ -65,6 +65,6 @@ def test_the_last_pass_ages() -> None:
     rhythm, _, clock = made()
     begun = rhythm.begin()
     clock.advance(0.25)
-    assert rhythm.end(begun) == 0.25
+    assert rhythm.end(begun, well=True) == 0.25
     clock.advance(3.0)
     assert rhythm.passed_ago() == 3.0

@@ -1,5 +1,9 @@
 """Which replica is the model, which leaves, and which dead ones are cleared away."""
 
+from dataclasses import replace
+from typing import Any
+
+from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE
 from scaler.model.services import Kept, Replica, Service
 from scaler.policy import replica_choice
 from scaler.policy.replica_choice import DEAD_FOR
@@ -7,6 +11,12 @@ from scaler.policy.replica_choice import DEAD_FOR
 
 def replica(number: int, status: str = "running", *, version: str = "a") -> Replica:
     return Replica(id=f"id{number}", name=f"shop-web-{number}", number=number, status=status, version=version)
+
+
+def composed(number: int, **more: Any) -> Replica:  # noqa: ANN401 - fields of Replica
+    """One with the labels that Compose gives it."""
+    labels = {COMPOSE_PROJECT: "shop", COMPOSE_SERVICE: "web", COMPOSE_NUMBER: str(number)}
+    return replace(replica(number), labels=labels, **more)
 
 
 def service(*replicas: Replica, kept: Kept | None = None) -> Service:
@@ -19,6 +29,22 @@ def test_the_model_is_the_newest_that_runs() -> None:
 
 def test_when_none_runs_the_newest_is_the_model() -> None:
     assert replica_choice.model([replica(1, "paused"), replica(2, "restarting")]).number == 2
+
+
+def test_one_that_somebody_has_renamed_is_no_model_while_another_is_there() -> None:
+    """Its name would be taken for a container_name, which no second one can have."""
+    assert replica_choice.model([composed(1), composed(2, name="old-web")]).number == 1
+    assert replica_choice.model([composed(1, status="paused"), composed(2, name="old-web")]).number == 1
+    assert replica_choice.model([composed(2, name="old-web")]).number == 2
+
+
+def test_of_several_versions_the_newest_that_serves_is_the_model() -> None:
+    """A deploy that broke off may have left one that never will; else what was deployed last counts."""
+    anew, old, broken = composed(1, created_at=5), composed(2, created_at=1), composed(3, created_at=9)
+
+    assert replica_choice.model([anew, old, broken], {anew.id, old.id}).number == 1
+    assert replica_choice.model([anew, old, broken], {old.id}).number == 2
+    assert replica_choice.model([anew, old, broken]).number == 3
 
 
 def test_new_numbers_are_above_the_highest_that_of_dead_ones_included() -> None:

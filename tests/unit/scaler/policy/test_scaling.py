@@ -110,7 +110,15 @@ RULE_1 = {
     "retiring cannot be journalled": Row(n=4, retiring=2, writable=False, target=4, reason=R.JOURNAL),
     "retiring never takes the last": Row(n=2, versions=2, retiring=2, target=2, reason=R.DEPLOYING),
     "being deployed: hold": Row(demand=HIGH_CPU, versions=2, target=3, reason=R.DEPLOYING),
-    "being deployed beats the bounds": Row(n=1, versions=2, target=1, reason=R.DEPLOYING),
+    "being deployed: past max for as long as it takes": Row(n=6, versions=2, target=6, reason=R.DEPLOYING),
+    "being deployed: the minimum does not wait": Row(n=1, versions=2, target=2, reason=R.BELOW_MIN),
+    "being deployed: an order up does not wait": Row(versions=2, wanted=5, target=4, reason=R.MANUAL),
+    "being deployed: an order down does not wait": Row(versions=2, wanted=2, target=2, reason=R.MANUAL),
+    "being deployed: an order down from past max, to max first": Row(
+        n=6, versions=2, wanted=2, limits=STEP_3, target=5, reason=R.MANUAL
+    ),
+    "being deployed: an order that is reached": Row(versions=2, wanted=3, target=3, reason=R.DEPLOYING),
+    "being deployed: paused all the same": Row(n=1, versions=2, pause=Pause.ALL, target=1, reason=R.PAUSED),
 }
 
 RULE_2 = {

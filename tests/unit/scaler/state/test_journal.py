@@ -451,18 +451,50 @@ class TestSchema:
         with contextlib.closing(Journal(path=before)) as journal:
             assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
 
-    def test_one_of_a_later_version_is_refused_with_the_way_out_and_left_as_it_is(self, path: Path) -> None:
+    def test_one_of_a_later_version_is_set_aside_as_it_is(self, path: Path) -> None:
+        """A newer scaler may have given its columns another meaning."""
         sql(path, "CREATE TABLE step (id TEXT); PRAGMA user_version = 7;")
         content = path.read_bytes()
 
-        with pytest.raises(JournalError) as raised:
-            Journal(path=path)
-        assert str(raised.value) == (
-            f"cannot open the journal {path}: its schema has version 7, and this alertscale knows 1 at most;"
-            " upgrade alertscale, or move the file away: history, pauses and open steps go with it"
-        )
-        assert path.read_bytes() == content
-        assert list(path.parent.iterdir()) == [path]
+        with contextlib.closing(Journal(path=path, wall=lambda: 0.5)) as anew:
+            assert anew.set_aside == (
+                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 1 at"
+                f" most; it is set aside as {path.name}.19700101T000000.500000Z, and a new one is begun:"
+                " history, pauses, orders and steps under way are not known any more"
+            )
+        assert aside(path).read_bytes() == content
+        assert version(path) == 1
+
+
+def aside(path: Path) -> Path:
+    """The one file that was set aside."""
+    (found,) = (p for p in path.parent.glob(f"{path.name}.*") if not p.name.endswith(("-wal", "-shm")))
+    return found
+
+
+class TestLaterWords:
+    """A later version of the same schema may write words that this one does not know."""
+
+    def test_an_entry_of_the_history_is_shown_as_it_is(self, journal: Journal, path: Path) -> None:
+        journal.record(event("a"))
+        sql(path, "UPDATE event SET kind = 'weather', reason = 'rain'")
+
+        (found,) = journal.events()
+        assert (found.kind, found.reason, found.text) == ("weather", "rain", "a")
+
+    def test_a_step_under_way_keeps_them(self, journal: Journal, path: Path) -> None:
+        begin(journal)
+        sql(path, """UPDATE step SET direction = 'sideways', phase = 'warm', phases = '{"warm": 1}'""")
+
+        (step,) = journal.unfinished()
+        assert (step.direction, step.phase, step.phases) == ("sideways", "warm", {"warm": 1})
+
+    def test_what_is_held_in_a_word_of_theirs_holds_all(self, journal: Journal, path: Path) -> None:
+        journal.set_pause(WEB, Pause.UP)
+        sql(path, "UPDATE hold SET pause = 'nights'")
+
+        assert journal.hold(WEB) == Hold(pause=Pause.ALL)
+        assert journal.holds() == {WEB: Hold(pause=Pause.ALL)}
 
 
 USES: dict[str, Callable[[Journal], object]] = {
@@ -537,23 +569,78 @@ class TestFaults:
         journal.usable_again(EVENT)
         assert [e.text for e in journal.events()] == ["again"]
 
-    def test_a_file_that_is_no_journal_is_named(self, path: Path) -> None:
-        path.write_bytes(b"this is no database" * 1000)
+    @pytest.mark.parametrize(
+        "content", [b"this is no database" * 1000, bytes(100_000)], ids=["text", "zeros"]
+    )
+    def test_a_file_that_is_no_journal_is_set_aside_and_a_new_one_begun(
+        self, path: Path, content: bytes
+    ) -> None:
+        path.write_bytes(content)
+        with contextlib.closing(Journal(path=path)) as anew:
+            assert (
+                f"the journal {path} cannot be read: file is not a database; it is set aside as"
+                in anew.set_aside
+            )
+            begin(anew)
+        with contextlib.closing(Journal(path=path)) as again:
+            assert (len(again.unfinished()), again.set_aside) == (1, "")
 
-        with pytest.raises(JournalError, match=f"cannot open the journal {path}: file is not a database"):
-            Journal(path=path)
-        assert path.read_bytes().startswith(b"this is no database")
+        assert aside(path).read_bytes() == content
 
-    def test_a_damaged_file_is_named(self, journal: Journal, path: Path) -> None:
+    @pytest.mark.parametrize("damage", [slice(4096, None), slice(8192, 12288)], ids=["all", "one page"])
+    def test_so_is_a_damaged_one(self, journal: Journal, path: Path, damage: slice) -> None:
         for number in range(200):
             tell(journal, str(number))
         journal.close()
         content = bytearray(path.read_bytes())
-        content[4096:] = b"\xff" * (len(content) - 4096)
+        content[damage] = b"\xff" * len(content[damage])
         path.write_bytes(content)
 
-        with pytest.raises(JournalError, match=str(path)), contextlib.closing(Journal(path=path)) as damaged:
-            damaged.events()
+        with contextlib.closing(Journal(path=path)) as anew:
+            assert "cannot be read" in anew.set_aside
+            assert anew.events() == ()
+        assert aside(path).read_bytes() == content
+
+    def test_the_log_of_one_that_is_set_aside_goes_with_it(
+        self, journal: Journal, path: Path, tmp_path: Path
+    ) -> None:
+        """As a crash leaves it: SQLite would take what stands there for the new one's."""
+        tell(journal, "of the old one")
+        sql(path, "PRAGMA user_version = 7")
+        home = tmp_path / "after the crash"
+        home.mkdir()
+        crashed = home / path.name
+        for more in ("", "-wal"):
+            Path(f"{crashed}{more}").write_bytes(Path(f"{path}{more}").read_bytes())
+
+        with contextlib.closing(Journal(path=crashed)) as anew:
+            assert anew.events() == ()
+        assert version(aside(crashed)) == 7
+        with contextlib.closing(sqlite3.connect(aside(crashed))) as db:
+            assert db.execute("SELECT text FROM event").fetchall() == [("of the old one",)]
+
+    def test_one_that_cannot_be_set_aside_is_named_with_the_way_out(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def read_only(_self: Path, _target: object) -> None:
+            raise OSError("Read-only file system")
+
+        path.write_bytes(b"this is no database" * 1000)
+        monkeypatch.setattr(Path, "rename", read_only)
+
+        with pytest.raises(JournalError, match=r"cannot be set aside: Read-only file system; move it away"):
+            Journal(path=path)
+        assert path.read_bytes().startswith(b"this is no database")
+
+    def test_one_that_can_be_written_and_not_read_is_not_usable_again(
+        self, journal: Journal, path: Path
+    ) -> None:
+        """Else it would fail and recover by turns, and fill the history with that."""
+        sql(path, "ALTER TABLE step RENAME TO lost")
+
+        with pytest.raises(JournalError, match="no such table"):
+            journal.usable_again(EVENT)
+        assert journal.events() == ()
 
     def test_a_directory_that_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(JournalError, match=str(tmp_path / "gone")):

@@ -16,6 +16,7 @@ def set_gauges(metrics: Metrics, key: tuple[str, str], *, limits: bool = True) -
     for state in ReplicaState:
         metrics.replicas.labels(*key, state).set(1)
     metrics.faults.labels(*key).set(0)
+    metrics.versions.labels(*key).set(1)
     if limits:
         metrics.set_bounds(key, minimum=1, maximum=5)
 

@@ -54,7 +54,7 @@ class Shop:
     under_way: int = 0
     looks: int = 0
     kill_at: tuple[str, str] = ("", "")
-    phases: list[tuple[str, Phase]] = field(default_factory=list)
+    phases: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Wire the first process."""
@@ -260,6 +260,24 @@ class TestUp:
 
         assert shop.target.names() == ["shop-web-1"]
         assert shop.ends == [f"up: replica 2 failed: {told}"]
+
+    def test_the_last_lines_of_its_log_are_kept_since_the_log_goes_with_it(self, shop: Shop) -> None:
+        shop.target.exits, shop.target.words = {2}, {2: ("cannot reach db", "giving up")}
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
+
+        assert shop.target.names() == ["shop-web-1"]
+        (event,) = shop.journal.events(kind=EventKind.STEP)
+        assert event.detail["log"] == ["cannot reach db", "giving up"]
+
+    def test_a_log_that_cannot_be_read_is_told_in_its_place_and_keeps_nothing(self, shop: Shop) -> None:
+        refused = TargetError("the engine refused to read the log of 2: the driver does not support reading")
+        shop.target.unready, shop.target.words = {2}, {2: refused}
+        shop.take(Direction.UP)
+
+        assert shop.target.names() == ["shop-web-1"]
+        (event,) = shop.journal.events(kind=EventKind.STEP)
+        assert event.reason == Outcome.FAILED
+        assert event.detail["log"] == [f"(its log cannot be read: {refused})"]
 
     def test_an_end_that_cannot_be_written_leaves_the_replica_and_the_step_for_later(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch

@@ -477,7 +477,7 @@ class TestJournal:
         assert shop.resume().startswith("undone: ")
 
     def test_the_count_is_journalled_before_it_is_changed(self, shop: Shop) -> None:
-        known: list[tuple[Direction, int, Phase]] = []
+        known: list[tuple[str, int, str]] = []
 
         def look(method: str) -> None:
             if method == "set_count":

@@ -84,6 +84,7 @@ class TestServices:
                 "up": ["cpu"],
                 "down": [],
             },
+            "failure": None,
         }
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import pytest
 
 from scaler.config_check import Finding
-from scaler.loop.views import Health
+from scaler.loop.views import Failure, Health
 from scaler.model.reasons import EventKind, Pause
 from scaler.web.page import PAGE_OF_EVENTS
 from tests.page.site import fill
-from tests.unit.scaler.web.site import NAME, Demo, Site
+from tests.unit.scaler.web.site import NAME, VIEW, Demo, Site
 
 
 class Tags(HTMLParser):
@@ -40,6 +41,20 @@ class TestStatusPage:
 
         assert "CPU is &lt;b&gt;high&lt;/b&gt;" in text
         assert "<i>done</i>" not in text
+
+    def test_what_failed_last_is_said_of_its_service_with_the_last_lines_of_the_log(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = Failure(at=1_767_322_800.0, text="up: replica 2 failed: x", log=("no <db>", "bye"))
+        monkeypatch.setattr(site.scaler, "services", lambda: (replace(VIEW, failure=failed),))
+
+        assert re.search("up: replica 2 failed: x.*>no &lt;db&gt;\nbye</pre>", site.get("/").text, re.DOTALL)
+        (service,) = (site.get("/api/v1/services").json or {})["services"]
+        assert service["failure"] == {
+            "at": "2026-01-02T03:00:00.000Z",
+            "text": failed.text,
+            "log": ["no <db>", "bye"],
+        }
 
     def test_it_says_when_alerts_do_not_arrive_and_nginx_is_behind(self, site: Site) -> None:
         site.scaler.state = Health(
@@ -119,6 +134,20 @@ class TestTimeline:
     def test_a_step_shows_the_time_of_each_phase(self, demo: Demo) -> None:
         fill(demo.autoscaler, events=0)
         assert re.search(r"<span>create 0\.03 s</span>\s*<span>start 0\.24 s</span>", demo.page())
+
+    def test_a_step_that_failed_shows_the_last_lines_of_the_log_that_went_with_its_replica(
+        self, demo: Demo
+    ) -> None:
+        detail = {"why": "manual", "log": ["cannot reach <db>", "giving up"]}
+        demo.autoscaler.tell(EventKind.STEP, "failed", "up: replica 2 failed: x", detail=detail)
+
+        assert demo.page().count(">cannot reach &lt;db&gt;\ngiving up</pre>") == 1
+
+    def test_an_entry_of_a_kind_that_only_a_later_version_knows_is_shown_as_it_is(self, demo: Demo) -> None:
+        later: Any = "weather"
+        demo.autoscaler.tell(later, "rain", "it pours")
+
+        assert re.search(r'<span class="kind">weather</span>.*it pours', demo.page(), re.DOTALL)
 
     @pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "//elsewhere"])
     def test_nothing_but_a_web_address_becomes_a_link(self, demo: Demo, address: str) -> None:
