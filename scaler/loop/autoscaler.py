@@ -121,7 +121,9 @@ class Autoscaler:
         self.recorder.watchdog(self.alerts.watchdog_age(now=now))
         view = self.knowledge.view
         self.recorder.gauges(view)
-        self.knowledge.forget_all_but(view.observation.services)
+        self.knowledge.forget_all_but({s.key for s in view.observation.services} | view.gone.keys())
+        for key, gone in view.gone.items():
+            self.recorder.decision(key, self.knowledge.gone(key, gone, now=now))
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is None:

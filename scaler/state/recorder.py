@@ -261,18 +261,20 @@ class Recorder:
         self._metrics.signal_age.set(age)
 
     def gauges(self, view: View) -> None:
-        """Set the gauges of every service, and drop those of services that are gone."""
-        self._metrics.forget_all_but(frozenset(s.key for s in view.observation.services))
-        for service in view.observation.services:
-            states = [view.state(r) for r in service.replicas]
+        """Set the gauges of every service, at 0 of one that is gone, and drop those of the forgotten."""
+        states = {s.key: [view.state(r) for r in s.replicas] for s in view.observation.services}
+        states |= {key: [] for key in view.gone}
+        bounds = {**view.limits, **{key: gone.limits for key, gone in view.gone.items()}}
+        self._metrics.forget_all_but(frozenset(states))
+        for key, found in states.items():
             for state in ReplicaState:
-                self._metrics.replicas.labels(*service.key, state).set(states.count(state))
-            self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
-            limits = view.limits.get(service.key)
+                self._metrics.replicas.labels(*key, state).set(found.count(state))
+            self._metrics.faults.labels(*key).set(len(view.faults.get(key, ())))
+            limits = bounds.get(key)
             if limits is None:
-                self._metrics.forget_bounds(service.key)
+                self._metrics.forget_bounds(key)
             else:
-                self._metrics.set_bounds(service.key, minimum=limits.minimum, maximum=limits.maximum)
+                self._metrics.set_bounds(key, minimum=limits.minimum, maximum=limits.maximum)
 
 
 def _alert_event(verdict: Verdict, *, at: float) -> Event:
