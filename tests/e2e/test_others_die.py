@@ -137,11 +137,11 @@ def test_when_the_other_is_stopped_the_one_that_was_to_go_stays(two_replicas: St
     """Somebody stops the one that was to stay, while the one that was to go finishes its requests."""
     stack = two_replicas
     (first, second), seen = stack.containers(), stack.events()[-1]["id"]
-    stack.pause("up")
     with Load(
         Kind(clients=8, method="POST", path="/sleep?seconds=3"), port=stack.ports["NGINX_PORT"]
     ) as load:
         wait_until(lambda: len(load.first_answer) == len((first, second)), within=10, what="both asked")
+        stack.pause("up")
         assert stack.change("/api/v1/services/flask-app/scale", {"replicas": 1}).status_code == 202
         wait_until(lambda: len(stack.loaded()) == 1, within=10, what="the second out of nginx")
         with subprocess.Popen(["docker", "stop", first["Id"]], stdout=subprocess.DEVNULL):
