@@ -175,6 +175,12 @@ def _down(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way
             met=inputs.replicas > limits.minimum, text=f"it has more than alertscale.min ({limits.minimum})"
         ),
         _over("the down cooldown", limits.cooldown_down, inputs.cooldown_down_until, times),
+        Condition(
+            met=service.decision is None or service.decision.reason != "last_ready",
+            text="a replica that would stay is ready",
+            always=False,
+        ),
+        _over_failure(inputs.retry_down_at, times),
     )
     return _way("down", target if target < inputs.replicas else None, conditions, limits, times)
 

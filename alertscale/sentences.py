@@ -9,9 +9,9 @@ from alertscale.wording import Times, clean, listed
 
 def headline(service: Service, times: Times) -> str:
     """Say what is done with a service now, and why, in one sentence."""
-    if service.limits is None:
-        return "Left alone: its labels cannot be read."
     decision = service.decision
+    if service.limits is None and (decision is None or decision.reason != "gone"):
+        return "Left alone: its labels cannot be read."
     if decision is None:
         return "Not decided on yet."
     say = _REASONS.get(decision.reason)
@@ -75,9 +75,11 @@ _REASONS: Final[dict[str, _Say]] = {
     "paused": lambda s, _: pauses(s) or "a person held its steps",
     "retire": lambda *_: "a deploy takes away the replicas of another version",
     "deploying": _of_versions,
+    "gone": lambda *_: "it is gone, every container of it was removed; it is forgotten",
     "stopped": lambda *_: "no replica runs, somebody has stopped the service",
     "stepping": lambda *_: "a step is under way",
-    "backoff": lambda *_: "the last step up failed, or a replica has just gone; it tries again",
+    "backoff": lambda *_: "the last step failed, or a replica has just gone; it tries again",
+    "last_ready": lambda *_: "a step down is due, and might take the last replica that is ready",
     "journal": lambda *_: "the journal cannot be written, and no step is taken without it",
     "below_min": lambda s, _: f"fewer than alertscale.min ({s.limits.minimum if s.limits else '?'})",
     "above_max": lambda s, _: f"more than alertscale.max ({s.limits.maximum if s.limits else '?'})",

@@ -13,7 +13,7 @@ from alertscale.wording import Times, clean, count
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the service."""
 
-_LIFTED_BY_A_PERSON: Final = frozenset({"paused", "stopped"})
+_LIFTED_BY_A_PERSON: Final = frozenset({"paused", "stopped", "gone"})
 """Reasons of a decision that only a person ends."""
 
 

@@ -220,7 +220,12 @@ def assemble(
     world, journal, recorder = memory.world, memory.journal, memory.recorder
     outside = Outside(world=world, journal=journal, anchors=memory.anchors)
     runner = Runner(
-        steps=edges.steps, world=world, recorder=recorder, learn=edges.target.prepare, done=rhythm.decide_soon
+        steps=edges.steps,
+        world=world,
+        recorder=recorder,
+        learn=edges.target.prepare,
+        done=rhythm.decide_soon,
+        unwanted=lambda step, limits: knowledge.unwanted(step, limits, now=rhythm.now()),
     )
     knowledge = Knowledge(
         world=world,
@@ -239,15 +244,7 @@ def assemble(
         rhythm=rhythm,
         networks=networks,
     )
-    traffic = Traffic(
-        balancer=edges.balancer,
-        world=world,
-        recorder=recorder,
-        metrics=memory.metrics,
-        own_project=own_project,
-        executor=OwnThread(name="nginx"),
-        wake=rhythm.pass_soon,
-    )
+    traffic = _traffic(edges, memory, own_project=own_project, wake=rhythm.pass_soon)
     shared: dict[str, Any] = {
         "alerts": alerts, "knowledge": knowledge, "journal": journal, "watch": watch, "rhythm": rhythm,
     }  # fmt: skip
@@ -257,6 +254,18 @@ def assemble(
         reading=Reading(traffic=traffic, **shared),
         edges=edges,
         memory=memory,
+    )
+
+
+def _traffic(edges: Edges, memory: Memory, *, own_project: str, wake: Callable[[], object]) -> Traffic:
+    return Traffic(
+        balancer=edges.balancer,
+        world=memory.world,
+        recorder=memory.recorder,
+        metrics=memory.metrics,
+        own_project=own_project,
+        executor=OwnThread(name="nginx"),
+        wake=wake,
     )
 
 

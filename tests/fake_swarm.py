@@ -42,6 +42,7 @@ class FakeSwarm:
         hesitates: the tasks follow a count only at :meth:`follow`, as Swarm's do a moment later.
         lingers: leaving tasks stay until :meth:`vanish`.
         unplaceable: why a new task finds no node; empty when it does.
+        answering: addresses of the tasks that answer when they are asked whether they are ready.
         sick: new tasks never pass their health check; how the last of them ended.
         calls: every change of a count that was asked for by a scaler, as ``"web 2"``.
         before: called with the method's name before each call; may block, raise or change something.
@@ -55,6 +56,7 @@ class FakeSwarm:
     hesitates: bool = False
     lingers: bool = False
     unplaceable: str = ""
+    answering: set[str] = field(default_factory=set)
     sick: str = ""
     calls: list[str] = field(default_factory=list)
     before: Callable[[str], object] = lambda _method: None
@@ -166,7 +168,7 @@ class FakeSwarm:
 
     def ask(self, check: Check) -> Readiness:
         """Answer for a task; each has a health check, so nobody should be asked."""
-        return Readiness(ready=False, detail=f"{check.address} was asked")
+        return Readiness(ready=check.address in self.answering, detail=f"{check.address} was asked")
 
     # The protocol.
 

@@ -130,8 +130,10 @@ class Autoscaler:
         self.recorder.watchdog(self.alerts.watchdog_age(now=now))
         view = self.knowledge.view
         self.recorder.gauges(view)
-        self.knowledge.forget_all_but(view.observation.services)
         self._by_the_journal(lambda: self._end_orders(view, now))
+        self.knowledge.forget_all_but({s.key for s in view.observation.services} | view.gone.keys())
+        for key, gone in view.gone.items():
+            self.recorder.decision(key, self.knowledge.gone(key, gone, now=now))
         for service in view.observation.services:
             limits = view.limits.get(service.key)
             if limits is None:

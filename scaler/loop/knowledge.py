@@ -1,7 +1,7 @@
 """All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -9,17 +9,17 @@ from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.model.labels import Limits
-from scaler.model.reasons import EventKind, Outcome
-from scaler.model.records import Event, Hold
+from scaler.model.reasons import Direction, EventKind, Outcome, Phase
+from scaler.model.records import Event, Hold, Step
 from scaler.model.services import Replica, Service, ServiceKey
-from scaler.model.view import View
-from scaler.policy import backoff, deploy, replica_choice
-from scaler.policy.scaling import Decision, Demand, State
+from scaler.model.view import Gone, View
+from scaler.policy import backoff, deploy, recovery, replica_choice
+from scaler.policy.scaling import Decision, Demand, State, decide
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-GONE_FOR: Final = 10.0
+ORDER_ENDS_AFTER: Final = 10.0
 """Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
 
 _STEPS_LOOKED_AT: Final = 20
@@ -33,12 +33,12 @@ class Decided:
     Attributes:
         decision: its ``until`` in seconds since the epoch.
         at: when, seconds since the epoch.
-        inputs: what it was taken on.
+        inputs: what it was taken on; None for a service that is gone.
     """
 
     decision: Decision
     at: float
-    inputs: Inputs
+    inputs: Inputs | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,8 @@ class Known:
         former: the count before somebody else set it back lately; None if nobody did.
         last_change: when the last step was done, or the engine's count changed; None if never.
         retry_at: no step up before; None for at once.
+        retry_down_at: no step down before; None for at once.
+        spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
         writable: the journal can be written.
         demand: the alerts that fire for it.
     """
@@ -70,6 +72,8 @@ class Known:
     former: int | None
     last_change: float | None
     retry_at: float | None
+    retry_down_at: float | None
+    spare: int | None
     writable: bool
     demand: Demand
 
@@ -83,6 +87,8 @@ class Known:
             versions=deploy.versions(self.service, self.counted),
             last_change=self.last_change,
             retry_at=self.retry_at,
+            retry_down_at=self.retry_down_at,
+            spare=self.spare,
             pause=self.hold.pause,
             wanted=self.hold.wanted,
             stepping=self.stepping,
@@ -134,28 +140,66 @@ class Knowledge:
             JournalError: the journal cannot be read.
         """
         counted, stepping = view.counted(service), self.stepping(service.key)
-        retiring = self.retiring(service.key)
+        named = self.retiring(service.key)
+        retiring = tuple(r for r in counted if r.id in named)
         dead_for = {r.id: self.outside.dead_for(r.id, now=now) for r in service.replicas}
         return Known(
             service=service,
             limits=limits,
             counted=counted,
-            retiring=tuple(r for r in counted if r.id in retiring),
+            retiring=retiring,
             dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
             stepping=stepping,
             hold=self.journal.hold(service.key),
             former=self.outside.former(service.key, now=now),
             last_change=self.anchors.monotonic(service.key, self._last_change(service)),
-            retry_at=self._retry_at(service),
+            retry_at=self._retry_at(service, Direction.UP),
+            retry_down_at=self._retry_at(service, Direction.DOWN),
+            spare=replica_choice.spare(service, counted, going=retiring, view=view),
             writable=not self.journal.error,
             demand=self.alerts.demand(service.key, now=now),
         )
 
-    def forget_all_but(self, services: Iterable[Service]) -> None:
-        """Forget what is kept of services that are gone."""
-        there = {service.key for service in services}
+    def unwanted(self, step: Step, limits: Limits, *, now: float) -> str:
+        """Why a step under way would not be taken now, where that can be mended; else empty.
+
+        Args:
+            step: as the journal knows it.
+            limits: of its service when it was begun.
+            now: seconds, monotonic.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        view = self.view
+        service, own = view.service(step.service), view.replica(step.replica or "")
+        if service is None or own is None:
+            return ""
+        others = tuple(r for r in view.counted(service) if r.id != own.id)
+        served = any(view.is_ready(r) for r in others)
+        if step.direction is Direction.UP:
+            # It serves, or may be the only one to.
+            too_late = own.id in view.serving or not served
+        else:
+            # Once it may have been asked to stop it is better gone, unless it is all that there is.
+            too_late = not own.live or own.id in view.stopping or (Phase.STOP in step.phases and served)
+        if too_late:
+            return ""
+        limits = view.limits.get(step.service, limits)
+        known = self.of(service, limits, view=view, now=now)
+        counted, going = (others, ()) if step.direction is Direction.UP else ((*others, own), (own,))
+        state = replace(
+            known.state,
+            replicas=len(counted),
+            versions=deploy.versions(service, (*others, own)),
+            spare=replica_choice.spare(service, counted, going=going, view=view),
+        )
+        return recovery.unwanted(step, state=state, demand=known.demand, limits=limits, now=now)
+
+    def forget_all_but(self, services: Container[ServiceKey]) -> None:
+        """Forget what is kept of services that are not shown any more."""
         with self._lock:
-            self._kept = {key: kept for key, kept in self._kept.items() if key in there}
+            self._kept = {key: kept for key, kept in self._kept.items() if key in services}
 
     def end_orders(self, services: Iterable[Service], *, now: float) -> Mapping[ServiceKey, int]:
         """Forget the counts asked for of services that are gone; used by the loop alone.
@@ -173,7 +217,7 @@ class Knowledge:
         there, others = {service.key for service in services}, self.outside.take_others()
         wanted = {key: hold.wanted for key, hold in self.journal.holds().items() if hold.wanted is not None}
         self._gone = {key: self._gone.get(key, now) for key in wanted.keys() - there}
-        gone = {key for key, since in self._gone.items() if now - since >= GONE_FOR}
+        gone = {key for key, since in self._gone.items() if now - since >= ORDER_ENDS_AFTER}
         over = {key: count for key, count in wanted.items() if key in gone | others}
         for key, count in over.items():
             self.journal.clear_wanted(key, count)
@@ -206,14 +250,24 @@ class Knowledge:
             decision: as the policy took it.
             demand: the alerts that it was taken on.
         """
-        wall = self.anchors.wall
-        decision = replace(decision, until=wall(decision.until))
         inputs = inputs_of(
-            state=known.state, demand=demand, limits=known.limits, signal_ttl=self.alerts.ttl, wall=wall
+            state=known.state,
+            demand=demand,
+            limits=known.limits,
+            signal_ttl=self.alerts.ttl,
+            wall=self.anchors.wall,
         )
+        return self._keep(known.service.key, decision, inputs)
+
+    def gone(self, key: ServiceKey, gone: Gone, *, now: float) -> Decision:
+        """Decide on a service that is gone; see :meth:`decided`."""
+        state = State(replicas=0, gone_until=gone.until)
+        return self._keep(key, decide(state=state, demand=Demand(), limits=Limits(), now=now), None)
+
+    def _keep(self, key: ServiceKey, decision: Decision, inputs: Inputs | None) -> Decision:
+        decision = replace(decision, until=self.anchors.wall(decision.until))
         with self._lock:
-            kept = self._of(known.service.key)
-            kept.decided = Decided(decision=decision, at=self.anchors.wall_now(), inputs=inputs)
+            self._of(key).decided = Decided(decision=decision, at=self.anchors.wall_now(), inputs=inputs)
         return decision
 
     def retiring(self, key: ServiceKey) -> frozenset[str]:
@@ -248,17 +302,17 @@ class Knowledge:
         return max(service.kept.changed_at, known or 0.0)
 
     def _failed(self, key: ServiceKey) -> Event | None:
-        if not self.journal.failures(key)[0]:
+        if not self.journal.failures(key, Direction.UP)[0]:
             return None
         steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
-    def _retry_at(self, service: Service) -> float | None:
+    def _retry_at(self, service: Service, direction: Direction) -> float | None:
         key, carry = service.key, self.anchors.monotonic
-        failures, failed_at = self.journal.failures(key)
+        failures, failed_at = self.journal.failures(key, direction)
         return backoff.retry_at(
             failures=failures,
-            failed_at=carry((key, "failure"), failed_at),
+            failed_at=carry((key, direction), failed_at),
             undone_at=carry((key, "undone"), self.journal.undone_at(key)),
             lost_at=self.outside.lost_at(service),
         )

@@ -92,9 +92,10 @@ class Outside:
         return others
 
     def lost_at(self, service: Service) -> float | None:
-        """When a replica last died or was asked to stop, seconds, monotonic; None when all live."""
+        """When one that we do not take away last died or was asked to stop, seconds, monotonic; else None."""
+        lost = [r.id for r in service.replicas if r.id not in self._world.view.draining]
         with self._lock:
-            moments = [t[r.id] for r in service.replicas for t in (self._died, self._stopped) if r.id in t]
+            moments = [t[one] for one in lost for t in (self._died, self._stopped) if one in t]
         return max(moments, default=None)
 
     def dead_for(self, replica: str, *, now: float) -> float:

@@ -9,7 +9,7 @@ from scaler.loop.views import Health, ServiceView
 from scaler.loop.watch import Watch
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event
-from scaler.model.services import ServiceKey
+from scaler.model.services import Service, ServiceKey
 from scaler.state.journal import Journal
 from scaler.traffic.upstreams import Traffic
 
@@ -35,9 +35,11 @@ class Reading:
     rhythm: Rhythm
 
     def services(self) -> tuple[ServiceView, ...]:
-        """Everything that asks to be scaled, as it stands."""
+        """Everything that asks to be scaled, as it stands, and what did lately and is gone; by their keys."""
         view = self.knowledge.view
-        return tuple(self.knowledge.shown(service, view=view) for service in view.observation.services)
+        gone = [Service(key=key, replicas=()) for key in view.gone]
+        services = sorted([*view.observation.services, *gone], key=lambda s: s.key)
+        return tuple(self.knowledge.shown(service, view=view) for service in services)
 
     def events(
         self,

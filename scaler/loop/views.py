@@ -38,6 +38,7 @@ class Inputs:
         cooldown_up_until: no step up before, on an alert; None without a last change.
         cooldown_down_until: no step down before, on an alert; None without a last change.
         retry_at: no step up before, since the last ones failed or a replica has just gone.
+        retry_down_at: the same of steps down.
         former: the count before somebody else set it back lately.
         writable: the journal could be written.
         watched: the Watchdog had been heard of lately enough.
@@ -53,6 +54,7 @@ class Inputs:
     cooldown_up_until: float | None
     cooldown_down_until: float | None
     retry_at: float | None
+    retry_down_at: float | None
     former: int | None
     writable: bool
     watched: bool
@@ -133,6 +135,7 @@ def inputs_of(
         cooldown_up_until=None if changed is None else changed + limits.cooldown_up,
         cooldown_down_until=None if changed is None else changed + limits.cooldown_down,
         retry_at=wall(state.retry_at),
+        retry_down_at=wall(state.retry_down_at),
         former=state.former,
         writable=state.writable,
         watched=demand.watched,
@@ -165,7 +168,7 @@ def service_view(
 
     Args:
         view: the world.
-        service: one of its services.
+        service: one of its services, or one that is gone.
         decided: the last decision and when it was taken, seconds since the epoch.
         hold: what a person asked for.
         signals: the alerts that fire for it, their times in seconds since the epoch.
@@ -173,9 +176,10 @@ def service_view(
         failed: the end of the last step, if that failed.
     """
     decision, decided_at = decided
+    gone = view.gone.get(service.key)
     return ServiceView(
         key=service.key,
-        limits=view.limits.get(service.key),
+        limits=gone.limits if gone else view.limits.get(service.key),
         replicas=tuple(_replica_view(view, r) for r in service.replicas),
         decision=decision,
         decided_at=decided_at,

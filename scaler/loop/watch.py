@@ -92,7 +92,8 @@ class Watch:
         self._set_engine(up=True)
         limits, faults = _read_labels(observation)
         self.recorder.faults(faults)
-        self.world.update(observation=observation, limits=limits, faults=faults)
+        gone = self.world.view.gone_by(observation, now=now)
+        self.world.update(observation=observation, limits=limits, faults=faults, gone=gone)
         self.listed = True
         try:
             self.outside.note(observation, now=now)

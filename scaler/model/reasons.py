@@ -80,7 +80,8 @@ class ErrorReason(StrEnum):
     Way out: it passes by itself: the loop decides anew.
     """
     OVERTAKEN = "overtaken"
-    """Somebody else changed the count, or took the lease, at the same moment; nothing was changed.
+    """Somebody else changed the count, or took the lease, at the same moment; nothing was changed. Or
+    a step under way would not be taken any more; it is undone.
 
     Way out: it passes by itself: the loop decides anew.
     """
@@ -189,13 +190,19 @@ class DecisionReason(StrEnum):
     """A deploy asked to take certain replicas away, and others stay: all of them leave at once."""
     DEPLOYING = "deploying"
     """Replicas of more than one version run: a deploy is under way, or broke off."""
+    GONE = "gone"
+    """The service was there and has no container any more: it is shown for a quarter of an hour, and
+    then forgotten."""
     STOPPED = "stopped"
     """No replica runs: somebody stopped the service."""
     STEPPING = "stepping"
     """A step is under way."""
     BACKOFF = "backoff"
-    """Steps up have failed lately, or a replica has just died or been asked to stop: the next try
-    waits."""
+    """Steps that way have failed lately, or a replica has just died or been asked to stop: the next
+    try waits."""
+    LAST_READY = "last_ready"
+    """A step down is due, but it might take the last replica that is ready: one of the others has
+    to be ready first."""
     JOURNAL = "journal"
     """A step is due, but the journal cannot be written, and no step is taken without it."""
     BELOW_MIN = "below_min"
@@ -291,8 +298,8 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """It could not be finished; what was made of it is removed again."""
     UNDONE = "undone"
-    """Nothing was made: its replica, or the one to copy, was gone, or somebody else changed the
-    count."""
+    """Nothing was changed: its replica, or the one to copy, was gone, somebody else changed the
+    count, or it would not have been taken any more while it waited."""
 
 
 class ReloadOutcome(StrEnum):

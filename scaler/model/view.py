@@ -25,6 +25,22 @@ class Readiness:
 NOT_ASKED: Final = Readiness(ready=False, detail="not asked yet")
 UNPREPARED: Final = Readiness(ready=False, detail="its post_start is not over")
 
+GONE_FOR: Final = 900.0
+"""Seconds for which a service is shown that was there and has no container any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """A service that was there and has no container any more.
+
+    Attributes:
+        limits: what its labels said; None if they could not be read.
+        until: when it is forgotten, seconds, monotonic.
+    """
+
+    limits: Limits | None
+    until: float
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -34,6 +50,7 @@ class View:
         observation: the engine's containers.
         limits: of every service whose labels can be read.
         faults: of every service whose labels cannot, one sentence each.
+        gone: services that were there lately and are not any more.
         unserved: why the balancer does not have a service as it should, one sentence each.
         readiness: of every live replica, by id.
         draining: ids of replicas that we take away.
@@ -47,6 +64,7 @@ class View:
     observation: Observation = field(default_factory=lambda: Observation(services=()))
     limits: Mapping[ServiceKey, Limits] = field(default_factory=dict)
     faults: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
+    gone: Mapping[ServiceKey, Gone] = field(default_factory=dict)
     unserved: Mapping[ServiceKey, tuple[str, ...]] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
     draining: frozenset[str] = frozenset()
@@ -59,19 +77,41 @@ class View:
         """Return a service that asks to be scaled, by its key."""
         return next((s for s in self.observation.services if s.key == key), None)
 
+    def gone_by(self, observation: Observation, *, now: float) -> Mapping[ServiceKey, Gone]:
+        """Which services are gone when this is what the engine shows next.
+
+        Args:
+            observation: what it shows. A service without the label that it had is there.
+            now: seconds, monotonic.
+        """
+        there = {s.key for s in observation.services} | observation.others
+        gone = dict(self.gone)
+        for service in self.observation.services:
+            gone[service.key] = Gone(limits=self.limits.get(service.key), until=now + GONE_FOR)
+        return {key: one for key, one in gone.items() if key not in there and now < one.until}
+
     def replica(self, replica: str) -> Replica | None:
         """Return a replica of any service, by its id."""
         return next((r for s in self.observation.services for r in s.replicas if r.id == replica), None)
 
+    def is_able(self, replica: Replica) -> bool:
+        """Whether a replica could serve, on its way out or not."""
+        known, prepared = self.readiness.get(replica.id, NOT_ASKED), replica.id not in self.preparing
+        return replica.status == "running" and known.ready and prepared
+
     def is_ready(self, replica: Replica) -> bool:
         """Whether a replica may get traffic."""
-        known = self.readiness.get(replica.id, NOT_ASKED)
-        prepared = replica.id not in self.preparing
-        return replica.status == "running" and known.ready and prepared and not self.leaves(replica)
+        return self.is_able(replica) and not self.leaves(replica)
 
     def gets_requests(self, replica: Replica) -> bool:
         """Whether requests may be sent to a replica, and it can take them."""
         return replica.status == "running" and replica.id in self.serving
+
+    def is_asked(self, key: ServiceKey) -> bool:
+        """Whether each running replica of a service has answered or not, rather than not been asked yet."""
+        service = self.service(key)
+        running = [r for r in service.replicas if r.status == "running"] if service else []
+        return all(self.readiness.get(r.id, NOT_ASKED) != NOT_ASKED for r in running)
 
     def leaves(self, replica: Replica) -> bool:
         """Whether a replica is on its way out, whoever sent it there."""

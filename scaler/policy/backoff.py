@@ -1,4 +1,4 @@
-"""When again? How long a service that failed, or lost a replica, waits for its next step up."""
+"""When again? How long a service that failed, or lost a replica, waits for its next step."""
 
 from typing import Final
 
@@ -9,8 +9,8 @@ LONGEST: Final = 300.0
 """Seconds that no wait exceeds."""
 
 SETTLE: Final = 3.0
-"""Seconds after a death or a stop before a lost replica is made up for: whoever stops a service stops all
-of it."""
+"""Seconds after a death or a stop before a lost replica is made up for, or another one taken away: whoever
+stops a service stops all of it."""
 
 _MOST_DOUBLINGS: Final = 10
 
@@ -23,10 +23,10 @@ def wait_after(failures: int) -> float:
 def retry_at(
     *, failures: int, failed_at: float | None, undone_at: float | None, lost_at: float | None
 ) -> float | None:
-    """When the next step up may be tried. All times are seconds on one clock.
+    """When the next step of a direction may be tried. All times are seconds on one clock.
 
     Args:
-        failures: steps up that failed since the last step that was done.
+        failures: steps of that direction that failed since the last step that was done.
         failed_at: when the last of these did; None if none.
         undone_at: when the last step ended, if that one was undone; what it met is still going on, and the
             engine's list may be older than it.

@@ -1,10 +1,11 @@
-"""Which replica? The model of a new one and its number, who leaves, and which dead are cleared away."""
+"""Which replica? The model of a new one and its number, who leaves and who must not, who is cleared away."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from scaler.model.labels import compose_stem
-from scaler.model.services import GONE, Replica, Service
+from scaler.model.services import GONE, Health, Replica, Service
+from scaler.model.view import View
 from scaler.policy.deploy import is_under_way, versions
 
 DEAD_FOR: Final = 10.0
@@ -32,9 +33,45 @@ def new_numbers(service: Service, count: int) -> range:
     return range(highest + 1, highest + 1 + count)
 
 
-def leaving(candidates: Sequence[Replica], count: int) -> list[Replica]:
-    """So many of these leave: the highest numbers first, as Compose does it."""
-    return sorted(candidates, key=lambda r: r.number, reverse=True)[:count]
+def leaving(candidates: Sequence[Replica], count: int, *, view: View) -> list[Replica]:
+    """So many of these leave: first what cannot serve, then the outdated, then the highest numbers.
+
+    Args:
+        candidates: those that may.
+        count: how many do.
+        view: tells who can serve. Where nobody is ready, whom nginx tries all the same stays.
+    """
+    newest = max(candidates, key=lambda r: (r.created_at, r.number), default=None)
+
+    def worth(replica: Replica) -> tuple[bool, bool, bool, bool, int]:
+        return (
+            view.is_ready(replica),
+            replica.health is not Health.UNHEALTHY,
+            replica.id in view.serving,
+            newest is not None and replica.version == newest.version,
+            -replica.number,
+        )
+
+    return sorted(candidates, key=worth)[:count]
+
+
+def spare(
+    service: Service, counted: Sequence[Replica], *, going: Sequence[Replica] = (), view: View
+) -> int | None:
+    """How many may leave so that one that can serve stays for certain; None for as many as the bounds allow.
+
+    Args:
+        service: whose. Where the engine keeps the count it chooses who leaves, and knows of no readiness but
+            its own: what does not run goes first, and of the others any.
+        counted: its replicas.
+        going: those of them that leave, where they are named; else :func:`leaving` chooses.
+        view: tells who can serve.
+    """
+    able = sum(view.is_able(r) for r in counted)
+    if service.kept is not None:
+        return None if able in {0, len(counted)} else able - 1
+    stays = any(view.is_able(r) for r in counted if r not in going)
+    return None if stays or not able else 0
 
 
 def cleared_away(service: Service, dead_for: Mapping[str, float]) -> list[Replica]:

@@ -3,7 +3,7 @@
 The rules in their order; the first that has something to say wins:
 
 1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
-   paused both ways, a step under way, or stopped: hold
+   paused both ways, a step under way, or stopped or gone: hold
 2. fewer than min: up, at once; more than max, unless it is being deployed: down, at once
 3. a count that a person asked for: towards it, at once; then being deployed: hold
 4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
@@ -16,7 +16,8 @@ A step on an alert is decided on twice: in between the source of alerts is asked
 there no longer asks for nothing any more.
 
 A step that comes out of these is held all the same while its direction is paused, while the journal cannot
-be written, and, if it is one up, until the backoff is over.
+be written, until the backoff of its direction is over, and while it might take the last replica that is
+ready.
 """
 
 from dataclasses import dataclass
@@ -52,24 +53,30 @@ class State:
         last_change: when the last step, either way, was done; None if never.
         retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
             there was nothing of the kind.
+        retry_down_at: the same of steps down; what a deploy asked to take away does not wait for it.
         pause: what a person holds through the API, beside what the label holds.
         wanted: the count that a person asked for through the API and that is not reached yet.
         stepping: a step is under way.
         former: the count before somebody else set it back lately; None if nobody did.
         writable: the journal can be written, so a step can be.
         retiring: how many of ``replicas`` a deploy asked to take away, by name.
+        gone_until: it has no container any more, and until then it is shown; None for one that is there.
+        spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
     """
 
     replicas: int
     versions: int = 1
     last_change: float | None = None
     retry_at: float | None = None
+    retry_down_at: float | None = None
     pause: Pause = Pause.NONE
     wanted: int | None = None
     stepping: bool = False
     former: int | None = None
     writable: bool = True
     retiring: int = 0
+    spare: int | None = None
+    gone_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +145,8 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
     if state.stepping:
         return _hold(state, DecisionReason.STEPPING)
     if state.replicas == 0:
-        return _hold(state, DecisionReason.STOPPED)
+        gone = state.gone_until is not None
+        return _hold(state, DecisionReason.GONE if gone else DecisionReason.STOPPED, until=state.gone_until)
     # A deploy may never end: what is needed or asked for waits for none. It may go past max meanwhile.
     deploying = is_under_way(versions=state.versions)
     wish = _below_min(state, limits) or (None if deploying else _above_max(state, limits))
@@ -156,8 +164,14 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
 def _postponed(state: State, wish: Decision, now: float) -> Decision | None:
     if wish.direction is not None and not state.writable:
         return _hold(state, DecisionReason.JOURNAL, resources=wish.resources)
-    if wish.direction is Direction.UP and state.retry_at is not None and now < state.retry_at:
-        return _hold(state, DecisionReason.BACKOFF, until=state.retry_at, resources=wish.resources)
+    if wish.direction is None:
+        return None
+    leave = state.replicas - wish.target
+    if state.spare is not None and leave > state.spare:
+        return _hold(state, DecisionReason.LAST_READY, resources=wish.resources)
+    retry_at = state.retry_at if wish.direction is Direction.UP else state.retry_down_at
+    if retry_at is not None and now < retry_at and wish.reason is not DecisionReason.RETIRE:
+        return _hold(state, DecisionReason.BACKOFF, until=retry_at, resources=wish.resources)
     return None
 
 

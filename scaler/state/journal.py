@@ -374,14 +374,14 @@ class Journal:
             ).fetchone()
         return float(row[0]) if row and row[1] == Outcome.UNDONE else None
 
-    def failures(self, service: ServiceKey) -> tuple[int, float | None]:
-        """How many steps up failed since the last one that did not, and when the last failure was."""
+    def failures(self, service: ServiceKey, direction: Direction = Direction.UP) -> tuple[int, float | None]:
+        """How many steps that way failed since the last step that was done, and when the last failure was."""
         with self._cursor() as db:
             row = db.execute(
                 "SELECT COUNT(*), MAX(ended) FROM step WHERE project = ?1 AND service = ?2"
-                " AND direction = 'up' AND outcome = 'failed' AND id > COALESCE("
+                " AND direction = ?3 AND outcome = 'failed' AND id > COALESCE("
                 "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
-                service,
+                (*service, direction),
             ).fetchone()
         return int(row[0]), row[1]
 

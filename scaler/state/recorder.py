@@ -274,23 +274,28 @@ class Recorder:
         self._metrics.signal_age.set(age)
 
     def gauges(self, view: View) -> None:
-        """Set the gauges of every service, and drop those of services that are gone."""
+        """Set the gauges of every service, at 0 of one that is gone, and drop those of the forgotten."""
         services = view.observation.services
-        self._metrics.forget_all_but(frozenset(s.key for s in services))
+        states = {s.key: [view.state(r) for r in s.replicas] for s in services} | {
+            key: [] for key in view.gone
+        }
+        bounds = {**view.limits, **{key: gone.limits for key, gone in view.gone.items()}}
+        self._metrics.forget_all_but(frozenset(states))
         self._metrics.set_serving(
             {(*s.key, r.container or r.name): view.gets_requests(r) for s in services for r in s.replicas}
         )
         for service in services:
-            states = [view.state(r) for r in service.replicas]
+            versions = deploy.versions(service, view.counted(service))
+            self._metrics.versions.labels(*service.key).set(versions)
+        for key, found in states.items():
             for state in ReplicaState:
-                self._metrics.replicas.labels(*service.key, state).set(states.count(state))
-            self._metrics.faults.labels(*service.key).set(len(view.faults.get(service.key, ())))
-            self._metrics.versions.labels(*service.key).set(deploy.versions(service, view.counted(service)))
-            limits = view.limits.get(service.key)
+                self._metrics.replicas.labels(*key, state).set(found.count(state))
+            self._metrics.faults.labels(*key).set(len(view.faults.get(key, ())))
+            limits = bounds.get(key)
             if limits is None:
-                self._metrics.forget_bounds(service.key)
+                self._metrics.forget_bounds(key)
             else:
-                self._metrics.set_bounds(service.key, minimum=limits.minimum, maximum=limits.maximum)
+                self._metrics.set_bounds(key, minimum=limits.minimum, maximum=limits.maximum)
 
 
 def _alert_event(verdict: Verdict, *, at: float) -> Event:

@@ -1,7 +1,9 @@
 """How a step is taken: one replica more, one replica fewer, each phase journalled before it begins."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -14,7 +16,7 @@ from scaler.model.records import Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
 from scaler.policy import recovery
-from scaler.steps.contract import StepContext
+from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.drain import Drains, drain
 from scaler.steps.log import Phases
 
@@ -25,8 +27,14 @@ _PRE_STOP_LEAST = 30.0
 """Seconds that a ``pre_stop`` has where ``alertscale.drain`` is shorter: it is there to save something."""
 _MIB = 1024 * 1024
 _ASK_ENGINE_EVERY = 1.0
+_ASK_AGAIN_EVERY = 0.5
+_ANSWERS_WITHIN = 3.0
+"""Seconds for which a step down waits for the first answer of each replica."""
 _ENGINE_SETTLES = 2.0
 """Seconds in which an engine that answers again has done what it was asked before and did not answer."""
+
+_NOBODYS_FAULT = frozenset({ErrorReason.MODEL_GONE, ErrorReason.OVERTAKEN})
+"""Others took away what was to be copied, or the decision is another one by now: nothing is wrong."""
 
 
 class Stepper:
@@ -50,15 +58,15 @@ class Stepper:
         self._log, self._world, self._metrics = context.log, context.world, context.metrics
         self._wake, self._stopping = context.wake, context.stopping
 
-    def take(self, order: Order) -> None:
+    def take(self, order: Order, unwanted: Unwanted) -> None:
         """See :class:`scaler.steps.contract.Steps`."""
         up = order.direction is Direction.UP
         step = self._log.begin(
             order, phase=Phase.CREATE if up else Phase.DRAIN, replica=None if up else order.replica
         )
-        self._run(step, order.limits, model=order.replica if up else "")
+        self._run(step, order.limits, unwanted, model=order.replica if up else "")
 
-    def resume(self, step: Step, limits: Limits) -> None:
+    def resume(self, step: Step, limits: Limits, unwanted: Unwanted) -> None:
         """Finish a step that an earlier process began; undo it when its replica was never made."""
         found = self._target.find(service=step.service, number=step.number)
         outcome = recovery.outcome(step, found=found)
@@ -66,19 +74,20 @@ class Stepper:
             self._world.unmark_draining(step.replica or "")
             self._end(step, outcome, "its replica is not there any more")
             return
-        self._run(replace(step, replica=found), limits, model="")
+        self._run(replace(step, replica=found), limits, unwanted, model="")
 
     def clear_away(self, replica: str) -> None:
         """See :class:`scaler.steps.contract.Steps`."""
         self._target.remove(replica)
 
-    def _run(self, step: Step, limits: Limits, *, model: str) -> None:
+    def _run(self, step: Step, limits: Limits, unwanted: Unwanted, *, model: str) -> None:
         phases = self._log.phases(step)
+        ask = partial(_ask, phases, limits, unwanted)
         try:
             if step.direction is Direction.UP:
-                self._up(phases, step, limits, model)
+                self._up(phases, limits, model, ask)
             else:
-                self._down(phases, step, limits)
+                self._down(phases, limits, ask)
         except AlertscaleError as error:
             if error.reason is ErrorReason.STOPPING:
                 log.info("step left for the next start", **step.words, phase=phases.phase)
@@ -88,9 +97,7 @@ class Stepper:
                 self._metrics.errors.labels(error.reason).inc()
                 log.warning("step waits for the engine", **step.words, phase=phases.phase, error=str(error))
                 if self._await_engine(step):
-                    self.resume(
-                        replace(step, replica=phases.replica, phase=phases.phase or step.phase), limits
-                    )
+                    self.resume(phases.step, limits, unwanted)
                 return
             self._failed(step, phases, error)
             return
@@ -108,19 +115,19 @@ class Stepper:
                 return not self._stopping.wait(_ENGINE_SETTLES)
         return False
 
-    def _up(self, phases: Phases, step: Step, limits: Limits, model: str) -> None:
-        replica = step.replica
+    def _up(self, phases: Phases, limits: Limits, model: str, ask: Callable[[], object]) -> None:
+        replica = phases.step.replica
         if replica is None:
             phases.enter(Phase.CREATE)
-            replica = self._target.create(model=model, number=step.number)
-        if step.phase is Phase.READY:
+            replica = self._target.create(model=model, number=phases.step.number)
+        if phases.step.phase is Phase.READY:
             self._target.start(replica)
         else:
             phases.enter(Phase.START, replica=replica)
             self._start(replica, limits)
         phases.enter(Phase.READY)
         self._wake()
-        self._await_traffic(replica, limits)
+        self._await_traffic(replica, limits, ask)
 
     def _start(self, replica: str, limits: Limits) -> None:
         """Start and prepare it; it may get requests only then. Cut short by a kill, both are done again."""
@@ -135,12 +142,12 @@ class Stepper:
             raise
         self._world.unmark_preparing(replica)
 
-    def _await_traffic(self, replica: str, limits: Limits) -> None:
+    def _await_traffic(self, replica: str, limits: Limits, ask: Callable[[], object]) -> None:
         def settled(view: View) -> bool:
             seen = view.replica(replica)
             return replica in view.serving or (seen is not None and seen.status in GONE)
 
-        self._wait(settled, limits.ready_timeout)
+        self._wait_asking(settled, limits.ready_timeout, ask)
         view = self._world.view
         if replica in view.serving:
             return
@@ -153,16 +160,19 @@ class Stepper:
             raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
         raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
 
-    def _down(self, phases: Phases, step: Step, limits: Limits) -> None:
-        replica = step.replica or ""
+    def _down(self, phases: Phases, limits: Limits, ask: Callable[[], object]) -> None:
+        replica, service = phases.step.replica or "", phases.step.service
         phases.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
-        if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
+        # After a start of the scaler it is not known who serves: that is no reason to take the step back.
+        self._wait(lambda view: view.is_asked(service), _ANSWERS_WITHIN)
+        if not self._wait_asking(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT, ask):
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
         instance = self._world.view.observation.balancer
         requests = self._balancer.draining(instance.id if instance and instance.running else None)
-        drain(requests, longest=limits.drain, stopping=self._stopping)
+        drain(requests, longest=limits.drain, stopping=self._stopping, ask=ask)
+        ask()
         phases.enter(Phase.STOP)
         self._target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST))
         self._target.stop(replica)
@@ -173,6 +183,16 @@ class Stepper:
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         self._world.unmark_draining(replica)
 
+    def _wait_asking(
+        self, condition: Callable[[View], bool], timeout: float, ask: Callable[[], object]
+    ) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._wait(condition, min(_ASK_AGAIN_EVERY, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                return False
+            ask()
+        return True
+
     def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
         held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)
         if self._stopping.is_set():
@@ -181,11 +201,9 @@ class Stepper:
 
     def _failed(self, step: Step, phases: Phases, error: AlertscaleError) -> None:
         phases.end()
-        if error.reason is ErrorReason.MODEL_GONE:
-            # Others took it away after the decision: nothing is wrong with the service, nothing was made.
-            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases.seconds)
-            return
-        self._metrics.errors.labels(error.reason).inc()
+        failed = error.reason not in _NOBODYS_FAULT
+        if failed:
+            self._metrics.errors.labels(error.reason).inc()
         if step.direction is Direction.DOWN:
             self._world.unmark_draining(step.replica or "")
         if error.reason is ErrorReason.JOURNAL:
@@ -193,11 +211,12 @@ class Stepper:
             log.error("step left until the journal can be written", **step.words, error=str(error))
             return
         made = phases.replica if step.direction is Direction.UP else None
-        said = () if made is None else self._last_words(made)
+        said = self._last_words(made) if failed and made is not None else ()
         if made is not None and not self._take_away(step, made):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
-        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases.seconds, said)
+        outcome = Outcome.FAILED if failed else Outcome.UNDONE
+        self._end(step, outcome, f"{error.reason}: {error}", phases.seconds, said)
 
     def _last_words(self, replica: str) -> tuple[str, ...]:
         """Its log goes with it; that it cannot be read is no reason to keep a replica that failed."""
@@ -236,6 +255,12 @@ class Stepper:
     ) -> None:
         self._log.end(step, outcome, detail, seconds, said=said)
         self._wake()
+
+
+def _ask(phases: Phases, limits: Limits, unwanted: Unwanted) -> None:
+    why = unwanted(phases.step, limits)
+    if why:
+        raise StepError(f"it would not be taken any more: {why}", reason=ErrorReason.OVERTAKEN)
 
 
 def _ended(fate: Fate) -> StepError:

@@ -11,14 +11,17 @@ from scaler.state.metrics import Metrics
 from scaler.state.world import World
 from scaler.steps.log import StepLog
 
+Unwanted = Callable[[Step, Limits], str]
+"""Asked of a step while it waits: why it would not be taken now, for a person; empty if it would."""
+
 
 class Steps(Protocol):
     """Takes steps, each in the thread of its caller."""
 
-    def take(self, order: Order) -> None:
-        """Take a step from its beginning to its end, done, failed or left for the next start."""
+    def take(self, order: Order, unwanted: Unwanted) -> None:
+        """Take a step from its beginning to its end, done, failed, undone or left for the next start."""
 
-    def resume(self, step: Step, limits: Limits) -> None:
+    def resume(self, step: Step, limits: Limits, unwanted: Unwanted) -> None:
         """Finish a step that an earlier process began, or undo it."""
 
     def clear_away(self, replica: str) -> None:

@@ -6,6 +6,7 @@ answer to the end; nginx cuts such a connection a minute after a reload (``worke
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from scaler.model.errors import StepError
@@ -36,8 +37,16 @@ class Drains(Protocol):
         """
 
 
-def drain(requests: Draining, *, longest: float, stopping: threading.Event) -> None:
+def drain(
+    requests: Draining, *, longest: float, stopping: threading.Event, ask: Callable[[], object]
+) -> None:
     """Wait until requests are over, for at most so many seconds.
+
+    Args:
+        requests: those under way.
+        longest: seconds.
+        stopping: set when the scaler ends.
+        ask: called meanwhile, a few times a second; raises if the wait is to end.
 
     Raises:
         StepError: the scaler is stopping.
@@ -45,5 +54,6 @@ def drain(requests: Draining, *, longest: float, stopping: threading.Event) -> N
     """
     deadline = time.monotonic() + longest
     while not requests.over() and time.monotonic() < deadline:
+        ask()
         if stopping.wait(_LOOK_EVERY):
             raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaler.model.reasons import Outcome, Phase
 from scaler.model.records import Order, Step
@@ -69,17 +69,21 @@ class Phases:
 
     Attributes:
         phase: the one under way; None before the first.
-        replica: the engine's id of the step's replica; None before that is known.
+        step: as the journal has it now.
         seconds: what each phase that is over took.
     """
 
     def __init__(self, log: StepLog, step: Step) -> None:
         self._log = log
-        self._step = step
+        self.step = step
         self._begun = log.monotonic()
         self.phase: Phase | None = None
-        self.replica: str | None = step.replica
         self.seconds: dict[Phase, float] = {}
+
+    @property
+    def replica(self) -> str | None:
+        """The engine's id of the step's replica; None before that is known."""
+        return self.step.replica
 
     def enter(self, phase: Phase, *, replica: str | None = None) -> None:
         """Write down that a phase begins, before anything of it is done.
@@ -87,8 +91,11 @@ class Phases:
         Raises:
             JournalError: it cannot be written, and so must not be done.
         """
-        self.replica = replica or self.replica
-        self._log.journal.enter(self._step.id, phase=phase, now=self._log.wall(), replica=replica)
+        now = self._log.wall()
+        # What the engine has made is known, journalled or not: it may have to be taken away.
+        self.step = replace(self.step, replica=replica or self.step.replica)
+        self._log.journal.enter(self.step.id, phase=phase, now=now, replica=replica)
+        self.step = replace(self.step, phase=phase, phases={**self.step.phases, phase: now})
         self.end()
         self.phase = phase
 
@@ -98,6 +105,6 @@ class Phases:
         if self.phase is not None:
             took = now - self._begun
             self.seconds[self.phase] = took
-            labels = (*self._step.service, self._step.direction, self.phase)
+            labels = (*self.step.service, self.step.direction, self.phase)
             self._log.metrics.duration.labels(*labels).observe(took)
         self._begun = now

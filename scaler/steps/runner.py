@@ -17,7 +17,7 @@ from scaler.policy import replica_choice
 from scaler.policy.scaling import Decision
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.steps.contract import Steps
+from scaler.steps.contract import Steps, Unwanted
 
 log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ class Runner:
         recorder: told when a step's thread fails.
         learn: the target's :meth:`~scaler.engines.contract.Target.prepare`.
         done: called when a step has ended.
+        unwanted: asked of a step while it waits.
     """
 
     steps: Steps
@@ -39,6 +40,7 @@ class Runner:
     recorder: Recorder
     learn: Callable[..., None]
     done: Callable[[], object]
+    unwanted: Unwanted
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _prepared: dict[ServiceKey, str] = field(default_factory=dict, init=False)
     _threads: dict[ServiceKey, set[threading.Thread]] = field(default_factory=dict, init=False)
@@ -70,12 +72,10 @@ class Runner:
             counted: those that the decision counted.
             decision: the step.
             limits: of the service.
-            retiring: those that a retirement takes; otherwise the highest numbers go.
+            retiring: those that a retirement takes; otherwise ``policy/replica_choice.py`` chooses.
         """
-        view = self.world.view
-        ready = frozenset(r.id for r in counted if view.is_ready(r))
-        for order in _orders(service, counted, decision, limits, retiring, ready=ready):
-            self._spawn(service.key, partial(self.steps.take, order))
+        for order in _orders(service, counted, decision, limits, retiring, view=self.world.view):
+            self._spawn(service.key, partial(self.steps.take, order, self.unwanted))
 
     def clear_away(self, replica: Replica) -> None:
         """Remove a dead replica; gone is as good.
@@ -125,7 +125,7 @@ class Runner:
                 continue
             log.info("step is resumed", service=step.service[1], phase=str(step.phase))
             limits = self.world.view.limits.get(step.service, Limits())
-            self._spawn(step.service, partial(self.steps.resume, step, limits))
+            self._spawn(step.service, partial(self.steps.resume, step, limits, self.unwanted))
 
     def _is_ours(self, step: Step) -> bool:
         """Whether we can go on with a step; of one that only a later version can, nothing is touched."""
@@ -164,7 +164,7 @@ def _orders(
     limits: Limits,
     retiring: tuple[Replica, ...],
     *,
-    ready: frozenset[str],
+    view: View,
 ) -> list[Order]:
     """One for each replica; one for all where the engine keeps a count."""
     difference = decision.target - decision.replicas
@@ -179,7 +179,9 @@ def _orders(
         number = max(decision.replicas, decision.target)
         return [order(number=number, replica="", kept=service.kept, count=decision.target)]
     if difference > 0:
+        ready = frozenset(r.id for r in counted if view.is_ready(r))
         model = replica_choice.model(counted, ready)
         return [order(number=n, replica=model.id) for n in replica_choice.new_numbers(service, difference)]
     candidates = retiring if decision.reason is DecisionReason.RETIRE else counted
-    return [order(number=r.number, replica=r.id) for r in replica_choice.leaving(candidates, -difference)]
+    leaving = replica_choice.leaving(candidates, -difference, view=view)
+    return [order(number=r.number, replica=r.id) for r in leaving]

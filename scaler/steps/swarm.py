@@ -19,7 +19,7 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.steps.contract import StepContext
+from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.log import Phases
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class CountStepper:
         self._placed_within = placed_within
         self._shown_within = shown_within
 
-    def take(self, order: Order) -> None:
+    def take(self, order: Order, unwanted: Unwanted) -> None:  # noqa: ARG002 - what is asked for comes at once
         """See :class:`scaler.steps.contract.Steps`."""
         kept = order.kept
         if kept is None:
@@ -70,7 +70,7 @@ class CountStepper:
         phases = self._log.phases(step)
         self._guarded(step, phases, order.limits, kept.count, partial(self._change, phases, order, kept))
 
-    def resume(self, step: Step, limits: Limits) -> None:
+    def resume(self, step: Step, limits: Limits, unwanted: Unwanted) -> None:  # noqa: ARG002 - as above
         """See :class:`scaler.steps.contract.Steps`: what was asked for comes true without us."""
         phases = self._log.phases(step)
         self._guarded(step, phases, limits, step.number - 1, lambda: None)

@@ -157,6 +157,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
             "No step up before, since the last ones failed or a replica has just gone; it may have passed."
         ),
     ]
+    retry_down_at: Annotated[Time | None, _says("The same of steps down.")]
     former: Annotated[int | None, _says("The count before somebody else set it back, for a minute.")]
     writable: Annotated[bool, _says("The journal could be written; without it nothing is scaled.")]
     watched: Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from testkit.load import Kind, Load
 from testkit.stack import PROJECT, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -116,6 +117,47 @@ def test_a_frozen_replica_gets_no_new_requests_and_is_back_when_it_thaws(two_rep
     finally:
         docker("unpause", frozen["Id"])
     wait_until(lambda: len(stack.upstream()) == 2, within=10, what="it in nginx again")
+
+
+def test_of_two_the_frozen_one_leaves_and_not_the_highest_number(two_replicas: Stack) -> None:
+    stack = two_replicas
+    frozen, stays = (c["Id"] for c in stack.containers())
+    docker("pause", frozen)
+    try:
+        wait_until(lambda: len(stack.loaded()) == 1, within=5, what="the frozen one out of nginx")
+        stack.pause("up")
+        assert stack.change("/api/v1/services/flask-app/scale", {"replicas": 1}).status_code == 202
+        stack.await_replicas(1, within=30)
+        assert [c["Id"] for c in stack.containers()] == [stays]
+    finally:
+        subprocess.run(["docker", "unpause", frozen], check=False, capture_output=True)
+
+
+def test_when_the_other_is_stopped_the_one_that_was_to_go_stays(two_replicas: Stack) -> None:
+    """Somebody stops the one that was to stay, while the one that was to go finishes its requests."""
+    stack = two_replicas
+    (first, second), seen = stack.containers(), stack.events()[-1]["id"]
+    with Load(
+        Kind(clients=8, method="POST", path="/sleep?seconds=3"), port=stack.ports["NGINX_PORT"]
+    ) as load:
+        wait_until(lambda: len(load.first_answer) == len((first, second)), within=10, what="both asked")
+        stack.pause("up")
+        assert stack.change("/api/v1/services/flask-app/scale", {"replicas": 1}).status_code == 202
+        wait_until(lambda: len(stack.loaded()) == 1, within=10, what="the second out of nginx")
+        with subprocess.Popen(["docker", "stop", first["Id"]], stdout=subprocess.DEVNULL):
+            wait_until(lambda: since(stack, seen, "step"), within=5, what="the end of the step")
+            wait_until(lambda: stack.loaded() == address(stack, second), within=5, what="the second back")
+    (step,) = since(stack, seen, "step")
+    assert step["reason"] == "undone"
+    assert "fewer than alertscale.min (1) would be left" in step["text"]
+    assert second["Id"] in [c["Id"] for c in stack.containers()]
+    # Between the one and the other, nobody was there for a moment.
+    assert [end for end in load.lost if not end.endswith(": 503 with Retry-After")] == []
+
+
+def address(stack: Stack, replica: dict[str, Any]) -> set[str]:
+    """Of a replica, on the network that nginx is on."""
+    return {str(replica["NetworkSettings"]["Networks"][f"{stack.project}_default"]["IPAddress"])}
 
 
 def test_a_replica_that_crashes_is_out_of_nginx_until_docker_has_restarted_it(two_replicas: Stack) -> None:

@@ -131,7 +131,20 @@ def three_behind(stack: Stack, *, starts: tuple[int, int]) -> Iterator[Three]:
             site.unlink(missing_ok=True)
         stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
         kept_by(three.run("down", "--volumes"), project=THREE)
-        wait_until(lambda: not stack.service("quick"), within=10, what="the three, gone")
+        wait_until(lambda: decided(stack, "quick") == "gone", within=10, what="the three, told as gone")
+
+
+def decided(stack: Stack, service: str) -> str:
+    """The reason of its last decision."""
+    decision = stack.service(service).get("decision") or {}
+    return str(decision.get("reason", ""))
+
+
+def alerts_of(stack: Stack, service: str) -> set[str]:
+    """Names of the alerts that Prometheus has for a service, pending ones too."""
+    query = {"query": f'ALERTS{{project="{THREE}",service="{service}"}}'}
+    answer = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/query"), params=query, timeout=10)
+    return {str(found["metric"]["alertname"]) for found in answer.json()["data"]["result"]}
 
 
 def answered_by_others(load: Load) -> dict[tuple[str, str], int]:
@@ -167,6 +180,8 @@ def test_services_made_anew_together_are_never_answered_by_one_another(
     )
     assert answered_by_others(load) == {}
     assert failures(load) == {}
+    # Not forgotten as soon as they are away, whoever took them away and why.
+    wait_until(lambda: "ServiceDown" in alerts_of(alone, "quick"), within=10, what="its alert")
     assert load.lost
     assert {site for site, _ in load.answered_by} == {f"{name}.example" for name in SERVICES}
 

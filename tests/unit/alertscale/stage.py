@@ -48,6 +48,7 @@ def view(
             cooldown_up_until=decided - 50,
             cooldown_down_until=decided,
             retry_at=None,
+            retry_down_at=None,
             former=None,
             writable=True,
             watched=True,

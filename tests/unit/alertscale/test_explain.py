@@ -98,6 +98,8 @@ def test_a_wider_step_ends_at_the_bound() -> None:
         ({"inputs": {"writable": False}}, ("the journal can be written again",) * 2),
         ({"inputs": {"watched": False}}, ("", "alerts arrive: the Watchdog is heard of")),
         ({"inputs": {"retry_at": stamp(20)}}, ("after the last failure, in 20 s (04:17:11 UTC)", "")),
+        ({"inputs": {"retry_down_at": stamp(20)}}, ("", "after the last failure, in 20 s (04:17:11 UTC)")),
+        ({"reason": "last_ready"}, ("", "a replica that would stay is ready")),
     ],
 )
 def test_whatever_stands_in_the_way_is_named(fields: dict[str, Any], unmet: tuple[str, str]) -> None:

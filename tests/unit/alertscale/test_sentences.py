@@ -81,9 +81,13 @@ def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
         (
             {"reason": "backoff", "until": 8},
             (
-                "Holding at 3: the last step up failed, or a replica has just gone;"
+                "Holding at 3: the last step failed, or a replica has just gone;"
                 " it tries again in 8 s (04:16:59 UTC)."
             ),
+        ),
+        (
+            {"reason": "last_ready"},
+            "Holding at 3: a step down is due, and might take the last replica that is ready.",
         ),
         ({"reason": "steady"}, "Holding at 3: no alert asks for a step."),
         # The alert has ended since the decision.
@@ -101,6 +105,11 @@ def test_it_says_what_why_and_until_when(fields: dict[str, Any], text: str) -> N
 def test_a_service_that_is_left_alone_or_not_decided_on() -> None:
     assert sentences.headline(service(faulty_service()), times()) == "Left alone: its labels cannot be read."
     assert said(decision=None) == "Not decided on yet."
+
+
+def test_a_service_that_is_gone_is_said_to_be_whatever_its_labels_were() -> None:
+    gone = faulty_service() | {"decision": raw_service()["decision"] | {"reason": "gone", "direction": None}}
+    assert "it is gone, every container of it was removed" in sentences.headline(service(gone), times())
 
 
 def test_a_service_that_nginx_does_not_have_is_scaled_all_the_same() -> None:

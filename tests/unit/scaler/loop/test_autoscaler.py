@@ -13,7 +13,7 @@ from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
 from scaler.model.records import Step
-from scaler.model.services import Service
+from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
 from scaler.policy.signals import AtSource
 from scaler.traffic.readiness import Check
@@ -24,6 +24,7 @@ from tests.unit.scaler.rig import (
     HIGH,
     HIGH_ENDS,
     LOW,
+    LOW_ENDS,
     QUICK,
     WEB,
     Rig,
@@ -234,6 +235,27 @@ class TestDown:
             rig.submit(*LOW)
             rig.settle(["shop-web-1"])
 
+    def test_one_that_is_not_ready_leaves_and_the_ready_one_stays(self, rig: Rig) -> None:
+        self.add(rig, 2)
+        rig.target.unready = {1}
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-2"])
+            rig.submit(*LOW)
+            rig.settle(["shop-web-2"])
+
+        assert rig.target.calls == ["stop shop-web-1", "remove shop-web-1"]
+
+    def test_of_workers_that_nginx_has_not_the_healthy_one_stays(self, rig: Rig) -> None:
+        rig.target.set_balancer(None)
+        rig.target.add(labels=labels(), health=Health.UNHEALTHY)
+        rig.target.add(number=2, labels=labels(), health=Health.HEALTHY, status="paused")
+        rig.target.add(number=3, labels=labels(), health=Health.HEALTHY)
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.reason() == "at_min")
+
+        assert rig.names() == ["shop-web-3"]
+
     def test_one_low_resource_is_not_enough(self, rig: Rig) -> None:
         self.add(rig, 2)
         with running(rig):
@@ -366,6 +388,20 @@ class TestFailures:
             rig.settle(["shop-web-1", "shop-web-2"])
 
         assert rig.target.calls[-2:] == ["create shop-web-2", "start shop-web-2"]
+
+    def test_after_a_failed_step_down_the_next_try_waits_as_after_one_up(self, rig: Rig) -> None:
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+        rig.target.broken["stop"] = TargetError("the engine refused to stop it")
+        with running(rig):
+            for failures, wait in enumerate((10, 20), start=1):
+                rig.submit(*LOW)
+                rig.steps(failures)
+                until(lambda: rig.reason() == "backoff")
+                assert seconds_left(rig) == pytest.approx(wait, abs=2)
+                rig.clock.advance(wait)
+            rig.submit(*LOW_ENDS, *HIGH)  # which keeps no step up waiting
+            until(lambda: len(rig.names()) == 3)
 
     def test_a_replica_that_exits_is_removed_at_once(self, rig: Rig) -> None:
         rig.target.add(labels=labels() | {"alertscale.ready-timeout": "1h"})
@@ -742,6 +778,157 @@ class TestOthers:
             rig.submit(*HIGH)
             until(lambda: len(rig.events(EventKind.STEP)) >= 5)
             assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}
+
+
+class TestExaminedAgain:
+    """While a step waits, the world goes on."""
+
+    def draining(self, rig: Rig) -> list[str]:
+        """Two replicas, of which the second is to go and has requests."""
+        ids = [rig.target.add(number=n, labels=labels()) for n in (1, 2)]
+        rig.nginx.keeps_old = True
+        return ids
+
+    def test_when_the_other_is_stopped_the_one_that_was_to_go_stays(self, rig: Rig) -> None:
+        first, _ = self.draining(rig)
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.served() == ["shop-web-1"])
+            rig.target.ask_to_stop(first)
+            until(lambda: rig.served() == ["shop-web-2"], what="it is back")
+            rig.target.kill(first)
+            (step,) = rig.steps(1)
+            never(lambda: rig.served() != ["shop-web-2"], rig=rig)
+
+        assert step.reason == "undone"
+        assert step.text.endswith("fewer than alertscale.min (1) would be left")
+        assert rig.target.calls == []
+
+    def test_when_the_other_is_removed_it_stays_too(self, rig: Rig) -> None:
+        first, _ = self.draining(rig)
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.served() == ["shop-web-1"])
+            rig.target.kill(first)
+            rig.target.take(first)
+            rig.settle(["shop-web-2"])
+            assert [step.reason for step in rig.steps(1)] == ["undone"]
+
+    def test_when_the_other_is_not_ready_any_more_it_stays_too(self, rig: Rig) -> None:
+        self.draining(rig)
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.served() == ["shop-web-1"])
+            rig.target.unready = {1}
+
+            def back() -> bool:
+                rig.clock.advance(1)
+                return rig.served() == ["shop-web-2"]
+
+            until(back, what="it is back")
+            (step,) = rig.steps(1)
+
+        assert step.text.endswith("no other replica is ready")
+
+    def test_a_scaler_that_was_killed_asks_the_same(self, rig: Rig) -> None:
+        first, _ = self.draining(rig)
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.served() == ["shop-web-1"])
+            until(lambda: any(s.phase is Phase.DRAIN for s in rig.journal.unfinished()))
+        rig.target.kill(first)
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.served() == ["shop-web-2"], what="it is back")
+            assert [step.reason for step in rig.steps(1)] == ["undone"]
+
+    def test_one_that_may_have_been_asked_to_stop_goes_while_another_serves(self, rig: Rig) -> None:
+        """Below its minimum, too: it may end at any moment, and takes requests with it."""
+        ids = [rig.target.add(number=n, labels=labels(min="2")) for n in (1, 2)]
+        rig.journal.begin(
+            service=WEB,
+            direction=Direction.DOWN,
+            number=2,
+            why="alert_down",
+            phase=Phase.STOP,
+            now=rig.clock.time(),
+            replica=ids[1],
+        )
+        with running(rig):
+            assert [step.reason for step in rig.steps(1)] == ["done"]
+
+    def test_several_that_leave_at_once_do_not_hold_one_another(self, rig: Rig) -> None:
+        for number in range(1, 6):
+            rig.target.add(
+                number=number, labels=labels(min="2", step="3") | {"alertscale.cooldown.down": "1h"}
+            )
+        with running(rig):
+            rig.submit(*LOW)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            assert [step.reason for step in rig.steps(3)] == ["done"] * 3
+
+    def test_a_new_one_is_taken_away_when_others_have_reached_max_meanwhile(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
+        rig.target.unready = {2}
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: any(s.phase is Phase.READY for s in rig.journal.unfinished()))
+            rig.target.add(number=3, labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
+            rig.settle(["shop-web-1", "shop-web-3"])
+            assert [step.reason for step in rig.steps(1)] == ["undone"]
+
+    def test_a_new_one_stays_while_nobody_else_is_ready(self, rig: Rig) -> None:
+        first = rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
+        rig.target.unready = {2}
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: any(s.phase is Phase.READY for s in rig.journal.unfinished()))
+            rig.target.kill(first)
+            never(lambda: "shop-web-2" not in rig.names(), rig=rig)
+            rig.target.unready = set()
+            until(lambda: rig.served() == ["shop-web-2"])
+
+
+class TestGone:
+    def test_a_service_without_a_container_is_told_and_shown_and_forgotten_after_a_while(
+        self, rig: Rig
+    ) -> None:
+        web = rig.target.add(labels=labels(max="3"))
+        rig.target.add(API, labels=labels())
+        with running(rig):
+            until(lambda: rig.reason() == "blind")
+            rig.target.take(web)
+            until(lambda: rig.reason() == "gone")
+            view = rig.service()
+            assert [v.key for v in rig.reading.services()] == [API, WEB]
+            assert (view.replicas, view.limits and view.limits.maximum) == ((), 3)
+            assert seconds_left(rig) == pytest.approx(900, abs=5)
+            until(lambda: rig.events(EventKind.DECISION)[0].text == "holding at 0: gone", what="it is told")
+            gauge = rig.metrics.registry.get_sample_value
+            ready = {"project": "shop", "service": "web", "state": "ready"}
+            assert gauge("alertscale_replicas", ready) == 0
+
+            rig.clock.advance(901)
+            until(lambda: [v.key for v in rig.reading.services()] == [API], what="it is forgotten")
+            until(lambda: gauge("alertscale_replicas", ready) is None)
+
+    def test_it_is_there_again_as_soon_as_it_has_a_container(self, rig: Rig) -> None:
+        web = rig.target.add(labels=labels())
+        with running(rig):
+            until(lambda: rig.reason() == "blind")
+            rig.target.take(web)
+            until(lambda: rig.reason() == "gone")
+            rig.target.add(number=1, labels=labels())
+            until(lambda: rig.reason() == "blind")
+            assert len(rig.reading.services()) == 1
+
+    def test_one_that_is_not_to_be_scaled_any_more_is_not_gone(self, rig: Rig) -> None:
+        web = rig.target.add(labels=labels())
+        with running(rig):
+            until(lambda: rig.reason() == "blind")
+            rig.target.others = frozenset({WEB})
+            rig.target.take(web)
+            until(lambda: rig.reading.services() == ())
 
 
 class TestRestart:

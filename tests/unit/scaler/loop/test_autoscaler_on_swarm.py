@@ -248,6 +248,21 @@ class TestOthers:
         assert rig.swarm.calls == ["web 4", "web 3"]
 
 
+class TestLastReady:
+    def test_where_swarm_might_take_the_only_ready_one_no_step_down_is_taken(self, rig: SwarmRig) -> None:
+        """It knows nothing of the path that the scaler asks."""
+        rig.swarm.add(count=2, labels=labels(ready="/ready", port="5000"))
+        first, second = (next(iter(t.addresses.values())) for t in rig.swarm.services[WEB].tasks.values())
+        rig.swarm.answering = {first}
+        with running(rig):
+            until(lambda: [r.state for r in rig.service().replicas].count(ReplicaState.READY) == 1)
+            rig.submit(*LOW)
+            until(lambda: rig.reason() == "last_ready")
+            never(lambda: rig.swarm.calls, rig=rig)
+            rig.swarm.answering |= {second}
+            settle(rig, 1)
+
+
 class TestUnplaceable:
     def test_it_is_taken_back_reported_and_not_asked_for_again_at_once(self, rig: SwarmRig) -> None:
         rig.swarm.add(labels=labels(max="2"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scaler.loop.knowledge import GONE_FOR
+from scaler.loop.knowledge import ORDER_ENDS_AFTER
 from scaler.model.errors import LabelError, RequestError, UnavailableError
 from scaler.model.reasons import Direction, EventKind, IgnoredReason, Pause
 from tests.fakes import until
@@ -55,7 +55,7 @@ class TestByHand:
             rig.target.take(first)
             until(lambda: not rig.reading.services())
             never(lambda: rig.journal.hold(WEB).wanted is None, rig=rig)
-            rig.clock.advance(GONE_FOR)
+            rig.clock.advance(ORDER_ENDS_AFTER)
             until(lambda: rig.journal.hold(WEB).wanted is None)
             rig.target.exits = set()
             rig.target.add(labels=labels(max="3"))
@@ -74,7 +74,7 @@ class TestByHand:
             rig.steps(1)
             rig.target.take(first)
             until(lambda: not rig.reading.services())
-            rig.clock.advance(GONE_FOR - 5)
+            rig.clock.advance(ORDER_ENDS_AFTER - 5)
             rig.target.exits = set()
             rig.target.add(labels=labels(max="3"))
             until(rig.reading.services)

@@ -88,6 +88,7 @@ def test_what_a_decision_was_taken_on_with_the_ends_of_both_cooldowns() -> None:
         cooldown_up_until=1_000_060.0,
         cooldown_down_until=1_000_110.0,
         retry_at=1_000_070.0,
+        retry_down_at=None,
         former=4,
         writable=True,
         watched=False,

@@ -42,6 +42,9 @@ class Row:
     former: int | None = None
     writable: bool = True
     retiring: int = 0
+    retry_down_at: float | None = None
+    spare: int | None = None
+    gone_until: float | None = None
     limits: Limits = LIMITS
     target: int
     reason: DecisionReason
@@ -60,6 +63,9 @@ class Row:
             former=self.former,
             writable=self.writable,
             retiring=self.retiring,
+            retry_down_at=self.retry_down_at,
+            spare=self.spare,
+            gone_until=self.gone_until,
         )
         return decide(state=state, demand=self.demand, limits=self.limits, now=NOW)
 
@@ -108,6 +114,15 @@ RULE_1 = {
     "retiring beats a pause": Row(n=4, versions=2, retiring=2, pause=Pause.ALL, target=2, reason=R.RETIRE),
     "retiring waits for a step under way": Row(n=4, retiring=2, stepping=True, target=4, reason=R.STEPPING),
     "retiring cannot be journalled": Row(n=4, retiring=2, writable=False, target=4, reason=R.JOURNAL),
+    "retiring all that is ready: wait until another is": Row(
+        n=4, versions=2, retiring=2, spare=0, target=4, reason=R.LAST_READY
+    ),
+    "retiring does not wait for a failed step down, since a deploy asked for it now": Row(
+        n=4, retiring=2, retry_down_at=NOW + 20, target=2, reason=R.RETIRE
+    ),
+    "gone: nothing is started, and it is shown for a while": Row(
+        n=0, demand=HIGH_CPU, gone_until=NOW + 900, target=0, reason=R.GONE, until=NOW + 900
+    ),
     "retiring never takes the last": Row(n=2, versions=2, retiring=2, target=2, reason=R.DEPLOYING),
     "being deployed: hold": Row(demand=HIGH_CPU, versions=2, target=3, reason=R.DEPLOYING),
     "being deployed: past max for as long as it takes": Row(n=6, versions=2, target=6, reason=R.DEPLOYING),
@@ -252,6 +267,20 @@ RULE_4 = {
     "down although steps up failed": Row(
         demand=LOW_BOTH, retry_at=NOW + 20, target=2, reason=R.ALERT_DOWN, resources=BOTH
     ),
+    "down while steps down failed: wait": Row(
+        demand=LOW_BOTH, retry_down_at=NOW + 20, target=3, reason=R.BACKOFF, until=NOW + 20, resources=BOTH
+    ),
+    "up although steps down failed": Row(
+        demand=HIGH_CPU, retry_down_at=NOW + 20, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "down, and the last ready one might be taken: hold": Row(
+        demand=LOW_BOTH, spare=0, target=3, reason=R.LAST_READY, resources=BOTH
+    ),
+    "down by hand or to max: the same": Row(n=6, spare=0, target=6, reason=R.LAST_READY),
+    "down, and one that is ready stays for certain: one step": Row(
+        demand=LOW_BOTH, spare=1, target=2, reason=R.ALERT_DOWN, resources=BOTH
+    ),
+    "up, whatever is ready": Row(demand=HIGH_CPU, spare=0, target=4, reason=R.ALERT_UP, resources=CPU),
     "without the Watchdog: hold": Row(demand=BLIND_LOW, target=3, reason=R.BLIND, resources=BOTH),
 }
 
@@ -343,6 +372,8 @@ states = st.builds(
     versions=st.integers(1, 2),
     last_change=TIMES,
     retry_at=TIMES,
+    retry_down_at=TIMES,
+    spare=st.none() | st.integers(0, 16),
     pause=st.sampled_from(Pause),
     wanted=st.none() | st.integers(0, 20),
     stepping=st.booleans(),

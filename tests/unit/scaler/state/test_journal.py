@@ -155,6 +155,16 @@ class TestSteps:
         assert journal.failures(WEB) == (0, None)
         assert journal.undone_at(WEB) is None
 
+    def test_failures_are_counted_each_direction_for_itself(self, journal: Journal) -> None:
+        for direction, at in ((Direction.UP, 10.0), (Direction.DOWN, 20.0), (Direction.DOWN, 30.0)):
+            step = journal.begin(
+                service=WEB, direction=direction, number=2, why="", phase=Phase.DRAIN, now=at - 1
+            )
+            journal.finish(step.id, outcome=Outcome.FAILED, now=at)
+
+        assert journal.failures(WEB, Direction.UP) == (1, 10)
+        assert journal.failures(WEB, Direction.DOWN) == (2, 30)
+
     def test_failures_of_steps_up_are_counted(self, journal: Journal) -> None:
         for now in (20, 30):
             ended(journal, Outcome.FAILED, now=now)

@@ -21,7 +21,7 @@ from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.compose import Stepper
-from scaler.steps.contract import StepContext
+from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.log import StepLog
 from tests.fakes import FakeTarget, until
 
@@ -45,6 +45,7 @@ class Shop:
         looks: how often that was looked at.
         kill_at: the call within which the process dies: ``("start", "before")``.
         phases: what the journal knew of the step at each call of the engine.
+        unwanted: says of a step that waits why it would not be taken now.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Shop:
     looks: int = 0
     kill_at: tuple[str, str] = ("", "")
     phases: list[tuple[str, str]] = field(default_factory=list)
+    unwanted: Unwanted = lambda _step, _limits: ""
 
     def __post_init__(self) -> None:
         """Wire the first process."""
@@ -146,7 +148,8 @@ class Shop:
                 why="alert_up",
                 limits=limits,
                 replica=replica or self.first,
-            )
+            ),
+            self.unwanted,
         )
 
     def resume(self) -> None:
@@ -156,7 +159,7 @@ class Shop:
                 self.world.mark_draining(step.replica)
             elif step.phase is Phase.START and step.replica:
                 self.world.mark_preparing(step.replica)
-            self.stepper.resume(step, LIMITS)
+            self.stepper.resume(step, LIMITS, self.unwanted)
 
     @property
     def ends(self) -> list[str]:
@@ -389,6 +392,19 @@ class TestUp:
 
         assert [step.phase for step in shop.journal.unfinished()] == [CREATE]
 
+    def test_one_that_would_not_be_made_any_more_is_taken_away(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        shop.target.unready = {2}
+        shop.unwanted = lambda step, _: f"{step.phase} of {step.replica[4:14]}" if step.replica else "?"
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=60.0))
+
+        assert shop.target.names() == ["shop-web-1"]
+        why = "it would not be taken any more: ready of shop-web-2"
+        assert shop.ends == [f"up: replica 2 undone: overtaken: {why}"]
+        assert shop.journal.failures(WEB) == (0, None)
+
     def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
         shop.stopping.set()
         shop.take(Direction.UP)
@@ -576,6 +592,38 @@ class TestDown:
         assert shop.ends == ["down: replica 2 failed: engine_refused: the engine refused to stop it"]
         assert shop.journal.failures(WEB) == (0, None)
 
+    def test_one_that_would_not_be_taken_any_more_goes_back_into_the_traffic(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.under_way = 100
+        shop.unwanted = lambda *_: "" if second in shop.world.view.serving else "no other is ready"
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+
+        assert shop.world.view.serving == {shop.first, second}
+        assert (shop.target.calls, shop.looks) == ([], 1)
+        assert shop.ends == [
+            "down: replica 2 undone: overtaken: it would not be taken any more: no other is ready"
+        ]
+        assert shop.journal.failures(WEB, Direction.DOWN) == (0, None)
+        counted = shop.metrics.registry.get_sample_value
+        assert counted("alertscale_errors_total", {"reason": "overtaken"}) is None
+
+    def test_it_is_asked_at_the_end_of_a_drain_that_had_nothing_to_wait_for(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.unwanted = lambda *_: "no other is ready"
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.calls == []
+        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+
+    def test_and_while_nginx_does_not_let_go_of_it(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        second = shop.target.add(number=2)
+        shop.at_work = True
+        shop.unwanted = lambda *_: "no other is ready"
+        shop.take(Direction.DOWN, replica=second)
+
+        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+
     def test_one_that_vanished_meanwhile_is_as_good(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.target.before = lambda method, _: shop.target.take(second) if method == "stop" else None
@@ -680,6 +728,21 @@ class TestResume:
         assert shop.ends[0].startswith("down: replica 2 done")
         assert shop.journal.unfinished() == ()
         assert shop.journal.last_change(WEB) == 1000.0
+        assert shop.world.view.draining == frozenset()
+
+    @pytest.mark.parametrize("at", DOWN_DIES[:3], ids=" ".join)
+    def test_after_a_kill_it_is_asked_again_whether_it_is_to_go(
+        self, shop: Shop, at: tuple[str, str]
+    ) -> None:
+        second = shop.target.add(number=2)
+        crash(shop, at, Direction.DOWN, second)
+        asked = []
+        shop.unwanted = lambda step, _: asked.append(set(step.phases)) or "no other is ready"  # type: ignore[func-returns-value]
+        shop.resume()
+
+        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+        # Whether it may have been asked to stop is told, too.
+        assert asked == [{DRAIN, STOP} if at[0] == "stop" else {DRAIN}]
         assert shop.world.view.draining == frozenset()
 
     @pytest.mark.parametrize("direction", Direction)

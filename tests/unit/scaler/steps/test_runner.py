@@ -35,13 +35,13 @@ class Steps:
     go: threading.Event = field(default_factory=threading.Event)
     fault: Exception | None = None
 
-    def take(self, order: Order) -> None:
+    def take(self, order: Order, _unwanted: object) -> None:
         self.orders.append(order)
         assert self.go.wait(10)
         if self.fault is not None:
             raise self.fault
 
-    def resume(self, step: Step, limits: Limits) -> None:
+    def resume(self, step: Step, limits: Limits, _unwanted: object) -> None:
         self.resumed.append((step, limits))
 
 
@@ -61,6 +61,7 @@ class Made:
             recorder=recorder,
             learn=lambda *, model: self.learned.append(model),
             done=self._done,
+            unwanted=lambda _step, _limits: "",
         )
 
     def _done(self) -> None:

@@ -30,6 +30,10 @@ LONG = Limits(ready_timeout=60.0, drain=30.0)
 SHORT = Limits(ready_timeout=0.1, drain=0.0)
 
 
+def wanted(_step: Step, _limits: Limits) -> str:
+    return ""
+
+
 @dataclass(kw_only=True)
 class Shop:
     """A Swarm with two replicas, and a loop that sees every change at once, unless it is blind."""
@@ -100,13 +104,15 @@ class Shop:
 
     def take(self, direction: Direction, *, count: int | None = None, limits: Limits = LONG) -> str:
         """Take a step from beginning to end; return how it ended."""
-        self.stepper.take(self.order(direction, count=count, limits=limits))
+        self.stepper.take(self.order(direction, count=count, limits=limits), wanted)
         return self.ended
 
     def begin(self, direction: Direction, *, count: int | None = None, limits: Limits = LONG) -> Future[None]:
         """Begin a step, and wait until it is asked for."""
         asked = len(self.swarm.calls)
-        future = self.executor.submit(self.stepper.take, self.order(direction, count=count, limits=limits))
+        future = self.executor.submit(
+            self.stepper.take, self.order(direction, count=count, limits=limits), wanted
+        )
         until(lambda: len(self.swarm.calls) > asked, what="the count is changed")
         until(self.waits_for_replicas, what="its replicas are waited for")
         return future
@@ -124,7 +130,7 @@ class Shop:
     def resume(self, *, limits: Limits = LONG) -> str:
         """Resume the one step that is left; return how it ended."""
         (step,) = self.journal.unfinished()
-        self.stepper.resume(step, limits)
+        self.stepper.resume(step, limits, wanted)
         return self.ended
 
     @property
@@ -177,7 +183,7 @@ class TestUp:
     def test_a_step_decided_on_an_older_version_is_undone_and_nothing_is_taken_back(self, shop: Shop) -> None:
         order = shop.order(UP)
         shop.swarm.scale(6)
-        shop.stepper.take(order)
+        shop.stepper.take(order, wanted)
 
         assert shop.ended.startswith("undone: overtaken: ")
         assert (shop.swarm.count(), shop.swarm.calls) == (6, [])
@@ -295,7 +301,7 @@ class TestDown:
     def test_a_step_decided_on_an_older_version_is_undone(self, shop: Shop) -> None:
         order = shop.order(DOWN)
         shop.swarm.scale(1)
-        shop.stepper.take(order)
+        shop.stepper.take(order, wanted)
 
         assert shop.ended.startswith("undone: overtaken: ")
         assert (shop.swarm.count(), shop.swarm.calls) == (1, [])
@@ -303,7 +309,7 @@ class TestDown:
     def test_a_step_that_the_engine_refuses_has_failed(self, shop: Shop) -> None:
         order = shop.order(DOWN)
         shop.swarm.drop()
-        shop.stepper.take(order)
+        shop.stepper.take(order, wanted)
 
         assert shop.ended.startswith("failed: engine_refused: ")
 
@@ -319,7 +325,7 @@ class TestEngineAway:
     ) -> None:
         shop.swarm.lingers = False
         shop.swarm.loses_answers = shop.blind = True
-        step = shop.executor.submit(shop.stepper.take, shop.order(direction))
+        step = shop.executor.submit(shop.stepper.take, shop.order(direction), wanted)
         until(lambda: shop.errors(ErrorReason.ENGINE_UNAVAILABLE), what="it waits for the engine")
         until(lambda: shop.swarm.calls)
         shop.blind = False
@@ -334,7 +340,7 @@ class TestEngineAway:
         asked: list[str] = []
         shop.swarm.before = asked.append
         shop.swarm.lingers, shop.blind = False, True
-        step = shop.executor.submit(shop.stepper.take, shop.order(direction))
+        step = shop.executor.submit(shop.stepper.take, shop.order(direction), wanted)
         until(lambda: asked.count("ping") == 2, what="it waits on for the list, though the engine answers")
         assert not step.done()
         shop.blind = False
@@ -347,7 +353,7 @@ class TestEngineAway:
     @pytest.mark.parametrize("direction", [UP, DOWN])
     def test_a_change_that_never_arrived_is_undone(self, shop: Shop, direction: Direction) -> None:
         shop.swarm.down = True
-        step = shop.executor.submit(shop.stepper.take, shop.order(direction))
+        step = shop.executor.submit(shop.stepper.take, shop.order(direction), wanted)
         until(lambda: shop.errors(ErrorReason.ENGINE_UNAVAILABLE), what="it waits for the engine")
         self.come_back(shop)
         step.result(5)
@@ -359,7 +365,7 @@ class TestEngineAway:
         shop.swarm.down = True
         asked: list[str] = []
         shop.swarm.before = asked.append
-        step = shop.executor.submit(shop.stepper.take, shop.order(UP))
+        step = shop.executor.submit(shop.stepper.take, shop.order(UP), wanted)
         until(lambda: asked.count("ping") == 2, what="it asks again")
         assert not step.done()
         self.come_back(shop)
@@ -382,7 +388,7 @@ class TestStopping:
 
     def test_also_while_it_waits_for_the_engine(self, shop: Shop) -> None:
         shop.swarm.down = True
-        step = shop.executor.submit(shop.stepper.take, shop.order(UP))
+        step = shop.executor.submit(shop.stepper.take, shop.order(UP), wanted)
         until(lambda: shop.errors(ErrorReason.ENGINE_UNAVAILABLE), what="it waits for the engine")
         shop.stopping.set()
         step.result(5)
@@ -460,7 +466,7 @@ class TestJournal:
         shop.journal.close()
 
         with pytest.raises(JournalError):
-            shop.stepper.take(shop.order(UP))
+            shop.stepper.take(shop.order(UP), wanted)
         assert (shop.swarm.count(), shop.swarm.calls) == (2, [])
 
     def test_a_phase_that_cannot_be_written_leaves_the_step_until_it_can(
@@ -469,7 +475,7 @@ class TestJournal:
         enter = shop.journal.enter
         with monkeypatch.context() as patch:
             patch.setattr(shop.journal, "enter", refuse)
-            shop.stepper.take(shop.order(UP))
+            shop.stepper.take(shop.order(UP), wanted)
 
         assert (shop.swarm.calls, shop.events) == ([], ())
         assert shop.errors(ErrorReason.JOURNAL) == 1
@@ -494,7 +500,7 @@ def test_a_step_without_a_count_is_a_fault_of_ours(shop: Shop) -> None:
         service=WEB, direction=UP, number=3, why="alert_up", limits=LONG, replica="task-1", kept=None, count=3
     )
     with pytest.raises(StepError) as caught:
-        shop.stepper.take(order)
+        shop.stepper.take(order, wanted)
 
     assert caught.value.reason is ErrorReason.INTERNAL
     assert shop.journal.unfinished() == ()

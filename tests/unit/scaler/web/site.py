@@ -73,6 +73,7 @@ VIEW = ServiceView(
         cooldown_up_until=1_767_322_810.25,
         cooldown_down_until=1_767_322_860.25,
         retry_at=None,
+        retry_down_at=None,
         former=2,
         writable=True,
         watched=True,

@@ -77,6 +77,7 @@ class TestServices:
                 "cooldown_up_until": "2026-01-02T03:00:10.250Z",
                 "cooldown_down_until": "2026-01-02T03:01:00.250Z",
                 "retry_at": None,
+                "retry_down_at": None,
                 "former": 2,
                 "writable": True,
                 "watched": True,
