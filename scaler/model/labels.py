@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import LabelError
-from scaler.model.reasons import Pause
+from scaler.model.reasons import Balance, Pause
 
 PREFIX: Final = "alertscale."
 COMPONENT: Final = "alertscale.component"
@@ -97,6 +97,13 @@ def _pause(text: str) -> Pause:
         raise ValueError("none, up, down or all") from None
 
 
+def _balance(text: str) -> Balance:
+    try:
+        return Balance(text)
+    except ValueError:
+        raise ValueError("round-robin, least-conn, ip-hash or consistent-hash") from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Label(Generic[T]):
     """One of our labels: how it is called, read and explained.
@@ -164,10 +171,23 @@ DRAIN: Final = Label(
     default=30.0,
     meaning="the longest a leaving replica may finish its requests (nginx itself allows 60 s)",
 )
+KEEPALIVE: Final = Label(
+    name="keepalive",
+    read=parse_duration,
+    default=1.0,
+    meaning="how long nginx keeps an idle connection to a replica; shorter than the replica does; `0s`: none",
+)
+BALANCE: Final = Label(
+    name="balance",
+    read=_balance,
+    default=Balance.ROUND_ROBIN,
+    meaning="how nginx chooses the replica of a request ([nginx](scaler.md#nginx))",
+)
 PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
 
 ALL: Final[tuple[Label[Any], ...]] = (
-    ENABLE, MIN, MAX, STEP, PORT, READY, READY_TIMEOUT, RESOURCES, COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, PAUSE,
+    ENABLE, MIN, MAX, STEP, PORT, READY, READY_TIMEOUT, RESOURCES, COOLDOWN_UP, COOLDOWN_DOWN, DRAIN,
+    KEEPALIVE, BALANCE, PAUSE,
 )  # fmt: skip
 
 
@@ -185,6 +205,8 @@ class Limits:
     cooldown_up: float = COOLDOWN_UP.default
     cooldown_down: float = COOLDOWN_DOWN.default
     drain: float = DRAIN.default
+    keepalive: float = KEEPALIVE.default
+    balance: Balance = BALANCE.default
     pause: Pause = PAUSE.default
 
     def clamp(self, replicas: int) -> int:
@@ -253,6 +275,8 @@ def read_limits(labels: Mapping[str, str]) -> Limits:
         cooldown_up=reader.get(COOLDOWN_UP),
         cooldown_down=reader.get(COOLDOWN_DOWN),
         drain=reader.get(DRAIN),
+        keepalive=reader.get(KEEPALIVE),
+        balance=reader.get(BALANCE),
         pause=reader.get(PAUSE),
     )
     if limits.minimum > limits.maximum:

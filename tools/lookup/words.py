@@ -14,6 +14,7 @@ from exporter.errors import Reason
 from scaler.model.reasons import (
     HTTP_STATUS,
     AlertResult,
+    Balance,
     DecisionReason,
     ErrorReason,
     EventKind,
@@ -110,6 +111,7 @@ MAKERS: Final[Makers] = {
     "replica-states": _plain("state", ReplicaState),
     "lights": _plain("light", Light),
     "pauses": _plain("pause", Pause),
+    "balances": _plain("balance", Balance),
     "exporter-reasons": _plain("reason", Reason),
     "exits-of-the-command-line": exits,
 }
