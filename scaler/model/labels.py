@@ -4,10 +4,11 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import LabelError
-from scaler.model.reasons import Balance, Pause
+from scaler.model.reasons import Pause
 
 PREFIX: Final = "alertscale."
 COMPONENT: Final = "alertscale.component"
@@ -33,6 +34,20 @@ SWARM_STACK: Final = "com.docker.stack.namespace"
 """On Swarm: the stack that a service or task belongs to, in the place of the project."""
 
 T = TypeVar("T")
+
+
+class Balance(StrEnum):
+    """To which replica nginx gives a request."""
+
+    ROUND_ROBIN = "round-robin"
+    """To one after the other."""
+    LEAST_CONN = "least-conn"
+    """To the one with the fewest requests under way."""
+    IP_HASH = "ip-hash"
+    """By the visitor's network: nginx' `ip_hash`. A step moves most visitors to another replica."""
+    CONSISTENT_HASH = "consistent-hash"
+    """By the visitor's address, so that a step moves as few as can be."""
+
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|s|m|h))+")

@@ -14,7 +14,6 @@ from exporter.errors import Reason
 from scaler.model.reasons import (
     HTTP_STATUS,
     AlertResult,
-    Balance,
     DecisionReason,
     ErrorReason,
     EventKind,
@@ -111,7 +110,6 @@ MAKERS: Final[Makers] = {
     "replica-states": _plain("state", ReplicaState),
     "lights": _plain("light", Light),
     "pauses": _plain("pause", Pause),
-    "balances": _plain("balance", Balance),
     "exporter-reasons": _plain("reason", Reason),
     "exits-of-the-command-line": exits,
 }
