@@ -40,55 +40,55 @@ BROKEN: Final = (
     "server {{ listen 80; server_name {0}.example; limit_req zone=nobody; }}\n",
 )
 
-Trouble = Callable[[Behind, str, random.Random], AbstractContextManager[object]]
-
 
 @contextlib.contextmanager
-def broken_site(five: Behind, service: str, chance: random.Random) -> Iterator[None]:
+def broken_site(drill: Drill, service: str) -> Iterator[None]:
     """Its owner makes a mistake, and has nginx read it."""
-    five.site(service).write_text(chance.choice(BROKEN).format(service))
-    reload(five)
+    drill.five.site(service).write_text(drill.chance.choice(BROKEN).format(service))
+    reload(drill.five)
     yield
-    five.write_site(service)
+    drill.five.write_site(service)
 
 
 @contextlib.contextmanager
-def gone_upstream(five: Behind, service: str, _chance: random.Random) -> Iterator[None]:
+def gone_upstream(drill: Drill, service: str) -> Iterator[None]:
     """It is removed, and its site is not."""
-    five.compose("rm", "--stop", "--force", service)
+    drill.five.compose("rm", "--stop", "--force", service)
     yield
-    five.compose("up", "--detach", service)
+    drill.five.compose("up", "--detach", service)
 
 
 @contextlib.contextmanager
-def another_on_its_address(five: Behind, service: str, _chance: random.Random) -> Iterator[None]:
+def another_on_its_address(drill: Drill, service: str) -> Iterator[None]:
     """It is stopped, and a container of somebody else's gets its address."""
-    (replica,) = five.stack.containers(service, project=FIVE)
-    with stranger_waiting(five.stack, replica["Config"]["Image"]) as (engine, stranger):
+    (replica,) = drill.five.stack.containers(service, project=FIVE)
+    with stranger_waiting(drill.five.stack, replica["Config"]["Image"]) as (engine, stranger):
         docker("stop", replica["Id"])
         engine.start(stranger)
+        networks = engine.inspect_container(stranger)["NetworkSettings"]["Networks"]
+        drill.taken += [network["IPAddress"] for network in networks.values()]
         yield
     docker("start", replica["Id"])
 
 
 @contextlib.contextmanager
-def frozen(five: Behind, service: str, _chance: random.Random) -> Iterator[None]:
-    (replica,) = five.stack.containers(service, project=FIVE)
+def frozen(drill: Drill, service: str) -> Iterator[None]:
+    (replica,) = drill.five.stack.containers(service, project=FIVE)
     docker("pause", replica["Id"])
     yield
     docker("unpause", replica["Id"])
 
 
 @contextlib.contextmanager
-def stopped(five: Behind, service: str, _chance: random.Random) -> Iterator[None]:
+def stopped(drill: Drill, service: str) -> Iterator[None]:
     """By an outsider."""
-    (replica,) = five.stack.containers(service, project=FIVE)
+    (replica,) = drill.five.stack.containers(service, project=FIVE)
     docker("stop", replica["Id"])
     yield
     docker("start", replica["Id"])
 
 
-TROUBLES: dict[str, Trouble] = {
+TROUBLES: dict[str, Callable[[Drill, str], AbstractContextManager[object]]] = {
     "a broken site": broken_site,
     "a gone upstream": gone_upstream,
     "another container on its address": another_on_its_address,
@@ -116,12 +116,14 @@ class Drill:
         load: on all of them.
         chance: by which all is drawn.
         spells: those that are over.
+        taken: addresses that strangers were given.
     """
 
     five: Behind
     load: Load
     chance: random.Random
     spells: list[Spell] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
     _under_way: dict[str, tuple[str, float, contextlib.ExitStack]] = field(default_factory=dict)
     _to_come: list[str] = field(default_factory=list)
 
@@ -145,7 +147,7 @@ class Drill:
         service = self.chance.choice([name for name in SERVICES if name not in self._under_way])
         spell = contextlib.ExitStack()
         self._under_way[service] = (trouble, self.load.seconds, spell)
-        spell.enter_context(TROUBLES[trouble](self.five, service, self.chance))
+        spell.enter_context(TROUBLES[trouble](self, service))
 
     def _end(self) -> None:
         service = self.chance.choice(list(self._under_way))
@@ -184,6 +186,7 @@ def test_a_trouble_of_one_service_never_costs_another_a_request(one_replica: Sta
     load = Load(*KINDS, port=one_replica.ports["NGINX_PORT"])
     drill = Drill(five=five, load=load, chance=random.Random(seed))  # noqa: S311 - to be repeated, no secret
     with five.up(), load:
+        addresses = five.addresses().values()
         drill.run(seconds)
         five.await_all()
     told = Counter(spell.trouble for spell in drill.spells)
@@ -196,6 +199,7 @@ def test_a_trouble_of_one_service_never_costs_another_a_request(one_replica: Sta
     # Else it would prove nothing.
     assert told.keys() == TROUBLES.keys()
     assert load.lost
+    assert set(drill.taken) & set(addresses)
     assert {site for site, _ in load.answered_by} == {f"{name}.example" for name in SERVICES}
 
 
