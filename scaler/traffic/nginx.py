@@ -484,10 +484,10 @@ class Nginx:
         rarely = all(one.kind is Kind.PLACEHOLDER for one in left_out)
         now = self.monotonic()
         self._again_at = now + max(_AGAIN_RARELY if rarely else AGAIN, _AGAIN_TIMES * (now - begun))
-        if same and left_out == self.left_out:
+        previous = self._target("current")
+        if same and left_out == self.left_out and self._sites(made) == self._sites(previous):
             self._discard(made)
             return None
-        previous = self._target("current")
         changed = self._changed_sites(made, previous)
         self._link("current", made)
         asked = _Reload(
@@ -527,6 +527,17 @@ class Nginx:
             error=error,
         )
         return error
+
+    def _sites(self, folder: str | None) -> str:
+        """The sites that a generation has.
+
+        While one of them is refused that is each by its name: a new one is not among them, and without one
+        that is removed nginx refuses every reload.
+        """
+        text = ""
+        with contextlib.suppress(OSError):
+            text = (self.directory / (folder or "") / "sites").read_text(errors="replace")
+        return text.replace(f"/{folder}/", "/")
 
     def _changed_sites(self, made: str, previous: str | None) -> list[str]:
         """Names of the sites that are other than when nginx was given something last."""
