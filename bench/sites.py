@@ -16,8 +16,9 @@ _FILE: Final = Path("nginx", "conf.d", "bench.conf")
 _SITE: Final = """\
 upstream {service} {{
     zone alertscale:{service} 256k;
-    server {service}:5000 max_fails=0;
     keepalive 32;
+    keepalive_timeout 1000ms;
+    server {service}:5000 max_fails=0;
 }}
 server {{
     listen {port};

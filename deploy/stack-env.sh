@@ -26,7 +26,7 @@ digest() { # variable, files
     printf 'export %s=%.12s\n' "$variable" "$sum"
 }
 
-digest NGINX_CONFIG nginx/nginx.conf nginx/conf.d/default.conf \
+digest NGINX_CONFIG nginx/nginx.conf nginx/proxy.conf nginx/conf.d/default.conf \
     nginx/swarm/flask-app.conf nginx/swarm/sites nginx/swarm/status.conf nginx/swarm/30-remove-socket.sh
 digest PROMETHEUS_CONFIG prometheus/swarm/prometheus.yml prometheus/recording.rules.yml prometheus/alert.rules.yml
 digest ALERTMANAGER_CONFIG alertmanager/alertmanager.yml alertmanager/run.sh \

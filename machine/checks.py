@@ -106,6 +106,7 @@ def _nginx(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
     conf = "/etc/nginx/nginx.conf"
     swarm = {
         folder / "nginx.conf": conf,
+        folder / "proxy.conf": "/etc/nginx/alertscale-proxy.conf",
         folder / "conf.d/default.conf": "/etc/nginx/conf.d/default.conf",
         folder / "swarm/status.conf": "/etc/nginx/conf.d/status.conf",
         folder / "swarm/flask-app.conf": "/etc/nginx/upstreams/current/flask-app.conf",
@@ -113,6 +114,7 @@ def _nginx(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
     }
     plain = {
         folder / "nginx.conf": conf,
+        folder / "proxy.conf": "/etc/nginx/alertscale-proxy.conf",
         folder / "conf.d": "/etc/nginx/conf.d",
         folder / script: f"/docker-entrypoint.d/{script}",
         folder / "accept.sh": "/usr/local/bin/alertscale-accept",

@@ -33,6 +33,10 @@ remove_stale() {
 write() { # upstream, the container name and port of each replica
     made=$boot/$1.conf
     upstream=$1
+    # As its labels said. The one that was never there has the defaults.
+    how=$(sed -nE '/^    (least_conn|ip_hash|hash|keepalive)/p' "$last/$1.conf" 2>/dev/null) ||
+        how="    keepalive 32;
+    keepalive_timeout 1000ms;"
     shift
     {
         echo "# Made at the start of nginx; the scaler replaces it. Do not edit."
@@ -40,11 +44,11 @@ write() { # upstream, the container name and port of each replica
         if [ "$upstream" = flask-app ]; then set -- "$own"; fi
         echo "upstream $upstream {"
         echo "    zone alertscale:$upstream 256k;"
+        [ -z "$how" ] || echo "$how"
         # A name that is not there yet, or not any more, is no error with `resolve`.
         echo "    resolver 127.0.0.11 valid=1s ipv6=off;"
         for replica; do echo "    server $replica resolve max_fails=0;"; done
         [ $# -gt 0 ] || echo "    server 127.0.0.1:8082 max_fails=0;"
-        echo "    keepalive 32;"
         echo "}"
     } >"$made"
 }

@@ -66,6 +66,7 @@ class Load:
         sent_in: requests begun, by the second since the start.
         lost_in: requests that ended otherwise, by the second since the start.
         lost_by: the same by client, each numbered.
+        lost_at: the same one by one: the site, the seconds since the start, and how it ended.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Load:
         self.sent_in: Counter[int] = Counter()
         self.lost_in: Counter[int] = Counter()
         self.lost_by: Counter[int] = Counter()
+        self.lost_at: list[tuple[str, float, str]] = []
 
     def __enter__(self) -> Self:
         self.started = time.monotonic()
@@ -148,6 +150,7 @@ class Load:
         else:
             self.lost_in[int(self.seconds)] += 1
             self.lost_by[number] += 1
+            self.lost_at.append((kind.site, self.seconds, answer))
 
 
 def _exchange(connection: http.client.HTTPConnection, kind: Kind) -> tuple[str, str]:

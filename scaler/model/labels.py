@@ -55,6 +55,20 @@ def compose_stem(name: str, labels: Mapping[str, str]) -> str | None:
 
 T = TypeVar("T")
 
+
+class Balance(StrEnum):
+    """To which replica nginx gives a request."""
+
+    ROUND_ROBIN = "round-robin"
+    """To one after the other."""
+    LEAST_CONN = "least-conn"
+    """To the one with the fewest requests under way."""
+    IP_HASH = "ip-hash"
+    """By the visitor's network: nginx' `ip_hash`. A step moves most visitors to another replica."""
+    CONSISTENT_HASH = "consistent-hash"
+    """By the visitor's address, so that a step moves as few as can be."""
+
+
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|s|m|h))+")
 _DURATION_PART: Final = re.compile(r"([0-9]+)(ms|s|m|h)")
@@ -140,6 +154,13 @@ def _pause(text: str) -> Pause:
         return Pause(text)
     except ValueError:
         raise ValueError("none, up, down or all") from None
+
+
+def _balance(text: str) -> Balance:
+    try:
+        return Balance(text)
+    except ValueError:
+        raise ValueError("round-robin, least-conn, ip-hash or consistent-hash") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,11 +268,23 @@ HOOKS: Final[Mapping[HookKind, Label[tuple[Hook, ...] | None]]] = {
     HookKind.POST_START: POST_START,
     HookKind.PRE_STOP: PRE_STOP,
 }
+KEEPALIVE: Final = Label(
+    name="keepalive",
+    read=parse_duration,
+    default=1.0,
+    meaning="how long nginx keeps an idle connection to a replica; shorter than the replica does; `0s`: none",
+)
+BALANCE: Final = Label(
+    name="balance",
+    read=_balance,
+    default=Balance.ROUND_ROBIN,
+    meaning="how nginx chooses the replica of a request ([nginx](scaler.md#nginx))",
+)
 PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
 
 ALL: Final[tuple[Label[Any], ...]] = (
     ENABLE, MIN, MAX, STEP, PORT, READY, READY_HOST, READY_SCHEME, READY_TIMEOUT, RESOURCES,
-    COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, POST_START, PRE_STOP, PAUSE,
+    COOLDOWN_UP, COOLDOWN_DOWN, DRAIN, POST_START, PRE_STOP, KEEPALIVE, BALANCE, PAUSE,
 )  # fmt: skip
 
 
@@ -271,6 +304,8 @@ class Limits:
     cooldown_up: float = COOLDOWN_UP.default
     cooldown_down: float = COOLDOWN_DOWN.default
     drain: float = DRAIN.default
+    keepalive: float = KEEPALIVE.default
+    balance: Balance = BALANCE.default
     pause: Pause = PAUSE.default
 
     def clamp(self, replicas: int) -> int:
@@ -352,6 +387,8 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
         cooldown_up=reader.get(COOLDOWN_UP),
         cooldown_down=reader.get(COOLDOWN_DOWN),
         drain=reader.get(DRAIN),
+        keepalive=reader.get(KEEPALIVE),
+        balance=reader.get(BALANCE),
         pause=reader.get(PAUSE),
     )
     if limits.minimum > limits.maximum:

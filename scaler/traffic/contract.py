@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from scaler.model.labels import BALANCE, KEEPALIVE, Balance
 from scaler.model.reasons import ReloadOutcome
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -25,6 +26,8 @@ class Upstream:
             answered 503.
         fallback: container name and port of replicas, ``host:port``, which nginx resolves by itself at its
             start: names that no other container of the engine has.
+        keepalive: seconds for which an idle connection to a replica is kept; 0 for none.
+        balance: how a request's replica is chosen.
 
     Raises:
         ValueError: one of them has a form that has no place in a configuration file.
@@ -33,6 +36,8 @@ class Upstream:
     name: str
     servers: tuple[tuple[str, int], ...] = ()
     fallback: tuple[str, ...] = ()
+    keepalive: float = KEEPALIVE.default
+    balance: Balance = BALANCE.default
 
     def __post_init__(self) -> None:
         """Hold each field against its form."""

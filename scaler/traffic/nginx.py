@@ -31,6 +31,7 @@ from docker import APIClient
 
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import BalancerError
+from scaler.model.labels import Balance
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
@@ -57,6 +58,13 @@ PLACEHOLDER: Final = ("127.0.0.1", 8082)
 _GENERATION_PORT: Final = 8083
 """Of the server that says which generation answers, in nginx' own network alone."""
 
+_METHODS: Final = {
+    Balance.ROUND_ROBIN: "",
+    Balance.LEAST_CONN: "    least_conn;\n",
+    Balance.IP_HASH: "    ip_hash;\n",
+    Balance.CONSISTENT_HASH: "    hash $remote_addr consistent;\n",
+}
+
 _LOOKS: Final = (0.03, 0.3)
 """Seconds between two looks at a reload: at first, and when it takes long."""
 
@@ -81,7 +89,8 @@ def render(upstream: Upstream) -> str:
 
     ``max_fails=0``: the scaler alone decides who is in; nginx's own guess would take out every
     replica of an overloaded service. The zone's prefix keeps it from being a user's: the zone of a
-    directive such as ``limit_req_zone`` ends at its first colon.
+    directive such as ``limit_req_zone`` ends at its first colon. ``keepalive`` comes after the method: it
+    wraps that. Without it nginx keeps connections by a default of its own.
     """
     servers = "".join(
         f"    server {_bracketed(address)}:{port} max_fails=0;\n"
@@ -93,10 +102,17 @@ def render(upstream: Upstream) -> str:
         f"{replicas}"
         f"upstream {upstream.name} {{\n"
         f"    zone alertscale:{upstream.name} 256k;\n"
+        f"{_METHODS[upstream.balance]}"
+        f"{_kept(upstream.keepalive)}"
         f"{servers}"
-        "    keepalive 32;\n"
         "}\n"
     )
+
+
+def _kept(seconds: float) -> str:
+    if not seconds:
+        return "    keepalive 0;\n"
+    return f"    keepalive 32;\n    keepalive_timeout {seconds * 1000:.0f}ms;\n"
 
 
 def _says(generation: str) -> str:
@@ -468,10 +484,10 @@ class Nginx:
         rarely = all(one.kind is Kind.PLACEHOLDER for one in left_out)
         now = self.monotonic()
         self._again_at = now + max(_AGAIN_RARELY if rarely else AGAIN, _AGAIN_TIMES * (now - begun))
-        if same and left_out == self.left_out:
+        previous = self._target("current")
+        if same and left_out == self.left_out and self._sites(made) == self._sites(previous):
             self._discard(made)
             return None
-        previous = self._target("current")
         changed = self._changed_sites(made, previous)
         self._link("current", made)
         asked = _Reload(
@@ -511,6 +527,17 @@ class Nginx:
             error=error,
         )
         return error
+
+    def _sites(self, folder: str | None) -> str:
+        """The sites that a generation has.
+
+        While one of them is refused that is each by its name: a new one is not among them, and without one
+        that is removed nginx refuses every reload.
+        """
+        text = ""
+        with contextlib.suppress(OSError):
+            text = (self.directory / (folder or "") / "sites").read_text(errors="replace")
+        return text.replace(f"/{folder}/", "/")
 
     def _changed_sites(self, made: str, previous: str | None) -> list[str]:
         """Names of the sites that are other than when nginx was given something last."""

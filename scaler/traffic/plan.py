@@ -164,8 +164,11 @@ def _upstream(
         if (address := address_on(r, balancer.networks)) is not None and (at := port(r)) is not None
     }
     begins = {r.name: at for r in service.replicas if r.live and (at := port(r)) is not None}
+    how = limits or Limits()
     return Upstream(
         name=name,
+        keepalive=how.keepalive,
+        balance=how.balance,
         servers=tuple(servers.values()),
         fallback=tuple(f"{n}:{p}" for n, p in begins.items() if not servers or n in servers),
     )

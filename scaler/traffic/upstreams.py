@@ -1,6 +1,7 @@
 """Who gets the traffic: from what the loop knows of replicas to what nginx is told."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
@@ -16,13 +17,18 @@ from scaler.traffic.contract import Balancer, Kind, LeftOut
 from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0
-_TOLD_AT: int = 2
 _RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
 _STUCK: float = 180.0
 """Seconds after which a change is told to hang; many broken sites and a slow reload take less."""
 _PATIENCE: float = 3.0
 """Seconds for which a scaler that has just started waits for the first answer of each replica."""
+
+_PASSING = re.compile(
+    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S*|\d+#\d+|(?:generation|boot)-[\d-]+|/tmp/tmp\.\w+"
+    r"|\b0x[0-9a-f]+|\b[0-9a-f]{12,64}\b|\b\d+\.\d+(?= ?m?s\b)"
+)
+"""What differs from one refusal to the next of the same: a clock, a pid, a folder, an id, a time taken."""
 
 _HANGS = (
     f"nginx is being tested or reloaded for over {_STUCK:g} s; until that is over nothing else can change:"
@@ -109,6 +115,8 @@ class Traffic:
         self._again_at: float = math.inf
         self._asked_by: float | None = None
         self._told: frozenset[tuple[ErrorReason, ServiceKey, str]] = frozenset()
+        self._lasting: set[str] = set()
+        """What failed since nginx had what it should: told once, whatever came between."""
         self._known = False
         """Whether what nginx has is known: the scaler before this one may have put in anybody."""
         self.error = ""
@@ -148,6 +156,7 @@ class Traffic:
         self._known, self._has, self._may_have = True, frozenset(), frozenset()
         self._relisted, self._held = False, None
         self._retry_at, self._again_at, self.error = None, math.inf, ""
+        self._lasting.clear()
 
     def _hand_over(self, view: View, wanted: Plan, has: frozenset[str], now: float) -> None:
         """Begin to give nginx its upstreams, unless that is under way already, too early, or needless."""
@@ -199,6 +208,7 @@ class Traffic:
             self._held = given.has if outcome is ReloadOutcome.HELD else None
             return self._not_taken(view, given)
         self._known, self._has, self._may_have = True, given.has, frozenset()
+        self._lasting.clear()
         self._had = (self._had & given.plan.behind) | given.has
         self._take_in(given.plan, now, again=given.again)
         if outcome is not None:
@@ -234,18 +244,17 @@ class Traffic:
             self._metrics.reloads.labels(outcome).inc()
         self._unanswered = self._unanswered + 1 if error.reason is ErrorReason.ENGINE_UNAVAILABLE else 0
         # What asks nginx may hear of an engine that hung when that answers again: told the second time.
-        if self._unanswered == 1:
-            self.error = str(error)
-        else:
-            self.error = "" if self._unanswered == _TOLD_AT else self.error
+        self.error = str(error)
+        if self._unanswered != 1:
             self._fault(error.reason, str(error))
         self._retry_at = now + _RETRY
         self._recorder.survived("balancer", error, traceback=traceback)
 
     def _fault(self, reason: ErrorReason, text: str) -> None:
-        if self.error != text:
-            self._recorder.tell(EventKind.FAULT, reason, text)
         self.error = text
+        if lasting(text) not in self._lasting:
+            self._lasting.add(lasting(text))
+            self._recorder.tell(EventKind.FAULT, reason, text)
 
     def _take_in(self, wanted: Plan, now: float, *, again: bool) -> None:
         """What nginx has not as it was asked for is told once, shown as long as it lasts, and tried again."""
@@ -269,10 +278,16 @@ class Traffic:
         self._tell({ErrorReason.LABELS: wanted.faults, ErrorReason.CONFIG_TEST_FAILED: refused | others})
 
     def _tell(self, faults: Mapping[ErrorReason, Mapping[ServiceKey, tuple[str, ...]]]) -> None:
-        told = {(reason, key, s) for reason, by in faults.items() for key, found in by.items() for s in found}
-        for reason, key, text in sorted(told - self._told):
-            self._recorder.tell(EventKind.FAULT, reason, text, service=key)
+        found = [(reason, key, s) for reason, by in faults.items() for key, said in by.items() for s in said]
+        told = {(reason, key, lasting(text)): text for reason, key, text in found}
+        for reason, key, same in sorted(told.keys() - self._told):
+            self._recorder.tell(EventKind.FAULT, reason, told[reason, key, same], service=key)
         self._told = frozenset(told)
+
+
+def lasting(text: str) -> str:
+    """What stays of a message for as long as what it tells of lasts: without clocks and ids."""
+    return _PASSING.sub("…", text)
 
 
 def _bug(error: Exception) -> BalancerError:

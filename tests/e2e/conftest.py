@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ports={name: free_port() for name in names},
         files=(*Stack.files, OFTEN),
         # Other tests label services on this engine at the same time.
-        projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough", f"{PROJECT}-three"),
+        projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough", f"{PROJECT}-three", f"{PROJECT}-five"),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")

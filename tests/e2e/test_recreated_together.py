@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
-import requests
-from docker import APIClient
-from docker.utils import kwargs_from_env
 
 from testkit.load import Kind, Load
-from testkit.networks import kept_by
+from testkit.sites import LIGHT, Behind, answered_by_others, stranger_waiting
 from testkit.stack import PROJECT, Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 THREE = f"{PROJECT}-three"
 FILE = Path(__file__).with_name("three-services.yml")
 SERVICES = ("quick", "slow", "slowest")
-SITE = "server {{ listen 80; server_name {0}.example; location / {{ proxy_pass http://{1}.{0}; }} }}\n"
-LIGHT = "/work?ms=1"
 RESTS = (("GET", 0.01), ("POST", 0.01), ("POST", 0.5))
 """Method and seconds between two requests: fewer than a replica lingers after it was asked to stop, since a
 client that was idle at a reload is answered once more as before it (docs/reliability.md, what does not hold).
@@ -43,48 +36,8 @@ WINDOW, LONGEST = 0.5, 2.0
 holds that up, and on a machine that has other work."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Three:
-    """Three services of another project, each behind a site of its own.
-
-    Attributes:
-        stack: that has the nginx before them.
-        starts: seconds until each is ready, roughly; of the second and of the third, the first takes none.
-    """
-
-    stack: Stack
-    starts: tuple[int, int]
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        slow, slowest = map(str, self.starts)
-        image = self.stack.containers()[0]["Config"]["Image"]
-        return subprocess.run(
-            ["docker", "compose", "-f", str(FILE), *words],
-            env={**os.environ, "IMAGE": image, "SLOW": slow, "SLOWEST": slowest},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def compose(self, *words: str) -> None:
-        done = self.run(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def addresses(self) -> dict[str, str]:
-        """The address of each service's replica; those that have none are left out."""
-        found = {name: self.stack.addresses(name, project=THREE) for name in SERVICES}
-        return {name: one for name, addresses in found.items() for one in addresses}
-
-    def await_all(self) -> None:
-        """Wait until each has its replica in nginx, and answers."""
-        wait_until(lambda: set(map(self.answer, SERVICES)) == set(SERVICES), within=30, what="all three")
-
-    def answer(self, service: str) -> str:
-        """Who answers the visitor of a service's site; else the status."""
-        url, headers = self.stack.url("NGINX_PORT", LIGHT), {"Host": f"{service}.example"}
-        answer = requests.get(url, headers=headers, timeout=10)
-        return str(answer.json()["replica"]) if answer.ok else str(answer.status_code)
+class Three(Behind):
+    """Three services of one replica each, of which each other starts at another speed."""
 
     def recreate(self) -> int:
         """Deploy all of them anew at once, as a person would; return how many addresses changed hands."""
@@ -103,7 +56,7 @@ class Three:
 
     def _changed_hands(self, before: dict[str, str]) -> int:
         now = self.addresses()
-        return sum(now[name] != before[name] and now[name] in before.values() for name in SERVICES)
+        return sum(now[name] != before[name] and now[name] in before.values() for name in self.services)
 
 
 @pytest.fixture
@@ -114,32 +67,6 @@ def alone(one_replica: Stack) -> Iterator[Stack]:
     one_replica.pause("none")
 
 
-@contextlib.contextmanager
-def three_behind(stack: Stack, *, starts: tuple[int, int]) -> Iterator[Three]:
-    """The three, ready and behind nginx; afterwards nothing of them is left."""
-    three = Three(stack=stack, starts=starts)
-    sites = {name: stack.directory / f"nginx/conf.d/{name}.conf" for name in SERVICES}
-    try:
-        three.compose("up", "--detach")
-        for name, site in sites.items():
-            site.write_text(SITE.format(name, THREE))
-        stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
-        three.await_all()
-        yield three
-    finally:
-        for site in sites.values():
-            site.unlink(missing_ok=True)
-        stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
-        kept_by(three.run("down", "--volumes"), project=THREE)
-        wait_until(lambda: decided(stack, "quick") == "gone", within=10, what="the three, told as gone")
-
-
-def decided(stack: Stack, service: str) -> str:
-    """The reason of its last decision."""
-    decision = stack.service(service).get("decision") or {}
-    return str(decision.get("reason", ""))
-
-
 def alerts_of(stack: Stack, service: str) -> set[str]:
     """Names of the alerts that Prometheus has for a service, pending ones too."""
     query = {"query": f'ALERTS{{project="{THREE}",service="{service}"}}'}
@@ -147,9 +74,16 @@ def alerts_of(stack: Stack, service: str) -> set[str]:
     return {str(found["metric"]["alertname"]) for found in answer.json()["data"]["result"]}
 
 
-def answered_by_others(load: Load) -> dict[tuple[str, str], int]:
-    """Answers that were another's, by site and replica."""
-    return {who: n for who, n in load.answered_by.items() if who[0] != f"{who[1]}.example"}
+def three(stack: Stack, *, starts: tuple[int, int]) -> Three:
+    """The three; seconds until the second and the third are ready, roughly: the first takes none."""
+    slow, slowest = map(str, starts)
+    return Three(
+        stack=stack,
+        project=THREE,
+        file=FILE,
+        services=SERVICES,
+        variables={"SLOW": slow, "SLOWEST": slowest},
+    )
 
 
 def failures(load: Load) -> dict[str, int]:
@@ -166,14 +100,14 @@ def test_services_made_anew_together_are_never_answered_by_one_another(
     alone: Stack, times: int, starts: tuple[int, int]
 ) -> None:
     load = Load(*KINDS, port=alone.ports["NGINX_PORT"])
-    with three_behind(alone, starts=starts) as three, load:
+    with three(alone, starts=starts).up() as behind, load:
         # Else it would prove nothing.
-        assert three.exchange() == len(SERVICES)
-        three.await_all()
+        assert behind.exchange() == len(SERVICES)
+        behind.await_all()
         changed = len(SERVICES)
         for _ in range(times):
-            changed += three.recreate()
-            three.await_all()
+            changed += behind.recreate()
+            behind.await_all()
     print(  # noqa: T201 - the figure is part of what this test shows
         f"\n  {load.sent} requests over {times + 1} recreations, {changed} addresses changed hands:"
         f" {load.answers['200']} answered, {sum(load.lost.values())} not"
@@ -197,8 +131,8 @@ def test_services_made_anew_together_are_never_answered_by_one_another(
 def test_who_gets_the_address_of_a_crashed_replica_gets_its_requests_for_a_moment_at_most(
     alone: Stack, crashes: int, window: float
 ) -> None:
-    with three_behind(alone, starts=(0, 0)) as three:
-        measured = [crash(three) for _ in range(crashes)]
+    with three(alone, starts=(0, 0)).up() as behind:
+        measured = [crash(behind) for _ in range(crashes)]
     for one in measured:
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  {one.window:.2f} s until nginx let go of a crashed replica; meanwhile {one.by_stranger}"
@@ -227,7 +161,10 @@ def crash(three: Three) -> Crash:
     """Kill the replica of ``quick``, remove it, and give its address to another container at once."""
     (replica,) = three.stack.containers("quick", project=THREE)
     address = three.addresses()["quick"]
-    with stranger_waiting(three.stack, replica) as (engine, stranger), Visitors(three) as visitors:
+    with (
+        stranger_waiting(three.stack, replica["Config"]["Image"]) as (engine, stranger),
+        Visitors(three) as visitors,
+    ):
         wait_until(lambda: visitors.seen > 20, within=5, what="visitors")
         begun = time.monotonic()
         os.kill(replica["State"]["Pid"], signal.SIGKILL)
@@ -242,24 +179,6 @@ def crash(three: Three) -> Crash:
     three.compose("up", "--detach", "quick")
     three.await_all()
     return Crash(window=window, asked=len(within), by_stranger=within.count("stranger"))
-
-
-@contextlib.contextmanager
-def stranger_waiting(stack: Stack, model: dict[str, Any]) -> Iterator[tuple[APIClient, str]]:
-    """An engine's client, and a container that answers as a replica does as soon as it is started."""
-    with contextlib.closing(APIClient(**kwargs_from_env())) as engine:
-        network = f"{stack.project}_default"
-        made = engine.create_container(
-            model["Config"]["Image"],
-            hostname="stranger",
-            # The image has Compose's labels, and it is to be none of the stack's.
-            labels={"com.docker.compose.project": "stranger", "com.docker.compose.service": "x"},
-            host_config=engine.create_host_config(network_mode=network),
-        )["Id"]
-        try:
-            yield engine, made
-        finally:
-            engine.remove_container(made, force=True, v=True)
 
 
 class Visitors:

@@ -789,6 +789,23 @@ def test_the_scaler_has_it_accepted_and_takes_a_mended_site(running: Running) ->
     ]
 
 
+def test_while_one_site_is_refused_others_come_and_go(running: Running) -> None:
+    nginx, sites = running.nginx, running.sites
+    (sites / "bad.conf").write_text(BROKEN["a word that nginx has not"])
+    assert running.sync(HERE) is ReloadOutcome.RELOADED
+    (sites / "new.conf").write_text(STAND_IN.format("new.example", "web"))
+    running.clock.advance(AGAIN)
+    assert running.sync(HERE) is ReloadOutcome.RELOADED
+    assert nginx.ask("new.example").startswith("200")
+
+    (sites / "new.conf").unlink()
+    running.clock.advance(AGAIN)
+    assert running.sync(HERE) is ReloadOutcome.RELOADED
+    nginx.sh("nginx -s reload")
+    running.clock.advance(AGAIN)
+    assert running.sync(HERE) is None
+
+
 HERE = ("127.0.0.1", 8001)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.model.errors import LabelError
-from scaler.model.labels import ALL, Limits, Scheme, is_enabled, parse_duration, read_limits
+from scaler.model.labels import ALL, Balance, Limits, Scheme, is_enabled, parse_duration, read_limits
 from scaler.model.reasons import Pause
 
 
@@ -31,6 +31,8 @@ def test_defaults_are_those_of_the_design() -> None:
         cooldown_up=10.0,
         cooldown_down=60.0,
         drain=30.0,
+        keepalive=1.0,
+        balance=Balance.ROUND_ROBIN,
         pause=Pause.NONE,
     )
 
@@ -57,6 +59,12 @@ def test_defaults_are_those_of_the_design() -> None:
         ("cooldown.up", "0s", "cooldown_up", 0.0),
         ("cooldown.down", "1m30s", "cooldown_down", 90.0),
         ("drain", "500ms", "drain", 0.5),
+        ("keepalive", "0s", "keepalive", 0.0),
+        ("keepalive", "1500ms", "keepalive", 1.5),
+        ("balance", "round-robin", "balance", Balance.ROUND_ROBIN),
+        ("balance", "least-conn", "balance", Balance.LEAST_CONN),
+        ("balance", "ip-hash", "balance", Balance.IP_HASH),
+        ("balance", "consistent-hash", "balance", Balance.CONSISTENT_HASH),
         ("pause", "none", "pause", Pause.NONE),
         ("pause", "up", "pause", Pause.UP),
         ("pause", "down", "pause", Pause.DOWN),
@@ -99,6 +107,8 @@ DURATIONS = [
     + [("cooldown.down", t) for t in DURATIONS]
     + [("drain", t) for t in DURATIONS]
     + [(hook, t) for hook in ("post-start", "pre-stop") for t in ["", "/warm", "[{}]"]]
+    + [("keepalive", t) for t in DURATIONS]
+    + [("balance", t) for t in ["", "least_conn", "ip_hash", "round_robin", "random", "IP-HASH"]]
     + [("pause", t) for t in ["", "true", "both", "UP"]],
 )
 def test_bad_value_is_named_with_its_label(label: str, text: str) -> None:

@@ -4,6 +4,7 @@ import errno
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 from docker import APIClient
 
 from scaler.model.errors import BalancerError, TargetError
+from scaler.model.labels import Balance
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy.reloads import LONGEST
 from scaler.traffic.contract import Kind, LeftOut, Upstream
@@ -105,11 +107,36 @@ def test_rendered() -> None:
         "# replica shop-web-1:5000\n"
         "upstream web {\n"
         "    zone alertscale:web 256k;\n"
+        "    keepalive 32;\n"
+        "    keepalive_timeout 1000ms;\n"
         "    server 10.0.0.2:5000 max_fails=0;\n"
         "    server 10.0.0.3:5000 max_fails=0;\n"
-        "    keepalive 32;\n"
         "}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("balance", "method"),
+    [
+        (Balance.ROUND_ROBIN, ""),
+        (Balance.LEAST_CONN, "    least_conn;\n"),
+        (Balance.IP_HASH, "    ip_hash;\n"),
+        (Balance.CONSISTENT_HASH, "    hash $remote_addr consistent;\n"),
+    ],
+)
+def test_how_a_replica_is_chosen_comes_before_what_keeps_connections_to_it(
+    balance: Balance, method: str
+) -> None:
+    text = render(replace(web("10.0.0.2"), balance=balance))
+    assert f"    zone alertscale:web 256k;\n{method}    keepalive 32;\n" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lines"),
+    [(0.0, "    keepalive 0;\n    server"), (0.5, "    keepalive 32;\n    keepalive_timeout 500ms;\n")],
+)
+def test_how_long_an_idle_connection_to_a_replica_is_kept(seconds: float, lines: str) -> None:
+    assert lines in render(replace(web("10.0.0.2"), keepalive=seconds))
 
 
 def test_without_a_replica_the_server_that_answers_503_is_in() -> None:

@@ -808,6 +808,53 @@ def test_a_failure_that_lasts_is_told_once_and_counted_each_time(loop: Loop) -> 
     assert loop.reloads("test_failed") == 3
 
 
+SAYS = (
+    "2026/11/30 06:27:{0:02} [emerg] {0}#{0}: no space in /etc/nginx/upstreams/generation-{0}/web.conf:1",
+    "nginx -t ended with 137: 2026-11-30T06:27:{0:02}.5Z boot-17{0}-7 was killed after {0}.5 s",
+    "/usr/local/bin/alertscale-accept: cannot create /tmp/tmp.ab{0}Cd/said: no space left on device",
+    "No such container: {0:064x}: HTTPConnection object at 0x7f{0}",
+)
+
+
+def refused(text: str) -> BalancerError:
+    return BalancerError(text, reason=ErrorReason.CONFIG_TEST_FAILED)
+
+
+@pytest.mark.parametrize("says", SAYS)
+def test_it_is_the_same_failure_whatever_clock_and_ids_it_is_told_with(loop: Loop, says: str) -> None:
+    loop.services = {WEB: (replica("a"),)}
+    for tries in range(3):
+        loop.nginx.refuses = refused(says.format(tries))
+        loop.sync("a", now=2.0 * tries)
+
+    assert loop.traffic.error == says.format(2)
+    assert loop.faults() == [says.format(0)]
+
+
+def test_failures_that_take_turns_are_told_once_each_until_nginx_has_what_it_should(loop: Loop) -> None:
+    loop.services = {WEB: (replica("a"), replica("b"))}
+    for tries in range(6):
+        loop.nginx.refuses = refused(f"in web.conf:{tries % 2}")
+        loop.sync("a", now=2.0 * tries)
+    assert loop.faults() == ["in web.conf:0", "in web.conf:1"]
+
+    loop.nginx.refuses = None
+    loop.sync("a", now=20.0)
+    loop.nginx.refuses = refused("in web.conf:1")
+    loop.sync("ab", now=30.0)
+    assert loop.faults() == ["in web.conf:0", "in web.conf:1", "in web.conf:1"]
+
+
+def test_what_is_left_out_is_told_once_whatever_ids_it_is_told_with(loop: Loop) -> None:
+    loop.services = {WEB: (replica("a"), replica("b"))}
+    for tries, ready in enumerate(("a", "ab", "b")):
+        why = f"cannot read /etc/nginx/upstreams/generation-{tries}/x:1"
+        loop.nginx.leaves_out = (LeftOut(kind=Kind.SITE, name="x.conf", became="503", why=why),)
+        loop.sync(ready, now=100.0 * tries)
+
+    assert len(loop.faults()) == 1
+
+
 def test_a_reload_that_is_not_taken_counts_as_such(loop: Loop) -> None:
     loop.services = {WEB: (replica("a"),)}
     loop.nginx.deaf = True

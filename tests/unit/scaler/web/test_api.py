@@ -67,6 +67,8 @@ class TestServices:
                 "cooldown_up": 10.0,
                 "cooldown_down": 60.0,
                 "drain": 30.0,
+                "keepalive": 1.0,
+                "balance": "round-robin",
                 "pause": "down",
             },
             "inputs": {
