@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import LabelError
 from scaler.model.hooks import Hook, HookKind, read_hooks
-from scaler.model.reasons import Pause
+from scaler.model.reasons import Balance, Pause
 
 PREFIX: Final = "alertscale."
 COMPONENT: Final = "alertscale.component"
@@ -54,19 +54,6 @@ def compose_stem(name: str, labels: Mapping[str, str]) -> str | None:
 
 
 T = TypeVar("T")
-
-
-class Balance(StrEnum):
-    """To which replica nginx gives a request."""
-
-    ROUND_ROBIN = "round-robin"
-    """To one after the other."""
-    LEAST_CONN = "least-conn"
-    """To the one with the fewest requests under way."""
-    IP_HASH = "ip-hash"
-    """By the visitor's network: nginx' `ip_hash`. A step moves most visitors to another replica."""
-    CONSISTENT_HASH = "consistent-hash"
-    """By the visitor's address, so that a step moves as few as can be."""
 
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

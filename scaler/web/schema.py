@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from scaler.model.labels import Balance
 from scaler.model.reasons import (
     AlertResult,
+    Balance,
     DecisionReason,
     Direction,
     ErrorReason,
