@@ -27,7 +27,6 @@ from scaler.model.reasons import (
 
 EVENT_KINDS: Final = tuple(map(str, EventKind))
 PAUSES: Final = tuple(map(str, Pause))
-BALANCES: Final = tuple(map(str, Balance))
 
 
 class Time(float):
@@ -133,7 +132,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     cooldown_down: Annotated[float, _says("`alertscale.cooldown.down`")]
     drain: Annotated[float, _says("`alertscale.drain`")]
     keepalive: Annotated[float, _says("`alertscale.keepalive`")]
-    balance: Annotated[str, _says("`alertscale.balance`", enum=[*BALANCES])]
+    balance: Annotated[str, _says("`alertscale.balance`")]
     pause: Annotated[str, _says("`alertscale.pause`", enum=[*PAUSES])]
 
 

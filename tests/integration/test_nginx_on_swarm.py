@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.untimed, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 MOUNTS = {
     "nginx/nginx.conf": "/etc/nginx/nginx.conf",
+    "nginx/proxy.conf": "/etc/nginx/alertscale-proxy.conf",
     "nginx/conf.d/default.conf": "/etc/nginx/conf.d/default.conf",
     "nginx/swarm/flask-app.conf": "/etc/nginx/upstreams/current/flask-app.conf",
     "nginx/swarm/sites": "/etc/nginx/upstreams/current/sites",
