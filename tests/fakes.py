@@ -91,7 +91,7 @@ class FakeTarget:
     balancer: Instance | None = field(
         default_factory=lambda: Instance(id=NGINX, networks=frozenset({NETWORK}), running=True)
     )
-    broken: dict[str, TargetError] = field(default_factory=dict)
+    broken: dict[str, Exception] = field(default_factory=dict)
     down: bool = False
     exits: set[int] = field(default_factory=set)
     unready: set[int] = field(default_factory=set)

@@ -18,7 +18,7 @@ from scaler.model.view import NOT_ASKED, View
 from scaler.policy import recovery
 from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.drain import Drains, drain
-from scaler.steps.log import Phases
+from scaler.steps.log import Phases, own_fault
 
 log = structlog.get_logger()
 
@@ -100,6 +100,11 @@ class Stepper:
                     self.resume(phases.step, limits, unwanted)
                 return
             self._failed(step, phases, error)
+            return
+        except Exception as error:
+            # A fault of our own ends the step too: left open, it would be begun anew at once, again and again.
+            log.exception("a fault of the scaler's own in a step", **step.words)
+            self._failed(step, phases, own_fault(error))
             return
         phases.end()
         self._end(step, Outcome.DONE, "", phases.seconds)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scaler.model.reasons import Outcome, Phase
+from scaler.model.errors import StepError
+from scaler.model.reasons import ErrorReason, Outcome, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
@@ -108,3 +109,10 @@ class Phases:
             labels = (*self.step.service, self.step.direction, self.phase)
             self._log.metrics.duration.labels(*labels).observe(took)
         self._begun = now
+
+
+def own_fault(error: Exception) -> StepError:
+    """Make a failure of the step out of a fault of our own in it."""
+    failed = StepError(f"a fault of the scaler's own: {error!r}", reason=ErrorReason.INTERNAL)
+    failed.__cause__ = error
+    return failed

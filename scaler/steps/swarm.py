@@ -20,7 +20,7 @@ from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
 from scaler.steps.contract import StepContext, Unwanted
-from scaler.steps.log import Phases
+from scaler.steps.log import Phases, own_fault
 
 log = structlog.get_logger()
 
@@ -99,24 +99,31 @@ class CountStepper:
             self._retried(step, change)
             self._see(step, phases, limits)
         except AlertscaleError as error:
-            if error.reason is ErrorReason.STOPPING:
-                log.info("step left for the next start", **step.words, phase=phases.phase)
-                return
-            phases.end()
-            if error.reason is ErrorReason.OVERTAKEN:
-                self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
-                return
-            self._metrics.errors.labels(error.reason).inc()
-            if error.reason is ErrorReason.JOURNAL:
-                # One line, as the recorder's.
-                log.error("step left until the journal can be written", **step.words, error=str(error))  # noqa: TRY400
-                return
-            if step.direction is Direction.UP:
-                self._take_back(step, before)
-            self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
+            self._not_done(step, phases, before, error)
+            return
+        except Exception as error:
+            # A fault of our own ends the step too: left open, it would be begun anew at once, again and again.
+            log.exception("a fault of the scaler's own in a step", **step.words)
+            self._not_done(step, phases, before, own_fault(error))
             return
         phases.end()
         self._end(step, Outcome.DONE, "", phases)
+
+    def _not_done(self, step: Step, phases: Phases, before: int, error: AlertscaleError) -> None:
+        if error.reason is ErrorReason.STOPPING:
+            log.info("step left for the next start", **step.words, phase=phases.phase)
+            return
+        phases.end()
+        if error.reason is ErrorReason.OVERTAKEN:
+            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
+            return
+        self._metrics.errors.labels(error.reason).inc()
+        if error.reason is ErrorReason.JOURNAL:
+            log.error("step left until the journal can be written", **step.words, error=str(error))
+            return
+        if step.direction is Direction.UP:
+            self._take_back(step, before)
+        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""

@@ -423,7 +423,10 @@ def test_what_a_service_shares_is_that_of_the_container_of_today(tmp_path: Path)
 @pytest.fixture(scope="module")
 def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """One that writes its log where it can be read, and one that does not."""
-    talk = SERVER | {"command": ["sh", "-c", "seq 1 40; echo at last >&2; sleep infinity"], "init": True}
+    talk = SERVER | {
+        "command": ["sh", "-c", "seq 1 40; sleep 0.3; echo at last >&2; sleep infinity"],
+        "init": True,
+    }
     services = {"web": talk, "mute": talk | {"logging": {"driver": "none"}}, "tty": talk | {"tty": True}}
     with project(tmp_path_factory.mktemp("talking"), {"services": services}) as made:
         yield made

@@ -197,6 +197,16 @@ class TestUp:
             wanted = {"project": "shop", "service": "web", "direction": "up", "phase": phase}
             assert shop.metrics.registry.get_sample_value(name, wanted) == 1
 
+    def test_a_fault_of_our_own_is_a_failure_like_any_other(self, shop: Shop) -> None:
+        """Else the step stays open, and the loop begins another at once, hundreds a second."""
+        shop.target.broken["start"] = ModuleNotFoundError("No module named 'x'")
+        shop.take(Direction.UP)
+
+        (ended,) = shop.ends
+        assert ended.startswith("up: replica 2 failed: internal: a fault of the scaler's own: ModuleNotFound")
+        assert shop.target.names() == ["shop-web-1"]
+        assert (shop.journal.unfinished(), shop.journal.failures(WEB, Direction.UP)[0]) == ((), 1)
+
     def test_not_ready_in_time_is_taken_away_again(self, shop: Shop) -> None:
         shop.target.unready = {2}
         shop.take(Direction.UP)
