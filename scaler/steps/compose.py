@@ -102,7 +102,7 @@ class Stepper:
             self._failed(step, phases, error)
             return
         except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, again and again.
+            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
             log.exception("a fault of the scaler's own in a step", **step.words)
             self._failed(step, phases, own_fault(error))
             return

@@ -102,7 +102,7 @@ class CountStepper:
             self._not_done(step, phases, before, error)
             return
         except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, again and again.
+            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
             log.exception("a fault of the scaler's own in a step", **step.words)
             self._not_done(step, phases, before, own_fault(error))
             return
