@@ -28,7 +28,8 @@ class Behind:
     Attributes:
         stack: that has the nginx before them.
         project: their Compose project.
-        file: its Compose file, which takes the image of flask-app as ``IMAGE``.
+        file: its Compose file, which takes the image of flask-app as ``IMAGE``, and the stack's network as
+            ``NETWORK``.
         services: their names; ``<name>.example`` is the site of each.
         variables: of the Compose file.
     """
@@ -42,8 +43,8 @@ class Behind:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         image = self.stack.containers()[0]["Config"]["Image"]
         return subprocess.run(
-            ["docker", "compose", "-f", str(self.file), *words],
-            env={**os.environ, "IMAGE": image, **self.variables},
+            ["docker", "compose", "-p", self.project, "-f", str(self.file), *words],
+            env={**os.environ, "IMAGE": image, "NETWORK": f"{self.stack.project}_default", **self.variables},
             capture_output=True,
             text=True,
             check=False,

@@ -30,17 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole stack, healthy."""
+    """The whole stack, healthy; a worker of xdist has one of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    project = f"{PROJECT}-{worker}" if worker else PROJECT
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
     quick.make_quick(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(
         directory=directory,
+        project=project,
         ports={name: free_port() for name in names},
         files=(*Stack.files, OFTEN),
         # Other tests label services on this engine at the same time.
-        projects=(PROJECT, f"{PROJECT}-shop", f"{PROJECT}-rough", f"{PROJECT}-three", f"{PROJECT}-five"),
+        projects=(project, *(f"{project}-{beside}" for beside in ("shop", "rough", "three", "five"))),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")

@@ -18,10 +18,9 @@ import pytest
 
 from testkit.load import Kind, Load
 from testkit.sites import LIGHT, Behind, answered_by_others, stranger_waiting
-from testkit.stack import PROJECT, Stack, wait_until
+from testkit.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
-FIVE = f"{PROJECT}-five"
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(900)]
 SERVICES = ("one", "two", "three", "four", "five")
 KINDS = tuple(
     Kind(clients=1, method=method, path=LIGHT, site=f"{service}.example", rest=rest)
@@ -61,7 +60,7 @@ def gone_upstream(drill: Drill, service: str) -> Iterator[None]:
 @contextlib.contextmanager
 def another_on_its_address(drill: Drill, service: str) -> Iterator[None]:
     """It is stopped, and a container of somebody else's gets its address."""
-    (replica,) = drill.five.stack.containers(service, project=FIVE)
+    (replica,) = drill.five.stack.containers(service, project=drill.five.project)
     with stranger_waiting(drill.five.stack, replica["Config"]["Image"]) as (engine, stranger):
         docker("stop", replica["Id"])
         engine.start(stranger)
@@ -73,7 +72,7 @@ def another_on_its_address(drill: Drill, service: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def frozen(drill: Drill, service: str) -> Iterator[None]:
-    (replica,) = drill.five.stack.containers(service, project=FIVE)
+    (replica,) = drill.five.stack.containers(service, project=drill.five.project)
     docker("pause", replica["Id"])
     yield
     docker("unpause", replica["Id"])
@@ -82,7 +81,7 @@ def frozen(drill: Drill, service: str) -> Iterator[None]:
 @contextlib.contextmanager
 def stopped(drill: Drill, service: str) -> Iterator[None]:
     """By an outsider."""
-    (replica,) = drill.five.stack.containers(service, project=FIVE)
+    (replica,) = drill.five.stack.containers(service, project=drill.five.project)
     docker("stop", replica["Id"])
     yield
     docker("start", replica["Id"])
@@ -178,7 +177,7 @@ def test_a_trouble_of_one_service_never_costs_another_a_request(one_replica: Sta
     one_replica.pause("all")
     five = Behind(
         stack=one_replica,
-        project=FIVE,
+        project=f"{one_replica.project}-five",
         file=Path(__file__).with_name("five-services.yml"),
         services=SERVICES,
         variables={"SLOW": "0", "SLOWEST": "0"},

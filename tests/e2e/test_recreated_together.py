@@ -16,10 +16,9 @@ import pytest
 
 from testkit.load import Kind, Load
 from testkit.sites import LIGHT, Behind, answered_by_others, stranger_waiting
-from testkit.stack import PROJECT, Stack, wait_until
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
-THREE = f"{PROJECT}-three"
 FILE = Path(__file__).with_name("three-services.yml")
 SERVICES = ("quick", "slow", "slowest")
 RESTS = (("GET", 0.01), ("POST", 0.01), ("POST", 0.5))
@@ -69,7 +68,7 @@ def alone(one_replica: Stack) -> Iterator[Stack]:
 
 def alerts_of(stack: Stack, service: str) -> set[str]:
     """Names of the alerts that Prometheus has for a service, pending ones too."""
-    query = {"query": f'ALERTS{{project="{THREE}",service="{service}"}}'}
+    query = {"query": f'ALERTS{{project="{stack.project}-three",service="{service}"}}'}
     answer = stack.session.get(stack.url("PROMETHEUS_PORT", "/api/v1/query"), params=query, timeout=10)
     return {str(found["metric"]["alertname"]) for found in answer.json()["data"]["result"]}
 
@@ -79,7 +78,7 @@ def three(stack: Stack, *, starts: tuple[int, int]) -> Three:
     slow, slowest = map(str, starts)
     return Three(
         stack=stack,
-        project=THREE,
+        project=f"{stack.project}-three",
         file=FILE,
         services=SERVICES,
         variables={"SLOW": slow, "SLOWEST": slowest},
@@ -159,7 +158,7 @@ class Crash:
 
 def crash(three: Three) -> Crash:
     """Kill the replica of ``quick``, remove it, and give its address to another container at once."""
-    (replica,) = three.stack.containers("quick", project=THREE)
+    (replica,) = three.stack.containers("quick", project=three.project)
     address = three.addresses()["quick"]
     with (
         stranger_waiting(three.stack, replica["Config"]["Image"]) as (engine, stranger),
