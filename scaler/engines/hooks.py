@@ -78,8 +78,11 @@ class Hooks:
         try:
             if name in labels and not self._is_the_images(inspected, name):
                 return label.read(labels[name].strip()) or ()
-            definition = self._files.definition(labels) or {}
-            return hooks_of(_without_variables(definition.get(kind) or []))
+            definition = self._files.definition(labels)
+            written = definition.says.get(kind) or []
+            if written and definition.unread:
+                raise ValueError(f"all, since {definition.unread} cannot be read here")
+            return hooks_of(_without_variables(written))
         except ValueError as error:
             raise TargetError(
                 f"the service has {kind}, and nobody can tell which: what stands there is not {error};"

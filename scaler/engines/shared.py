@@ -111,8 +111,8 @@ class Shared:
 
     def _named(self, labels: Mapping[str, str], key: str) -> str | None:
         """The one service that the files, or else Compose's note of what this one needs, can mean."""
-        definition = self._files.definition(labels) or {}
-        said = definition.get(key) or []
+        definition = self._files.definition(labels)
+        said = [] if definition.unread else definition.says.get(key) or []
         if key == _VOLUMES:
             written = [str(one).partition(":")[0] for one in said]
         else:

@@ -66,6 +66,30 @@ def test_without_label_and_files_there_are_none(tmp_path: Path) -> None:
     assert found(tmp_path / "gone.yml") == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [None, "services: { web: [", "services: { web: { extends: { file: gone.yml, service: web } } }"],
+    ids=["not there", "broken", "extends what is not there"],
+)
+def test_hooks_that_another_file_may_change_are_not_left_out(tmp_path: Path, text: str | None) -> None:
+    """As with an overlay that is not in the scaler's container."""
+    other = tmp_path / "other.yml"
+    file = compose(tmp_path, "{ command: [warm] }")
+    if text is not None:
+        other.write_text(text)
+    said = refusal(Path(f"{file},{other}"))
+
+    assert "has post_start, and nobody can tell which: what stands there is not all" in said
+    assert f"give the service the label {LABEL}" in said
+    assert found(Path(f"{file},{other}"), label="[]") == ()
+
+
+def test_files_that_cannot_be_read_beside_one_without_hooks_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: { web: {} }")
+
+    assert found(Path(f"{tmp_path}/compose.yml,{tmp_path}/gone.yml")) == ()
+
+
 def test_a_doubled_dollar_is_one(tmp_path: Path) -> None:
     assert found(compose(tmp_path, "{ command: [echo, $$HOME] }")) == (Hook(command=("echo", "$HOME")),)
 
