@@ -118,7 +118,7 @@ class ComposeTarget:
         return replace(seen, services=tuple(services))
 
     def _health(self, service: Service) -> float | None:
-        """What a health check may take, asked of the engine once per definition; None if it cannot be told."""
+        """What a health check may take, asked of the engine once per definition; None if it does not tell."""
         known = self._healthy.get((service.key, service.newest.version))
         if known is not None:
             return known

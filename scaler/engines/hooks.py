@@ -15,7 +15,7 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.engines.project_files import ProjectFiles
+from scaler.engines.project_files import Definition, ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import Hook, HookKind, hooks_of
 from scaler.model.labels import HOOKS, PREFIX
@@ -78,11 +78,7 @@ class Hooks:
         try:
             if name in labels and not self._is_the_images(inspected, name):
                 return label.read(labels[name].strip()) or ()
-            definition = self._files.definition(labels)
-            written = definition.says.get(kind) or []
-            if written and definition.unread:
-                raise ValueError(f"all, since {definition.unread} cannot be read here")
-            return hooks_of(_without_variables(written))
+            return _of_files(self._files.definition(labels), kind)
         except ValueError as error:
             raise TargetError(
                 f"the service has {kind}, and nobody can tell which: what stands there is not {error};"
@@ -199,6 +195,13 @@ class _Output:
     def close(self) -> None:
         """Let go of the connection."""
         self._stream._response.close()  # noqa: SLF001 - the SDK keeps it there, and closes it nowhere
+
+
+def _of_files(definition: Definition, kind: HookKind) -> tuple[Hook, ...]:
+    written = definition.says.get(kind) or []
+    if written and definition.unread:
+        raise ValueError(f"all, since {definition.unread} cannot be read here")
+    return hooks_of(_without_variables(written))
 
 
 def _without_variables(value: object) -> object:

@@ -10,12 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from scaler.model.labels import COMPOSE_DIRECTORY, COMPOSE_FILES, COMPOSE_PROJECT, COMPOSE_SERVICE
 
 _LARGEST: Final = 1_000_000
 """Bytes of one file."""
 _DEEPEST: Final = 20
 """Services that extend one another."""
+
+
+log = structlog.get_logger()
 
 
 class _UnreadableError(Exception):
@@ -109,11 +114,24 @@ def _laid_over(definitions: list[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         stat = path.stat()
+        if not stat.st_nlink:
+            _warn_replaced(path)
         if not path.is_file() or stat.st_size > _LARGEST:
             raise _UnreadableError
         return _parsed(path, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError) as error:
         raise _UnreadableError from error
+
+
+@lru_cache(maxsize=32)
+def _warn_replaced(path: Path) -> None:
+    # A mount of a file by itself holds the file, not its name, and many an editor writes a new one. To refuse
+    # every service after any edit would cost more than a hook of before the edit does.
+    log.warning(
+        "the scaler has an old copy of a file, and takes hooks without a label from it;"
+        " docker compose up -d --force-recreate scaler gives it the one of today",
+        file=str(path),
+    )
 
 
 class _Tagged:

@@ -1,8 +1,9 @@
-"""A service's definition from the files that its labels name: laid over as Compose does, and what is not known."""
+"""A service's definition from the files that its labels name: laid over as Compose does, or in part not known."""
 
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from scaler.engines.project_files import Definition, ProjectFiles
 
@@ -96,3 +97,17 @@ def test_the_files_of_our_own_project_are_where_the_stack_is_mounted(tmp_path: P
 def test_an_edit_is_seen(tmp_path: Path) -> None:
     assert commands(definition(tmp_path, HOOK)) == ["one"]
     assert commands(definition(tmp_path, HOOK.replace("one", "another"))) == ["another"]
+
+
+def test_a_file_that_was_replaced_under_its_mount_counts_as_it_was_and_is_told_once(tmp_path: Path) -> None:
+    """A mount holds the old file, which no directory has any more; as an open descriptor does."""
+    with capture_logs() as told, (tmp_path / "compose.yml").open("w+") as held:
+        held.write(HOOK)
+        held.flush()
+        mounted = f"/proc/self/fd/{held.fileno()}"
+        (tmp_path / "compose.yml").unlink()
+
+        assert commands(definition(tmp_path, names=(mounted,))) == ["one"]
+        assert commands(definition(tmp_path, names=(mounted,))) == ["one"]
+
+    assert [(line["file"], "--force-recreate scaler" in line["event"]) for line in told] == [(mounted, True)]
