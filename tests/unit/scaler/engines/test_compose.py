@@ -271,7 +271,10 @@ def target(error: Exception) -> ComposeTarget:
 
 @pytest.mark.parametrize(
     "error",
-    [docker.errors.APIError("RWLayer of it is unexpectedly nil"), docker.errors.NotFound("No such container")],
+    [
+        docker.errors.APIError("RWLayer of it is unexpectedly nil"),
+        docker.errors.NotFound("No such container"),
+    ],
     ids=["cannot be shown", "gone"],
 )
 def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(error: Exception) -> None:
