@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
@@ -42,6 +41,8 @@ class Hooks:
     def __init__(self, *, client: APIClient, files: ProjectFiles) -> None:
         self._client = client
         self._files = files
+        # By image, which never changes: after a build some engines do not know that of before any more.
+        self._brought: dict[str, Mapping[str, str]] = {}
 
     def check(self, inspected: Mapping[str, Any]) -> None:
         """See that the hooks of a model are known, before it is copied.
@@ -70,7 +71,7 @@ class Hooks:
             kind: which.
 
         Raises:
-            TargetError: there are some, and nobody can tell which.
+            TargetError: there are some, and nobody can tell which, or whether the image names them.
         """
         labels = inspected["Config"]["Labels"]
         label = HOOKS[kind]
@@ -147,14 +148,12 @@ class Hooks:
         said = inspected["Config"]["Labels"].get(name)
         if said is None:
             return False
-        try:
+        found = inspected["Image"]
+        if found not in self._brought:
             with engine_errors(f"read the labels of {inspected['Config']['Image']}"):
-                image = self._client.inspect_image(inspected["Image"])  # type: ignore[no-untyped-call]
-        except TargetError as error:
-            if not isinstance(error.__cause__, docker.errors.NotFound):
-                raise
-            return False
-        return bool(said == ((image.get("Config") or {}).get("Labels") or {}).get(name))
+                image = self._client.inspect_image(found)  # type: ignore[no-untyped-call]
+            self._brought[found] = (image.get("Config") or {}).get("Labels") or {}
+        return bool(said == self._brought[found].get(name))
 
 
 def _failed(what: str, *, printed: str) -> TargetError:

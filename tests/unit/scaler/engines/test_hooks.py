@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 
 from scaler.engines.hooks import Hooks
@@ -15,17 +16,22 @@ LABEL = "alertscale.post-start"
 
 
 class Engine:
-    """Knows one image."""
+    """Knows one image, or none."""
 
-    def __init__(self, **labels: str) -> None:
+    def __init__(self, *, gone: bool, **labels: str) -> None:
+        self.gone = gone
         self.labels = labels
 
-    def inspect_image(self, _image: str) -> dict[str, Any]:
+    def inspect_image(self, image: str) -> dict[str, Any]:
+        if self.gone:
+            raise docker.errors.ImageNotFound(f"No such image: {image}")
         return {"Config": {"Labels": self.labels}}
 
 
-def found(file: Path, *, label: str | None = None, image: str | None = None) -> tuple[Hook, ...]:
-    client: Any = Engine(**({LABEL: image} if image else {}))
+def found(
+    file: Path, *, label: str | None = None, image: str | None = None, gone: bool = False
+) -> tuple[Hook, ...]:
+    client: Any = Engine(gone=gone, **({LABEL: image} if image else {}))
     labels = {
         "com.docker.compose.project": "shop",
         "com.docker.compose.service": "web",
@@ -110,3 +116,26 @@ def test_an_image_does_not_say_what_is_run(tmp_path: Path) -> None:
 
     assert f"brings the label {LABEL}" in refusal(tmp_path, image=evil)
     assert found(tmp_path, image=evil, label="[]") == ()
+
+
+def test_what_an_image_that_is_gone_may_have_said_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="refused to read the labels of shop-web: No such image") as caught:
+        found(tmp_path, label='[{"command": ["sh"]}]', gone=True)
+
+    assert caught.value.reason is ErrorReason.IMAGE_GONE
+    assert found(tmp_path, gone=True) == ()
+
+
+def test_what_an_image_said_is_known_when_it_is_gone() -> None:
+    """As after a build, on an engine that does not keep the image of before for the containers that run."""
+    engine = Engine(gone=False)
+    client: Any = engine
+    hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
+    inspected = {
+        "Config": {"Image": "shop-web", "Labels": {LABEL: '[{"command": ["warm"]}]'}},
+        "Image": "sha256:1",
+    }
+    hooks.find(inspected, HookKind.POST_START)
+    engine.gone = True
+
+    assert hooks.find(inspected, HookKind.POST_START) == (Hook(command=("warm",)),)

@@ -1,4 +1,4 @@
-"""A service's definition from the files that its labels name: laid over as Compose does, or in part not known."""
+"""A service's definition from the files that its labels name: laid over as Compose does, or unread."""
 
 from pathlib import Path
 

@@ -146,7 +146,8 @@ def test_the_service_of_that_name_in_this_project_is_not_the_one_of_another(case
 
     assert case.refusal(made) == (
         "cannot make another replica: the service shares ipc of the container 000000000000 of another/db,"
-        " which is gone; make its replicas anew, with the one of today: docker compose up -d --force-recreate web"
+        " which is gone; make its replicas anew, with the one of today:"
+        " docker compose up -d --force-recreate web"
     )
 
 
