@@ -18,7 +18,7 @@ LABEL = "alertscale.post-start"
 class Engine:
     """Knows one image, or none."""
 
-    def __init__(self, *, gone: bool, **labels: str) -> None:
+    def __init__(self, *, gone: bool, labels: dict[str, str]) -> None:
         self.gone = gone
         self.labels = labels
 
@@ -31,7 +31,7 @@ class Engine:
 def found(
     file: Path, *, label: str | None = None, image: str | None = None, gone: bool = False
 ) -> tuple[Hook, ...]:
-    client: Any = Engine(gone=gone, **({LABEL: image} if image else {}))
+    client: Any = Engine(gone=gone, labels={LABEL: image} if image else {})
     labels = {
         "com.docker.compose.project": "shop",
         "com.docker.compose.service": "web",
@@ -128,7 +128,7 @@ def test_what_an_image_that_is_gone_may_have_said_is_not_run(tmp_path: Path) -> 
 
 def test_what_an_image_said_is_known_when_it_is_gone() -> None:
     """As after a build, on an engine that does not keep the image of before for the containers that run."""
-    engine = Engine(gone=False)
+    engine = Engine(gone=False, labels={})
     client: Any = engine
     hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
     inspected = {
