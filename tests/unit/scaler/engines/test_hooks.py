@@ -53,9 +53,9 @@ def compose(path: Path, hook: str) -> Path:
     return file
 
 
-def refusal(file: Path, **given: str) -> str:
+def refusal(file: Path, *, image: str | None = None) -> str:
     with pytest.raises(TargetError) as caught:
-        found(file, **given)
+        found(file, image=image)
     assert caught.value.reason is ErrorReason.CANNOT_CLONE
     return str(caught.value)
 
