@@ -35,6 +35,8 @@ class Rule(StrEnum):
     READY_TIMEOUT_TOO_SHORT = "ready-timeout-too-short"
     FIXED_HOST = "fixed-host"
     UNKNOWN_UPSTREAM = "unknown-upstream"
+    HEADER_TWICE = "header-twice"
+    HEADERS_LEFT_OUT = "headers-left-out"
     BAD_SCALE = "bad-scale"
     SCALE_WITHOUT_SERVICE = "scale-without-service"
     SCALE_WITHOUT_RESOURCE = "scale-without-resource"
@@ -62,6 +64,8 @@ WARNINGS: Final = frozenset(
         Rule.NEARLY_OUR_LABEL,
         Rule.READY_TIMEOUT_TOO_SHORT,
         Rule.FIXED_HOST,
+        Rule.HEADER_TWICE,
+        Rule.HEADERS_LEFT_OUT,
         Rule.SUM_NOT_AVERAGE,
         Rule.SHORT_RATE_WINDOW,
         Rule.FOR_EXCEEDS_COOLDOWN,

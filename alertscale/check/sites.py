@@ -11,11 +11,17 @@ from alertscale.check.findings import Place
 
 SERVER: Final = "server"
 """What a server of an upstream is called; the others are those below."""
+OURS: Final = ("Host", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto")
+"""The headers of ``nginx/proxy.conf``."""
+INCLUDE: Final = "include /etc/nginx/alertscale-proxy*.conf;"
+"""What brings them into a block that has headers of its own."""
 
 _PASSES: Final = frozenset(
     {"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass"}
 )
 _UPSTREAM: Final = "upstream"
+_HEADER: Final = "proxy_set_header"
+_INCLUDED: Final = "/alertscale-proxy"
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)|(?P<mark>[;{}])"""
     r"""|"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<word>(?:\\.|\$\{|[^\s;{])+)""",
@@ -45,15 +51,32 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Headers:
+    """What one block of a site itself says to be told to replicas.
+
+    Attributes:
+        block: ``server``, ``location`` and the like.
+        own: where each header stands, by its name in lower case.
+        included: whether those of ``nginx/proxy.conf`` are in it, too.
+    """
+
+    block: str
+    own: Mapping[str, Place]
+    included: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sites:
     """All sites of an nginx.
 
     Attributes:
         asked: in the order of files and lines.
+        headers: of each block that has some of its own.
         upstreams: that they define themselves, in lower case: nginx does not see the case.
     """
 
     asked: tuple[Asked, ...]
+    headers: tuple[Headers, ...]
     upstreams: frozenset[str]
 
 
@@ -63,6 +86,8 @@ class _Directive:
     words: tuple[str, ...]
     inside: str
     """The name of the block that it is in; empty for none."""
+    block: int
+    """A number that no other block of the file has."""
 
 
 def read_sites(texts: Mapping[Path, str]) -> Sites:
@@ -74,18 +99,20 @@ def read_sites(texts: Mapping[Path, str]) -> Sites:
     found = [(file, one) for file, text in texts.items() for one in _directives(text)]
     own = {one.words[1].lower() for _, one in found if one.words[0] == _UPSTREAM and len(one.words) > 1}
     asked = (_asked(file, one) for file, one in found)
-    return Sites(asked=tuple(one for one in asked if one), upstreams=frozenset(own))
+    return Sites(
+        asked=tuple(one for one in asked if one), headers=tuple(_headers(found)), upstreams=frozenset(own)
+    )
 
 
 def _directives(text: str) -> Iterator[_Directive]:
     words: list[str] = []
-    line, begun, blocks = 1, 1, [""]
-    for token in _TOKEN.finditer(text):
+    line, begun, blocks = 1, 1, [("", 0)]
+    for number, token in enumerate(_TOKEN.finditer(text), start=1):
         mark = token["mark"]
         if mark and words:
-            yield _Directive(line=begun, words=tuple(words), inside=blocks[-1])
+            yield _Directive(line=begun, words=tuple(words), inside=blocks[-1][0], block=blocks[-1][1])
         if mark == "{":
-            blocks.append(words[0] if words else "")
+            blocks.append((words[0] if words else "", number))
         elif mark == "}":
             del blocks[max(len(blocks) - 1, 1) :]
         elif not token["space"]:
@@ -93,6 +120,22 @@ def _directives(text: str) -> Iterator[_Directive]:
             words.append(token[token.lastgroup or 0])
         words = [] if mark else words
         line += token[0].count("\n")
+
+
+def _headers(found: list[tuple[Path, _Directive]]) -> Iterator[Headers]:
+    blocks: dict[tuple[Path, int], list[_Directive]] = {}
+    for file, one in found:
+        blocks.setdefault((file, one.block), []).append(one)
+    for (file, block), directives in blocks.items():
+        own = {
+            one.words[1].lower(): Place(file=file, line=one.line)
+            for one in reversed(directives)
+            if one.words[0] == _HEADER and len(one.words) > 1
+        }
+        included = any(one.words[0] == "include" and _INCLUDED in one.words[-1] for one in directives)
+        # What stands outside of a server stands beside those of nginx.conf.
+        if own:
+            yield Headers(block=directives[0].inside, own=own, included=included or not block)
 
 
 def _asked(file: Path, one: _Directive) -> Asked | None:

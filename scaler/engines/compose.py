@@ -118,7 +118,7 @@ class ComposeTarget:
         return replace(seen, services=tuple(services))
 
     def _health(self, service: Service) -> float | None:
-        """What a health check may take, asked of the engine once per definition; None if it is gone."""
+        """What a health check may take, asked of the engine once per definition; None if it does not tell."""
         known = self._healthy.get((service.key, service.newest.version))
         if known is not None:
             return known
@@ -126,7 +126,8 @@ class ComposeTarget:
             with engine_errors(f"look at {service.newest.name}"):
                 model = self._client.inspect_container(service.newest.id)
         except TargetError as error:
-            if not isinstance(error.__cause__, docker.errors.NotFound):
+            # One that is gone, or that the engine has but cannot show, is not to hold up all the others.
+            if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 raise
             return None
         return health_seconds(model["Config"].get("Healthcheck"))

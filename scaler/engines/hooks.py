@@ -11,11 +11,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.engines.project_files import ProjectFiles
+from scaler.engines.project_files import Definition, ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import Hook, HookKind, hooks_of
 from scaler.model.labels import HOOKS, PREFIX
@@ -42,6 +41,10 @@ class Hooks:
     def __init__(self, *, client: APIClient, files: ProjectFiles) -> None:
         self._client = client
         self._files = files
+        # By image, which never changes: after a build some engines do not know that of before any more.
+        self._brought: dict[str, Mapping[str, str]] = {}
+        # Runs that did not end in time, which nothing ends, by replica: another beside one would do it twice.
+        self._late: dict[tuple[str, Hook], str] = {}
 
     def check(self, inspected: Mapping[str, Any]) -> None:
         """See that the hooks of a model are known, before it is copied.
@@ -70,7 +73,7 @@ class Hooks:
             kind: which.
 
         Raises:
-            TargetError: there are some, and nobody can tell which.
+            TargetError: there are some, and nobody can tell which, or whether the image names them.
         """
         labels = inspected["Config"]["Labels"]
         label = HOOKS[kind]
@@ -78,8 +81,7 @@ class Hooks:
         try:
             if name in labels and not self._is_the_images(inspected, name):
                 return label.read(labels[name].strip()) or ()
-            definition = self._files.definition(labels) or {}
-            return hooks_of(_without_variables(definition.get(kind) or []))
+            return _of_files(self._files.definition(labels), kind)
         except ValueError as error:
             raise TargetError(
                 f"the service has {kind}, and nobody can tell which: what stands there is not {error};"
@@ -93,7 +95,7 @@ class Hooks:
         Args:
             inspected: the answer of ``GET /containers/<id>/json``.
             kind: which; a ``pre_stop`` has nothing to do in a replica that does not run.
-            timeout: seconds, for all of them.
+            timeout: seconds, for all of them; one that took longer before and still runs is waited for.
 
         Raises:
             TargetError: with the reason ``hook_failed`` when one failed or took too long.
@@ -102,16 +104,20 @@ class Hooks:
         for hook in self.find(inspected, kind):
             said = f"{kind} {shlex.join(hook.command)[:_SHOWN]!r}"
             try:
-                made = self._create(inspected["Id"], hook)
+                late = self._late.get((inspected["Id"], hook))
+                begun = late is not None and self._runs(late)
+                made = late if late and begun else self._create(inspected["Id"], hook)
             except TargetError as error:
                 if getattr(error.__cause__, "status_code", None) not in _NOT_THERE:
                     raise
                 if kind is HookKind.PRE_STOP:
                     return
                 raise _failed(f"{said} could not be run: {error}", printed="") from error
-            code, printed = self._follow(made, deadline)
+            code, printed = self._follow(made, deadline, begun=begun)
             if code is None:
+                self._late[inspected["Id"], hook] = made
                 raise _failed(f"{said} did not end within {timeout:g} s", printed=printed)
+            self._late.pop((inspected["Id"], hook), None)
             if code:
                 raise _failed(f"{said} ended with {code}", printed=printed)
 
@@ -128,10 +134,19 @@ class Hooks:
                 )["Id"]
             )
 
-    def _follow(self, made: str, deadline: float) -> tuple[int | None, str]:
+    def _runs(self, made: str) -> bool:
+        try:
+            with engine_errors("look at a hook"):
+                return bool(self._client.exec_inspect(made)["Running"])
+        except TargetError as error:
+            if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
+                raise
+            return False
+
+    def _follow(self, made: str, deadline: float, *, begun: bool) -> tuple[int | None, str]:
         """Run it; return its exit code, None if it has not ended in time, and what it printed last."""
         with engine_errors("run a hook"):
-            output = _Output(self._client.exec_start(made, socket=True))
+            output = _Output(None if begun else self._client.exec_start(made, socket=True))
             with contextlib.closing(output):
                 while True:
                     # What it started may hold its output open, or it may have closed that and go on.
@@ -148,14 +163,12 @@ class Hooks:
         said = inspected["Config"]["Labels"].get(name)
         if said is None:
             return False
-        try:
+        found = inspected["Image"]
+        if found not in self._brought:
             with engine_errors(f"read the labels of {inspected['Config']['Image']}"):
-                image = self._client.inspect_image(inspected["Image"])  # type: ignore[no-untyped-call]
-        except TargetError as error:
-            if not isinstance(error.__cause__, docker.errors.NotFound):
-                raise
-            return False
-        return bool(said == ((image.get("Config") or {}).get("Labels") or {}).get(name))
+                image = self._client.inspect_image(found)  # type: ignore[no-untyped-call]
+            self._brought[found] = (image.get("Config") or {}).get("Labels") or {}
+        return bool(said == self._brought[found].get(name))
 
 
 def _failed(what: str, *, printed: str) -> TargetError:
@@ -166,15 +179,16 @@ class _Output:
     """The last of what a hook prints: the SDK's own reading has no limit in time, and leaves sockets open.
 
     Args:
-        stream: the SDK's socket.
+        stream: the SDK's socket; None for one that nobody listens to any more.
     """
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401 - the SDK gives one of several, without a type
         self._stream = stream
         self._poll = select.poll()
-        self._poll.register(stream, select.POLLIN)
         self._tail = b""
-        self._ended = False
+        self._ended = stream is None
+        if not self._ended:
+            self._poll.register(stream, select.POLLIN)
 
     def read(self, seconds: float) -> None:
         """Take in what comes within that time, or until it ends."""
@@ -195,7 +209,15 @@ class _Output:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._stream._response.close()  # noqa: SLF001 - the SDK keeps it there, and closes it nowhere
+        if self._stream is not None:
+            self._stream._response.close()  # noqa: SLF001 - the SDK keeps it there, and closes it nowhere
+
+
+def _of_files(definition: Definition, kind: HookKind) -> tuple[Hook, ...]:
+    written = definition.says.get(kind) or []
+    if written and definition.unread:
+        raise ValueError(f"all, since {definition.unread} cannot be read here")
+    return hooks_of(_without_variables(written))
 
 
 def _without_variables(value: object) -> object:

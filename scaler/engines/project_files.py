@@ -5,9 +5,12 @@ project alone, at another place. What is not read here is told as not known, nev
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from scaler.model.labels import COMPOSE_DIRECTORY, COMPOSE_FILES, COMPOSE_PROJECT, COMPOSE_SERVICE
 
@@ -17,8 +20,24 @@ _DEEPEST: Final = 20
 """Services that extend one another."""
 
 
-class UnreadableError(Exception):
-    """The files, or what they lead to, cannot be read here."""
+log = structlog.get_logger()
+
+
+class _UnreadableError(Exception):
+    """What it says, or what that leads to, cannot be read here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What stands under a service's name.
+
+    Attributes:
+        says: of all files that can be read here; nothing if there are none, or none has the service.
+        unread: a file, or what one extends, that cannot be read here and may say otherwise; empty for none.
+    """
+
+    says: Mapping[str, Any]
+    unread: str = ""
 
 
 class ProjectFiles:
@@ -33,21 +52,17 @@ class ProjectFiles:
         self._own_project = own_project
         self._stack = stack
 
-    def definition(self, labels: Mapping[str, str]) -> Mapping[str, Any] | None:
+    def definition(self, labels: Mapping[str, str]) -> Definition:
         """Read a service's definition as it is now, later files laid over earlier ones, variables as written.
 
         Args:
             labels: of one of its containers.
 
         Returns:
-            What stands under the service's name; None if not all of it can be read here.
+            What can be read of it here.
         """
         paths = [self._here(Path(file), labels) for file in labels.get(COMPOSE_FILES, "").split(",") if file]
-        try:
-            found = [one for path in paths if (one := _defined(path, labels[COMPOSE_SERVICE])) is not None]
-        except UnreadableError:
-            return None
-        return _laid_over(found) if found else None
+        return _together([_defined(path, labels[COMPOSE_SERVICE]) for path in paths])
 
     def _here(self, path: Path, labels: Mapping[str, str]) -> Path:
         directory = labels.get(COMPOSE_DIRECTORY, "")
@@ -55,22 +70,30 @@ class ProjectFiles:
         return self._stack / path.relative_to(directory) if ours and not path.is_file() else path
 
 
-def _defined(path: Path, service: str, *, deep: int = 0) -> Mapping[str, Any] | None:
-    services = _read(path).get("services")
+def _defined(path: Path, service: str, *, deep: int = 0) -> Definition:
+    try:
+        services = _read(path).get("services")
+    except _UnreadableError:
+        return Definition(says={}, unread=str(path))
     definition = services.get(service) if isinstance(services, dict) else None
     if not isinstance(definition, dict):
-        return None
+        return Definition(says={})
     extended = definition.get("extends")
     if not extended:
-        return definition
+        return Definition(says=definition)
     named = extended if isinstance(extended, dict) else {"service": extended}
-    base = None
+    base = Definition(says={})
+    elsewhere = path.parent / str(named["file"]) if named.get("file") else path
     if deep < _DEEPEST and isinstance(named.get("service"), str):
-        elsewhere = path.parent / str(named["file"]) if named.get("file") else path
         base = _defined(elsewhere, named["service"], deep=deep + 1)
-    if base is None:
-        raise UnreadableError
-    return _laid_over([base, definition])
+    if not base.says and not base.unread:
+        base = Definition(says={}, unread=f"service {named.get('service')} of {elsewhere}")
+    return _together([base, Definition(says=definition)])
+
+
+def _together(found: list[Definition]) -> Definition:
+    unread = (one.unread for one in found if one.unread)
+    return Definition(says=_laid_over([one.says for one in found]), unread=next(unread, ""))
 
 
 def _laid_over(definitions: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -91,11 +114,24 @@ def _laid_over(definitions: list[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         stat = path.stat()
+        if not stat.st_nlink:
+            _warn_replaced(path)
         if not path.is_file() or stat.st_size > _LARGEST:
-            raise UnreadableError
+            raise _UnreadableError
         return _parsed(path, stat.st_mtime_ns, stat.st_size)
     except (OSError, ValueError) as error:
-        raise UnreadableError from error
+        raise _UnreadableError from error
+
+
+@lru_cache(maxsize=32)
+def _warn_replaced(path: Path) -> None:
+    # A mount of a file by itself holds the file, not its name, and many an editor writes a new one. To refuse
+    # every service after any edit would cost more than a hook of before the edit does.
+    log.warning(
+        "the scaler has an old copy of a file, and takes hooks without a label from it;"
+        " docker compose up -d --force-recreate scaler gives it the one of today",
+        file=str(path),
+    )
 
 
 class _Tagged:

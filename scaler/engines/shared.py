@@ -21,6 +21,7 @@ from scaler.model.labels import (
     COMPOSE_SERVICE,
 )
 from scaler.model.reasons import ErrorReason
+from scaler.model.services import ServiceKey
 
 _MODES: Final = {"IpcMode": "ipc", "PidMode": "pid"}
 """Fields of ``HostConfig``, and what a Compose file calls them; with a ``NetworkMode`` there is no copy."""
@@ -39,7 +40,7 @@ class Shared:
     def __init__(self, *, client: APIClient, files: ProjectFiles) -> None:
         self._client = client
         self._files = files
-        self._services: dict[str, str] = {}
+        self._services: dict[str, ServiceKey] = {}
 
     def learn(self, model: Mapping[str, Any]) -> None:
         """Learn which services they are of, while they are there.
@@ -81,14 +82,20 @@ class Shared:
         if found is not None and (found["State"]["Running"] or key == _VOLUMES):
             return container
         labels = model["Config"]["Labels"]
-        service = self._services.get(container) or self._named(labels, key)
-        again = f"docker compose up -d --force-recreate {labels[COMPOSE_SERVICE]}"
-        if service is None:
-            raise _cannot(
-                f"{key} of the container {container[:_SHORT_ID]}, which is gone",
-                f"make its replicas anew, with the one of today: {again}",
+        own = labels[COMPOSE_PROJECT]
+        project, service = self._services.get(container) or (own, self._named(labels, key))
+        # One that is another project's, or nobody's, is not to be taken for a service of the same name.
+        if not service or project != own:
+            what = f"{key} of the container {container[:_SHORT_ID]}" + (
+                f" of {project}/{service}" if service else ""
             )
-        living = self._living(labels[COMPOSE_PROJECT], service)
+            if found is not None:
+                raise _cannot(
+                    f"{what}, which does not run", f"start it: docker start {container[:_SHORT_ID]}"
+                )
+            again = f"docker compose up -d --force-recreate {labels[COMPOSE_SERVICE]}"
+            raise _cannot(f"{what}, which is gone", f"make its replicas anew, with the one of today: {again}")
+        living = self._living(project, service)
         if not living:
             raise _cannot(
                 f"{key} of service {service}, of which nothing runs",
@@ -104,19 +111,18 @@ class Shared:
             if not isinstance(error.__cause__, docker.errors.NotFound):
                 raise
             return None
-        service = (found["Config"]["Labels"] or {}).get(COMPOSE_SERVICE)
-        if service:
-            self._services[container] = service
+        labels = found["Config"]["Labels"] or {}
+        self._services[container] = labels.get(COMPOSE_PROJECT, ""), labels.get(COMPOSE_SERVICE, "")
         return found
 
     def _named(self, labels: Mapping[str, str], key: str) -> str | None:
         """The one service that the files, or else Compose's note of what this one needs, can mean."""
-        definition = self._files.definition(labels) or {}
-        said = definition.get(key) or []
-        if key == _VOLUMES:
-            written = [str(one).partition(":")[0] for one in said]
-        else:
-            written = [str(said).removeprefix("service:")] if said else []
+        definition = self._files.definition(labels)
+        said = [] if definition.unread else definition.says.get(key) or []
+        said = [str(one) for one in (said if isinstance(said, list) else [said])]
+        if any(one.startswith("container:") for one in said):
+            return None
+        written = [one.removeprefix("service:").partition(":")[0] for one in said]
         if not written:
             needed = [one.split(":") for one in labels.get(COMPOSE_DEPENDS_ON, "").split(",") if one]
             # Compose has what shares a namespace started again with the other, and notes that.

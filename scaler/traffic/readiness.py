@@ -27,6 +27,10 @@ FAILURES: Final = 3
 """So many failures in a row make a ready replica unready."""
 
 _SHOWN: Final = 120
+_WRONG_HOST: Final = frozenset(
+    {http.client.BAD_REQUEST, http.client.FORBIDDEN, http.client.MISDIRECTED_REQUEST}
+)
+"""What Django, Rails, and a server of many sites over TLS answer to a host that they do not know."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -170,9 +174,14 @@ def _way_out(check: Check, answer: http.client.HTTPResponse) -> str:
             f" (it redirects to {to[:_SHOWN]}): if it insists on HTTPS, give the service the label"
             f" {PREFIX}{READY_SCHEME.name}: {Scheme.FORWARDED_HTTPS}, or {Scheme.HTTPS} if it speaks TLS"
         )
+    if to.startswith("https:") and check.scheme is Scheme.FORWARDED_HTTPS:
+        return (
+            f" (it redirects to {to[:_SHOWN]}): it does not believe X-Forwarded-Proto; have it do so, or give"
+            f" the service the label {PREFIX}{READY_SCHEME.name}: {Scheme.HTTPS} if it speaks TLS"
+        )
     if to:
         return f" (it redirects to {to[:_SHOWN]}): let {PREFIX}{READY.name} be a path that answers by itself"
-    if answer.status in {http.client.BAD_REQUEST, http.client.MISDIRECTED_REQUEST}:
+    if answer.status in _WRONG_HOST:
         asked = check.host or check.address
         return (
             f": if it takes only hosts that it knows, and {asked} is none, give the service the label"

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+import requests
 
 from testkit.load import Kind, Load
 from testkit.sites import LIGHT, Behind, answered_by_others, stranger_waiting
@@ -124,39 +125,51 @@ class Drill:
     spells: list[Spell] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     _under_way: dict[str, tuple[str, float, contextlib.ExitStack]] = field(default_factory=dict)
+    _all: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """Ends whatever is under way, also when one of them cannot be ended or the drill breaks off."""
     _to_come: list[str] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        try:
+        with self._all:
             while time.monotonic() < deadline:
                 if len(self._under_way) < self.chance.randint(1, AT_ONCE):
                     self._begin()
                 else:
                     self._end()
                 time.sleep(self.chance.uniform(0.2, 2.0))
-        finally:
-            while self._under_way:
-                self._end()
+        for service in list(self._under_way):
+            self._await(service)
 
     def _begin(self) -> None:
         # Each once in a round, so that a short drill has all of them.
         self._to_come = self._to_come or self.chance.sample(sorted(TROUBLES), len(TROUBLES))
         trouble = self._to_come.pop()
         service = self.chance.choice([name for name in SERVICES if name not in self._under_way])
+        # As a callback it hears of no error, which would keep a trouble from what ends it.
         spell = contextlib.ExitStack()
+        self._all.callback(spell.close)
         self._under_way[service] = (trouble, self.load.seconds, spell)
         spell.enter_context(TROUBLES[trouble](self, service))
 
     def _end(self) -> None:
         service = self.chance.choice(list(self._under_way))
-        trouble, begun, spell = self._under_way[service]
-        del self._under_way[service]
+        _, _, spell = self._under_way[service]
         spell.close()
-        wait_until(lambda: self.five.answer(service) == service, within=30, what=f"{service} after {trouble}")
+        self._await(service)
+
+    def _await(self, service: str) -> None:
+        trouble, begun, _ = self._under_way.pop(service)
+        wait_until(lambda: self._answers(service), within=30, what=f"{service} after {trouble}")
         self.spells.append(
             Spell(service=service, trouble=trouble, begun=begun, ended=self.load.seconds + GRACE)
         )
+
+    def _answers(self, service: str) -> bool:
+        try:
+            return self.five.answer(service) == service
+        except requests.RequestException:
+            return False
 
     def lost_by_others(self) -> list[str]:
         """Requests that ended badly while the service that they were for was in no trouble."""
@@ -202,6 +215,31 @@ def test_a_trouble_of_one_service_never_costs_another_a_request(one_replica: Sta
     assert load.lost
     assert set(drill.taken) & set(addresses)
     assert {site for site, _ in load.answered_by} == {f"{name}.example" for name in SERVICES}
+
+
+def test_every_trouble_is_ended_whichever_of_them_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a replica stays paused, and the stranger there, for all tests that follow."""
+    ended: list[str] = []
+
+    @contextlib.contextmanager
+    def trouble(_drill: Drill, service: str) -> Iterator[None]:
+        yield
+        ended.append(service)
+        if len(ended) == 1:
+            raise subprocess.CalledProcessError(1, "docker unpause")
+
+    class Still:
+        seconds = 0.0
+
+    still: Any = Still()
+    monkeypatch.setitem(globals(), "TROUBLES", dict.fromkeys(TROUBLES, trouble))
+    drill = Drill(five=still, load=still, chance=random.Random(1))  # noqa: S311 - no secret
+    for _ in range(AT_ONCE):
+        drill._begin()
+    with pytest.raises(subprocess.CalledProcessError):
+        drill.run(0)
+
+    assert len(ended) == AT_ONCE
 
 
 def balancer_error(stack: Stack) -> str:

@@ -20,6 +20,8 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.READY_TIMEOUT_TOO_SHORT: services.ready_timeout_too_short,
     Rule.FIXED_HOST: sites.fixed_host,
     Rule.UNKNOWN_UPSTREAM: sites.unknown_upstream,
+    Rule.HEADER_TWICE: sites.header_twice,
+    Rule.HEADERS_LEFT_OUT: sites.headers_left_out,
     Rule.BAD_SCALE: alerts.bad_scale,
     Rule.SCALE_WITHOUT_SERVICE: alerts.scale_without_service,
     Rule.SCALE_WITHOUT_RESOURCE: alerts.scale_without_resource,

@@ -1,4 +1,4 @@
-"""Rules on the sites of alertscale's nginx: whom they hand requests to."""
+"""Rules on the sites of alertscale's nginx: whom they hand requests to, and with which headers."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from alertscale.check.compose import Service, Stack
 from alertscale.check.findings import Found, nearest
 from alertscale.check.setup import Setup
-from alertscale.check.sites import SERVER, Asked
+from alertscale.check.sites import INCLUDE, OURS, SERVER, Asked, Headers
 
 _ALWAYS_THERE: Final = frozenset({"localhost"})
 _A_DOMAIN: Final = 2
@@ -41,6 +41,41 @@ def unknown_upstream(setup: Setup) -> Iterator[Found]:
                 else "name a service that has the label alertscale.enable, of another project as "
                 "<project>.<service>; a host goes into a variable",
             )
+
+
+def header_twice(setup: Setup) -> Iterator[Found]:
+    """A header that a site writes beside the include that has it."""
+    for headers in _headers(setup):
+        there = "the include" if headers.block else "nginx.conf"
+        for name in OURS if headers.included else ():
+            if name.lower() in headers.own:
+                yield Found(
+                    headers.own[name.lower()],
+                    f"proxy_set_header {name} stands beside that of {there}, so a replica gets it twice: "
+                    "many answer 400, or take the wrong one",
+                    "leave it away; a server or location that needs another one has no include and writes "
+                    f"all four: {', '.join(OURS)}",
+                )
+
+
+def headers_left_out(setup: Setup) -> Iterator[Found]:
+    """A header of its own, with which a block puts all of ours away."""
+    for headers in _headers(setup):
+        missing = [name for name in OURS if name.lower() not in headers.own]
+        if missing and not headers.included:
+            yield Found(
+                min(headers.own.values()),
+                f"with a proxy_set_header of its own, this {headers.block} passes on none of alertscale's: "
+                f"replicas are not told {', '.join(missing)}",
+                f"begin it with {INCLUDE}"
+                if len(missing) == len(OURS)
+                else f"write these, too, or {INCLUDE} instead of those that it has",
+            )
+
+
+def _headers(setup: Setup) -> tuple[Headers, ...]:
+    nginx = setup.stack.nginx if setup.stack else None
+    return setup.sites.headers if nginx and setup.sites else ()
 
 
 def _asked(setup: Setup) -> Iterator[tuple[Asked, Stack]]:

@@ -343,7 +343,10 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     definition = {
         "services": {
             "filed": HOOKED | {"post_start": [HOOK]},
-            "labelled": labelled(post_start=[HOOK]) | {"post_start": [HOOK]},
+            "labelled": labelled(
+                post_start=[HOOK], pre_stop=[{"command": ["sh", "-c", "echo ran >> /tmp/ran; sleep 1.5"]}]
+            )
+            | {"post_start": [HOOK]},
             "failing": labelled(
                 post_start=[{"command": ["sh", "-c", "echo oh no >&2; exit 3"]}],
                 pre_stop=[{"command": ["sh", "-c", "echo begun; sleep 30"]}],
@@ -375,6 +378,15 @@ class TestHooks:
 
         assert failed.endswith("did not end within 0.7 s; it printed 'begun'")
         assert time.monotonic() - begun < 5
+
+    def test_one_that_took_too_long_is_waited_for_and_not_run_again_beside_itself(
+        self, hooked: Project
+    ) -> None:
+        failure(hooked, "labelled", HookKind.PRE_STOP, timeout=0.5)
+        failure(hooked, "labelled", HookKind.PRE_STOP, timeout=0.2)
+        hooked.target.run_hooks(model(hooked, "labelled"), kind=HookKind.PRE_STOP, timeout=10)
+
+        assert hooked.compose("exec", "-T", "labelled", "cat", "/tmp/ran").split() == ["ran"]
 
     def test_one_that_cannot_be_run_is_told(self, hooked: Project) -> None:
         assert "/not/there" in failure(hooked, "missing", HookKind.POST_START, timeout=10)

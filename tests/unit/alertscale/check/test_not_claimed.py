@@ -102,6 +102,19 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         *(
             pytest.param(SITE, "proxy_pass http://web;", written, id=f"a site with {what}")
             for what, written in {
+                "a header beside the include": (
+                    "include /etc/nginx/alertscale-proxy*.conf; proxy_set_header Upgrade $http_upgrade;"
+                ),
+                "all four headers, as they are to be": (
+                    "proxy_set_header Host $host; proxy_set_header X-Real-IP '';"
+                    " proxy_set_header X-Forwarded-For $a;"
+                    " proxy_set_header X-Forwarded-Proto https; proxy_set_header X-Own mine;"
+                ),
+                "a header in one location and the include in another": (
+                    "include /etc/nginx/alertscale-proxy*.conf; } location /a {"
+                    " proxy_set_header Host a; proxy_set_header X-Real-IP a;"
+                    " proxy_set_header X-Forwarded-For a; proxy_set_header X-Forwarded-Proto a;"
+                ),
                 "a host in a variable": "set $x http://wiki:3000; proxy_pass $x;",
                 "a variable in a name": "proxy_pass http://$host:3000;",
                 "an address": "proxy_pass http://10.0.0.7:3000;",

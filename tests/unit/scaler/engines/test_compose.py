@@ -4,9 +4,11 @@
 
 from typing import Any
 
+import docker.errors
 import pytest
 
-from scaler.engines.compose import last_lines, read_listing, signal_number
+from scaler.engines.compose import ComposeTarget, last_lines, read_listing, signal_number
+from scaler.model.errors import TargetError
 from scaler.model.services import Health, Instance, Observation
 
 
@@ -245,3 +247,42 @@ class TestLastLines:
         said = b"\x1b[31mred\x1b[0m\x00 \xff\n" + b"x" * 40_000 + "\n\u202eabc".encode()
 
         assert last_lines(said, 3) == ("red \ufffd", "x" * 299 + "…", "abc")
+
+
+class Engine:
+    """Lists a container each of two services; of one it shows no more than that."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def containers(self, **_: Any) -> list[dict[str, Any]]:
+        return [container(service="ill"), container(service="web")]
+
+    def inspect_container(self, asked: str) -> dict[str, Any]:
+        if "ill" in asked:
+            raise self.error
+        return {"Config": {"Healthcheck": {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}}}
+
+
+def target(error: Exception) -> ComposeTarget:
+    client: Any = Engine(error)
+    return ComposeTarget(client=client, events=client, own_project="shop")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.APIError("RWLayer of it is unexpectedly nil"),
+        docker.errors.NotFound("No such container"),
+    ],
+    ids=["cannot be shown", "gone"],
+)
+def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(error: Exception) -> None:
+    ill, web = target(error).observe().services
+
+    assert (ill.healthy, web.healthy > 90) == (0.0, True)
+
+
+def test_without_an_engine_nothing_is_seen() -> None:
+    with pytest.raises(TargetError):
+        target(docker.errors.DockerException("away")).observe()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 
 from scaler.engines.hooks import Hooks
@@ -15,17 +16,22 @@ LABEL = "alertscale.post-start"
 
 
 class Engine:
-    """Knows one image."""
+    """Knows one image, or none."""
 
-    def __init__(self, **labels: str) -> None:
+    def __init__(self, *, gone: bool, labels: dict[str, str]) -> None:
+        self.gone = gone
         self.labels = labels
 
-    def inspect_image(self, _image: str) -> dict[str, Any]:
+    def inspect_image(self, image: str) -> dict[str, Any]:
+        if self.gone:
+            raise docker.errors.ImageNotFound(f"No such image: {image}")
         return {"Config": {"Labels": self.labels}}
 
 
-def found(file: Path, *, label: str | None = None, image: str | None = None) -> tuple[Hook, ...]:
-    client: Any = Engine(**({LABEL: image} if image else {}))
+def found(
+    file: Path, *, label: str | None = None, image: str | None = None, gone: bool = False
+) -> tuple[Hook, ...]:
+    client: Any = Engine(gone=gone, labels={LABEL: image} if image else {})
     labels = {
         "com.docker.compose.project": "shop",
         "com.docker.compose.service": "web",
@@ -47,9 +53,9 @@ def compose(path: Path, hook: str) -> Path:
     return file
 
 
-def refusal(file: Path, **given: str) -> str:
+def refusal(file: Path, *, image: str | None = None) -> str:
     with pytest.raises(TargetError) as caught:
-        found(file, **given)
+        found(file, image=image)
     assert caught.value.reason is ErrorReason.CANNOT_CLONE
     return str(caught.value)
 
@@ -64,6 +70,30 @@ def test_the_label_goes_before_the_files(tmp_path: Path) -> None:
 
 def test_without_label_and_files_there_are_none(tmp_path: Path) -> None:
     assert found(tmp_path / "gone.yml") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "services: { web: [", "services: { web: { extends: { file: gone.yml, service: web } } }"],
+    ids=["not there", "broken", "extends what is not there"],
+)
+def test_hooks_that_another_file_may_change_are_not_left_out(tmp_path: Path, text: str | None) -> None:
+    """As with an overlay that is not in the scaler's container."""
+    other = tmp_path / "other.yml"
+    file = compose(tmp_path, "{ command: [warm] }")
+    if text is not None:
+        other.write_text(text)
+    said = refusal(Path(f"{file},{other}"))
+
+    assert "has post_start, and nobody can tell which: what stands there is not all" in said
+    assert f"give the service the label {LABEL}" in said
+    assert found(Path(f"{file},{other}"), label="[]") == ()
+
+
+def test_files_that_cannot_be_read_beside_one_without_hooks_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: { web: {} }")
+
+    assert found(Path(f"{tmp_path}/compose.yml,{tmp_path}/gone.yml")) == ()
 
 
 def test_a_doubled_dollar_is_one(tmp_path: Path) -> None:
@@ -86,3 +116,26 @@ def test_an_image_does_not_say_what_is_run(tmp_path: Path) -> None:
 
     assert f"brings the label {LABEL}" in refusal(tmp_path, image=evil)
     assert found(tmp_path, image=evil, label="[]") == ()
+
+
+def test_what_an_image_that_is_gone_may_have_said_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="refused to read the labels of shop-web: No such image") as caught:
+        found(tmp_path, label='[{"command": ["sh"]}]', gone=True)
+
+    assert caught.value.reason is ErrorReason.IMAGE_GONE
+    assert found(tmp_path, gone=True) == ()
+
+
+def test_what_an_image_said_is_known_when_it_is_gone() -> None:
+    """As after a build, on an engine that does not keep the image of before for the containers that run."""
+    engine = Engine(gone=False, labels={})
+    client: Any = engine
+    hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
+    inspected = {
+        "Config": {"Image": "shop-web", "Labels": {LABEL: '[{"command": ["warm"]}]'}},
+        "Image": "sha256:1",
+    }
+    hooks.find(inspected, HookKind.POST_START)
+    engine.gone = True
+
+    assert hooks.find(inspected, HookKind.POST_START) == (Hook(command=("warm",)),)

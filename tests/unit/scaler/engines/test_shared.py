@@ -19,19 +19,22 @@ class Engine:
 
     def __init__(self) -> None:
         self.containers_: dict[str, tuple[str, bool]] = {OLD: ("db", True)}
+        self.project = "shop"
 
     def inspect_container(self, container: str) -> dict[str, Any]:
         if container not in self.containers_:
             raise docker.errors.NotFound("No such container")
         service, running = self.containers_[container]
-        labels = {"com.docker.compose.service": service}
+        labels = {"com.docker.compose.project": self.project, "com.docker.compose.service": service}
         return {"Id": container, "Config": {"Labels": labels}, "State": {"Running": running}}
 
     def containers(self, *, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
         return [
             {"Id": container, "Labels": {"com.docker.compose.container-number": "1"}}
             for container, (service, running) in self.containers_.items()
-            if running and f"com.docker.compose.service={service}" in filters["label"]
+            if running
+            and f"com.docker.compose.project={self.project}" in filters["label"]
+            and f"com.docker.compose.service={service}" in filters["label"]
         ]
 
 
@@ -131,6 +134,49 @@ def test_one_that_may_be_of_any_service_is_refused_with_the_way_out(case: Case, 
         "cannot make another replica: the service shares ipc of the container 000000000000, which is gone;"
         " make its replicas anew, with the one of today: docker compose up -d --force-recreate web"
     )
+
+
+def test_the_service_of_that_name_in_this_project_is_not_the_one_of_another(case: Case) -> None:
+    """``ipc: container:db-of-another``, by a service that needs a db of its own."""
+    made = model("db:service_started:true", IpcMode=f"container:{OLD}")
+    case.engine.project = "another"
+    case.shared.learn(made)
+    case.engine.project = "shop"
+    case.renew()
+
+    assert case.refusal(made) == (
+        "cannot make another replica: the service shares ipc of the container 000000000000 of another/db,"
+        " which is gone; make its replicas anew, with the one of today:"
+        " docker compose up -d --force-recreate web"
+    )
+
+
+def test_nor_is_one_that_is_nobodys(case: Case) -> None:
+    made = model("db:service_started:true", PidMode=f"container:{OLD}")
+    case.engine.containers_, case.engine.project = {OLD: ("", False)}, ""
+    case.shared.learn(made)
+    case.engine.containers_ |= {NEW: ("db", True)}
+    case.engine.project = "shop"
+
+    assert "pid of the container 000000000000, which does not run" in case.refusal(made)
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("ipc: 'container:db'", {"IpcMode": f"container:{OLD}"}),
+        ("volumes_from: ['container:db:ro']", {"VolumesFrom": [OLD]}),
+        ("volumes_from: ['container:db']", {"VolumesFrom": [OLD]}),
+    ],
+)
+def test_a_container_that_the_files_name_is_no_service(
+    case: Case, tmp_path: Path, written: str, host: dict[str, Any]
+) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{ web: {{ {written} }} }}")
+    case.engine.containers_ = {NEW: ("container", True), "e" * 64: ("db", True)}
+
+    said = case.refusal(model("db:service_started:true", str(tmp_path / "compose.yml"), **host))
+    assert "of the container 000000000000, which is gone" in said
 
 
 def test_a_service_of_which_nothing_runs_is_named(case: Case) -> None:

@@ -115,14 +115,16 @@ class Service(http.server.BaseHTTPRequestHandler):
         strict = self.path == "/strict"
         status = int(self.path.removeprefix("/")) if not strict else self.as_strict_ones_do()
         self.send_response(status)
-        if strict and status == 301:
+        if strict and status in {301, 308}:
             self.send_header("Location", f"https://{self.headers['Host']}/strict")
         elif status == 302:
             self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     def as_strict_ones_do(self) -> int:
-        """Django's ALLOWED_HOSTS, then its SECURE_SSL_REDIRECT behind a proxy; Rails is alike."""
+        """Django's ALLOWED_HOSTS, then its SECURE_SSL_REDIRECT behind a proxy; Rails is alike, with 403."""
+        if self.headers["Host"] == "own-tls.example.org":
+            return 308
         if self.headers["Host"] != "shop.example.org":
             return 400
         return 200 if self.headers["X-Forwarded-Proto"] == "https" else 301
@@ -188,8 +190,13 @@ class TestAsk:
                 ("answers 301", "https://shop.example.org/", "alertscale.ready-scheme: forwarded-https"),
             ),
             ("shop.example.org", Scheme.FORWARDED_HTTPS, ()),
+            (
+                "own-tls.example.org",
+                Scheme.FORWARDED_HTTPS,
+                ("answers 308", "does not believe X-Forwarded-Proto", "alertscale.ready-scheme: https if"),
+            ),
         ],
-        ids=["by address", "by name", "as behind a proxy"],
+        ids=["by address", "by name", "as behind a proxy", "that ends TLS itself"],
     )
     def test_one_that_checks_who_is_asked_for_is_told_by_its_label_and_then_ready(
         self, port: int, host: str | None, scheme: Scheme, named: tuple[str, ...]
@@ -202,6 +209,12 @@ class TestAsk:
         assert answer.ready is not bool(named)
         for word in named:
             assert word in answer.detail
+
+    @pytest.mark.parametrize("status", [400, 403, 421])
+    def test_whatever_a_wrong_host_is_answered_is_told_with_the_label(self, port: int, status: int) -> None:
+        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
+
+        assert f"answers {status}, not 2xx: if it takes only hosts that it knows" in answer.detail
 
     def test_a_redirect_within_says_that_the_path_is_to_be_another(self, port: int) -> None:
         answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/302"))
