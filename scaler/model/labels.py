@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import LabelError
 from scaler.model.hooks import Hook, HookKind, read_hooks
-from scaler.model.reasons import Balance, Pause
+from scaler.model.reasons import Pause
 
 PREFIX: Final = "alertscale."
 COMPONENT: Final = "alertscale.component"
@@ -82,6 +82,19 @@ def parse_duration(text: str) -> float:
         if seconds <= _LONGEST:
             return seconds
     raise ValueError("a duration such as 500ms, 10s or 1m30s, at most 720h")
+
+
+class Balance(StrEnum):
+    """To which replica nginx gives a request."""
+
+    ROUND_ROBIN = "round-robin"
+    """To one after the other."""
+    LEAST_CONN = "least-conn"
+    """To the one with the fewest requests under way."""
+    IP_HASH = "ip-hash"
+    """By the visitor's network: nginx' `ip_hash`. A step moves most visitors to another replica."""
+    CONSISTENT_HASH = "consistent-hash"
+    """By the visitor's address, so that a step moves as few as can be."""
 
 
 class Scheme(StrEnum):

@@ -290,19 +290,6 @@ class Pause(StrEnum):
     """All steps are held."""
 
 
-class Balance(StrEnum):
-    """To which replica nginx gives a request."""
-
-    ROUND_ROBIN = "round-robin"
-    """To one after the other."""
-    LEAST_CONN = "least-conn"
-    """To the one with the fewest requests under way."""
-    IP_HASH = "ip-hash"
-    """By the visitor's network: nginx' `ip_hash`. A step moves most visitors to another replica."""
-    CONSISTENT_HASH = "consistent-hash"
-    """By the visitor's address, so that a step moves as few as can be."""
-
-
 class Outcome(StrEnum):
     """How a step ended."""
 

@@ -20,8 +20,6 @@ from scaler.model.reasons import HTTP_STATUS, ErrorReason
 
 LISTS = [v for v in vars(reasons).values() if isinstance(v, type) and issubclass(v, StrEnum)]
 LISTS.remove(StrEnum)
-# Words that a user writes in a label, never those of a metric.
-LISTS.remove(reasons.Balance)
 
 
 @pytest.mark.parametrize("reason", ErrorReason)

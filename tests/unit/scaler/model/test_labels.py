@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.model.errors import LabelError
-from scaler.model.labels import ALL, Limits, Scheme, is_enabled, parse_duration, read_limits
-from scaler.model.reasons import Balance, Pause
+from scaler.model.labels import ALL, Balance, Limits, Scheme, is_enabled, parse_duration, read_limits
+from scaler.model.reasons import Pause
 
 
 def faults(labels: dict[str, str]) -> tuple[str, ...]:
