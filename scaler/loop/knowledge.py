@@ -178,8 +178,8 @@ class Knowledge:
         others = tuple(r for r in view.counted(service) if r.id != own.id)
         served = any(view.is_ready(r) for r in others)
         if step.direction is Direction.UP:
-            # It serves, or may be the only one to.
-            too_late = own.id in view.serving or not served
+            # It serves, or may before view.serving tells (nginx is being reloaded), or may be the only one to.
+            too_late = view.is_able(own) or own.id in view.serving or not served
         else:
             # Once it may have been asked to stop it is better gone, unless it is all that there is.
             too_late = not own.live or own.id in view.stopping or (Phase.STOP in step.phases and served)

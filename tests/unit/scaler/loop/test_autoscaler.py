@@ -882,6 +882,32 @@ class TestExaminedAgain:
             rig.settle(["shop-web-1", "shop-web-3"])
             assert [step.reason for step in rig.steps(1)] == ["undone"]
 
+    def test_a_new_one_that_nginx_may_send_requests_to_already_is_not(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While nginx is reloaded with it, its new workers do, and nobody knows yet."""
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            reloading, reloaded = threading.Event(), threading.Event()
+
+            def reload(method: str) -> None:
+                if method == "reload":
+                    reloading.set()
+                    reloaded.wait(30)
+
+            rig.nginx.before = reload
+            rig.submit(*HIGH)
+            until(reloading.is_set)
+            rig.target.add(number=3, labels=labels(max="2"))
+            until(lambda: len(rig.service().replicas) == 3)
+            never(lambda: rig.world.view.draining, rig=rig)
+            reloaded.set()
+            until(lambda: rig.events(EventKind.STEP))
+            assert rig.events(EventKind.STEP)[-1].reason == "done"
+        assert "discard shop-web-2" not in rig.target.calls
+
     def test_a_new_one_stays_while_nobody_else_is_ready(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
         rig.target.unready = {2}

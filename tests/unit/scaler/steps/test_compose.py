@@ -405,6 +405,18 @@ class TestUp:
         assert shop.ends == [f"up: replica 2 undone: overtaken: {why}"]
         assert shop.journal.failures(WEB) == (0, None)
 
+    def test_one_that_may_have_been_sent_requests_is_drained_and_stopped_before(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nginx is being reloaded with it: a new worker sends it requests, and nobody knows yet."""
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        shop.refused, shop.under_way = True, 2
+        shop.unwanted = lambda step, _: "max is reached" if step.replica else ""
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=60.0, drain=60.0))
+
+        assert shop.target.calls[2:] == ["stop shop-web-2", "discard shop-web-2"]
+        assert shop.looks == 3
+
     def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
         shop.stopping.set()
         shop.take(Direction.UP)
