@@ -14,7 +14,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from scaler.model.reasons import (
     AlertResult,
-    Balance,
     DecisionReason,
     Direction,
     ErrorReason,
