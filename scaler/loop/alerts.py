@@ -9,7 +9,7 @@ import structlog
 
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
-from scaler.policy.signals import Alert, AtSource, KnownServices, Signal, SignalBook, Verdict, judge
+from scaler.policy.signals import Alert, AtSource, KnownServices, Moment, Signal, SignalBook, Verdict, judge
 
 log = structlog.get_logger()
 
@@ -27,12 +27,14 @@ class _Asked:
     Attributes:
         changes: how often what fires had changed; an answer from before says nothing of what is new.
         names: of the alerts that it was about.
+        of: these alerts, and since when each fires.
         at: when, seconds, monotonic.
         answer: None if there was none.
     """
 
     changes: int
     names: frozenset[str]
+    of: frozenset[Moment]
     at: float
     answer: AtSource | None
 
@@ -94,15 +96,27 @@ class Alerts:
             demand = self._book.demand(service, now=now, source=source)
         return demand if source else replace(demand, watched=False)
 
+    def as_asked_last(self, service: ServiceKey, *, now: float) -> Demand:
+        """What the signals of one service ask for that their source did not deny when it was asked last.
+
+        For steps, which must not wait for it.
+        """
+        with self._lock:
+            asked = self._asked
+            if asked is None:
+                return self._book.demand(service, now=now)
+            return self._book.demand(service, now=now, source=asked.answer, asked_of=asked.of)
+
     def _ask(self, now: float) -> AtSource | None:
         with self._lock:
-            changes, names = self._changes, self._book.names
+            changes, names, of = self._changes, self._book.names, self._book.moments
         asked = self._asked
         same = asked is not None and (asked.changes, asked.names) == (changes, names)
         if asked and same and now - asked.at < (_FRESH if asked.answer else _SILENT):
             return asked.answer
         answer = self._source(names)
-        self._asked = _Asked(changes=changes, names=names, at=now, answer=answer)
+        with self._lock:
+            self._asked = _Asked(changes=changes, names=names, of=of, at=now, answer=answer)
         return answer
 
     def watchdog_age(self, *, now: float) -> float:

@@ -160,7 +160,8 @@ class Autoscaler:
     def _decide(self, known: Known, now: float) -> Decision:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        if decision.reason in ON_ALERT:
+        held = known.stepping and self.alerts.as_asked_last(known.service.key, now=now).ended
+        if decision.reason in ON_ALERT or held:  # it may fire anew, which takes the step under way back
             demand = self.alerts.confirmed(known.service.key, now=now)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         decision = self.knowledge.decided(known, decision, demand)

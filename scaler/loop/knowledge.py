@@ -178,7 +178,7 @@ class Knowledge:
         others = tuple(r for r in view.counted(service) if r.id != own.id)
         served = any(view.is_ready(r) for r in others)
         if step.direction is Direction.UP:
-            # It serves, or may before view.serving tells (nginx is being reloaded), or may be the only one to.
+            # It serves, or may while nginx is being reloaded with it, or may be the only one to.
             too_late = view.is_able(own) or own.id in view.serving or not served
         else:
             # Once it may have been asked to stop it is better gone, unless it is all that there is.
@@ -194,7 +194,9 @@ class Knowledge:
             versions=deploy.versions(service, (*others, own)),
             spare=replica_choice.spare(service, counted, going=going, view=view),
         )
-        return recovery.unwanted(step, state=state, demand=known.demand, limits=limits, now=now)
+        # What the decision did not count, since it has ended at its source, must not take it back.
+        demand = self.alerts.as_asked_last(service.key, now=now)
+        return recovery.unwanted(step, state=state, demand=demand, limits=limits, now=now)
 
     def forget_all_but(self, services: Container[ServiceKey]) -> None:
         """Forget what is kept of services that are not shown any more."""
@@ -313,6 +315,7 @@ class Knowledge:
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, direction), failed_at),
+            undone=self.journal.undone(key, direction),
             undone_at=carry((key, "undone"), self.journal.undone_at(key)),
             lost_at=self.outside.lost_at(service),
         )

@@ -70,6 +70,20 @@ def test_one_that_is_repeated_is_not() -> None:
     assert len(source.questions) == 1
 
 
+def test_its_last_answer_stands_for_what_it_was_asked_of_and_for_nothing_newer() -> None:
+    source = Asked()
+    heard = hearing(source, alert("up"))
+    assert heard.as_asked_last(WEB, now=0.0).up == {"cpu"}
+    heard.confirmed(WEB, now=0.1)
+    heard.take_in([alert("up"), alert("up", "memory")], known=KNOWN, now=9.0)
+    assert heard.as_asked_last(WEB, now=9.0) == Demand(up=frozenset({"memory"}), ended=frozenset({"cpu"}))
+    heard.take_in([alert("up", firing=False)], known=KNOWN, now=9.0)
+    heard.take_in([alert("up")], known=KNOWN, now=9.1)
+
+    assert heard.as_asked_last(WEB, now=9.1).up == {"cpu", "memory"}
+    assert len(source.questions) == 1
+
+
 def test_without_an_answer_the_alerts_stand_nobody_watches_and_it_is_left_alone_for_a_while() -> None:
     source = Asked(answer=None)
     heard = hearing(source, alert("up"), alert("down", "memory"))

@@ -340,6 +340,27 @@ class TestAskedAtTheSource:
             rig.clock.advance(1)
             rig.settle(["shop-web-1", "shop-web-2"])
 
+    def test_what_fires_no_longer_there_does_not_take_a_step_back_until_it_does_again(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+        low = alert("down"), alert("down", "memory")
+        rig.source, rig.nginx.keeps_old = at_source(*low), True
+        with running(rig):
+            rig.submit(*HIGH, *low)
+            until(lambda: rig.served() == ["shop-web-1"])
+            until(lambda: any(step.phase is Phase.DRAIN for step in rig.journal.unfinished()))
+            never(lambda: rig.events(EventKind.STEP), rig=rig, passes=20)
+            rig.submit(alert("down", "disk"))
+            never(lambda: rig.events(EventKind.STEP), rig=rig, passes=20)
+            rig.source = at_source(alert("up"), *low)
+            rig.clock.advance(1)
+            (step,) = rig.steps(1)
+
+        assert step.text.endswith("an alert asks for more")
+
     def test_nothing_is_removed_while_the_source_does_not_answer(self, rig: Rig) -> None:
         for number in (1, 2):
             rig.target.add(number=number, labels=labels())
