@@ -82,6 +82,7 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
         state,
         stepping=False,
         last_change=None,
+        writable=True,
         retry_at=None,
         retiring=int(step.why == DecisionReason.RETIRE),
     )

@@ -111,6 +111,12 @@ class TestDownUnderWay:
         assert asked(DOWN, replace(two, replicas=1), why=DecisionReason.RETIRE) != ""
 
 
+@pytest.mark.parametrize("direction", Direction)
+def test_a_journal_that_cannot_be_written_takes_nothing_back(direction: Direction) -> None:
+    """It keeps new steps from being begun; this one stands in it already."""
+    assert asked(direction, replace(THREE, writable=False)) == ""
+
+
 class TestUpUnderWay:
     def test_it_goes_on_though_its_alert_has_ended_and_others_have_gone(self) -> None:
         assert asked(UP) == ""
