@@ -162,6 +162,8 @@ class Stepper:
 
     def _down(self, phases: Phases, limits: Limits, ask: Callable[[], object]) -> None:
         replica, service = phases.step.replica or "", phases.step.service
+        # Not after a whole drain: it would be for nothing, again and again.
+        self._target.check_hooks(replica, kind=HookKind.PRE_STOP)
         phases.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
@@ -172,7 +174,8 @@ class Stepper:
         self._drain(limits, ask)
         ask()
         phases.enter(Phase.STOP)
-        self._target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST))
+        self._pre_stop(replica, limits)
+        ask()
         self._target.stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
@@ -180,6 +183,21 @@ class Stepper:
         # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         self._world.unmark_draining(replica)
+
+    def _pre_stop(self, replica: str, limits: Limits) -> None:
+        """Run its hooks; one that ends the program is ended by the engine with it: that is no failure."""
+        before = self._target.fate(replica)
+        try:
+            self._target.run_hooks(
+                replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST)
+            )
+        except TargetError as error:
+            if error.reason is not ErrorReason.HOOK_FAILED:
+                raise
+            now = self._target.fate(replica)
+            runs_on = now is not None and now.exit_code is None
+            if runs_on and before is not None and now is not None and now.restarts == before.restarts:
+                raise
 
     def _drain(self, limits: Limits, ask: Callable[[], object]) -> None:
         instance = self._world.view.observation.balancer
