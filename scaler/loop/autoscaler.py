@@ -170,6 +170,8 @@ class Autoscaler:
 
     def _act(self, known: Known, decision: Decision) -> None:
         # A step that was cut short by the end of the scaler must not be followed by another.
+        if decision.reason is DecisionReason.LAST_READY:
+            self.knowledge.retired(known)
         if decision.direction is None or self.rhythm.stopping.is_set():
             self._clear_away(known)
             return

@@ -49,6 +49,7 @@ class Known:
         service: as the engine lists it.
         limits: what its labels say.
         counted: the replicas that the policy counts.
+        unready: how many of them cannot serve, or not yet.
         retiring: those of them that a deploy asked to take away.
         dead: those that are to be cleared away.
         stepping: a step of it is under way.
@@ -65,6 +66,7 @@ class Known:
     service: Service
     limits: Limits
     counted: tuple[Replica, ...]
+    unready: int
     retiring: tuple[Replica, ...]
     dead: tuple[Replica, ...]
     stepping: bool
@@ -85,6 +87,7 @@ class Known:
             replicas=len(self.counted) if kept is None else kept.count,
             retiring=len(self.retiring),
             versions=deploy.versions(self.service, self.counted),
+            unready=self.unready,
             last_change=self.last_change,
             retry_at=self.retry_at,
             retry_down_at=self.retry_down_at,
@@ -147,6 +150,7 @@ class Knowledge:
             service=service,
             limits=limits,
             counted=counted,
+            unready=sum(not view.is_ready(r) for r in counted),
             retiring=retiring,
             dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
             stepping=stepping,
@@ -289,7 +293,7 @@ class Knowledge:
         return True
 
     def retired(self, known: Known) -> None:
-        """They begin to leave. Ordered once: a step that fails is not begun again until somebody asks."""
+        """They begin to leave, or cannot. Ordered once: it is not begun again until somebody asks."""
         with self._lock:
             self._of(known.service.key).retiring -= {r.id for r in known.retiring}
 

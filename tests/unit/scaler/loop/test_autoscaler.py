@@ -402,7 +402,7 @@ class TestFailures:
         rig.target.unready = {2}
         with running(rig):
             rig.submit(*HIGH)
-            until(lambda: rig.reason() == "backoff")
+            until(lambda: rig.reason() != "last_ready")
             rig.target.unready = set()
             rig.clock.advance(10)
             rig.submit(*HIGH)
@@ -543,6 +543,34 @@ class TestFailures:
                 rig.orders.retire("web", ("shop-web-9",))
             rig.orders.retire("web", ("shop-web-2",))
             rig.settle(["shop-web-1"])
+
+    def test_a_retirement_that_would_take_the_last_ready_one_is_over_until_it_is_asked_for_again(
+        self, rig: Rig
+    ) -> None:
+        old = rig.target.add(labels=labels(max="5"))
+        rig.target.add(number=2, version="v2", labels=labels(max="5"))
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.unready = {3}
+            rig.orders.scale("web", 3)
+            until(lambda: any(step.phase is Phase.READY for step in rig.journal.unfinished()))
+            rig.orders.retire("web", (old,))
+            rig.target.unready = {2, 3}
+
+            def serve(*names: str) -> bool:
+                rig.clock.advance(0.5)
+                return rig.served() == list(names)
+
+            until(lambda: serve("shop-web-1"))
+            rig.target.kill(next(i for i, (_, r) in rig.target.replicas.items() if r.number == 3))
+            until(lambda: any(e.reason == "last_ready" for e in rig.events(EventKind.DECISION)))
+            until(lambda: rig.reason() == "backoff")
+            rig.target.unready = set()
+            rig.orders.scale("web", 2)
+            until(lambda: serve("shop-web-1", "shop-web-2"))
+            never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig)
+            rig.orders.retire("web", (old,))
+            rig.settle(["shop-web-2"])
 
     def test_a_retirement_that_fails_is_not_begun_again_by_itself(self, rig: Rig) -> None:
         old = rig.target.add(labels=labels())
