@@ -987,6 +987,7 @@ class TestGone:
             gauge = rig.metrics.registry.get_sample_value
             ready = {"project": "shop", "service": "web", "state": "ready"}
             assert gauge("alertscale_replicas", ready) == 0
+            assert gauge("alertscale_versions", {"project": "shop", "service": "web"}) == 0
 
             rig.clock.advance(901)
             until(lambda: [v.key for v in rig.reading.services()] == [API], what="it is forgotten")
