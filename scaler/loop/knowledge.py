@@ -196,6 +196,8 @@ class Knowledge:
             known.state,
             replicas=len(counted),
             versions=deploy.versions(service, (*others, own)),
+            # What failed, or was undone, is no reason: it may have been begun together with this one.
+            retry_down_at=backoff.settled_at(self.outside.lost_at(service)),
             spare=replica_choice.spare(service, counted, going=going, view=view),
         )
         # What the decision did not count, since it has ended at its source, must not take it back.

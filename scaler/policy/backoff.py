@@ -25,6 +25,11 @@ def wait_after(times: int, *, first: float = FIRST) -> float:
     return min(first * 2.0 ** min(times - 1, _MOST_DOUBLINGS), LONGEST)
 
 
+def settled_at(lost_at: float | None) -> float | None:
+    """When it is known what is left, seconds, after a replica has died or was asked to stop; None at once."""
+    return None if lost_at is None else lost_at + SETTLE
+
+
 def retry_at(
     *, failures: int, failed_at: float | None, undone: int, undone_at: float | None, lost_at: float | None
 ) -> float | None:
@@ -41,7 +46,8 @@ def retry_at(
     Returns:
         The latest of what each of these asks for; None for at once.
     """
-    waits = [] if lost_at is None else [lost_at + SETTLE]
+    settled = settled_at(lost_at)
+    waits = [] if settled is None else [settled]
     if undone_at is not None:
         waits.append(undone_at + wait_after(max(undone, 1), first=SETTLE))
     if failures and failed_at is not None:

@@ -921,6 +921,25 @@ class TestExaminedAgain:
             rig.settle(["shop-web-1", "shop-web-2"])
             assert [step.reason for step in rig.steps(3)] == ["done"] * 3
 
+    def test_nor_does_the_failure_of_one_undo_the_others(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        ids = [rig.target.add(number=n, labels=labels(step="2")) for n in (1, 2, 3)]
+        rig.nginx.keeps_old = True
+
+        def refuse(method: str, replica: str) -> None:
+            if (method, replica) == ("check_hooks", ids[1]):
+                raise TargetError("the engine refused")
+
+        rig.target.before = refuse
+        with running(rig):
+            rig.submit(*LOW)
+            assert [step.reason for step in rig.steps(1)] == ["failed"]
+            never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig, passes=20)
+            rig.nginx.retire()
+            assert [step.reason for step in rig.steps(2)] == ["done", "failed"]
+
     def test_a_new_one_is_taken_away_when_others_have_reached_max_meanwhile(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
         rig.target.unready = {2}
