@@ -37,7 +37,7 @@ from scaler.loop.watch import Watch
 from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
 from scaler.model.view import View
-from scaler.policy.scaling import ON_ALERT, Decision, decide
+from scaler.policy.scaling import Decision, decide, rests_on_alerts
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
 from scaler.steps.runner import Runner
@@ -161,7 +161,8 @@ class Autoscaler:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         held = known.stepping and self.alerts.as_asked_last(known.service.key, now=now).ended
-        if decision.reason in ON_ALERT or held:  # it may fire anew, which takes the step under way back
+        # What is held against a step under way may fire anew, and takes it back then.
+        if held or rests_on_alerts(decision, demand, known.limits):
             demand = self.alerts.confirmed(known.service.key, now=now)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         decision = self.knowledge.decided(known, decision, demand)

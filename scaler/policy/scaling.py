@@ -14,8 +14,8 @@ The rules in their order; the first that has something to say wins:
    else down
 6. otherwise hold
 
-A step on an alert is decided on twice: in between the source of alerts is asked, and an alert that fires
-there no longer asks for nothing any more.
+A step on an alert, and a hold for one that keeps a step down away, is decided on twice: in between the
+source of alerts is asked, and an alert that fires there no longer asks for nothing any more.
 
 A step that comes out of these is held all the same while its direction is paused, while the journal cannot
 be written, until the backoff of its direction is over, and while it might take the last replica that is
@@ -38,8 +38,11 @@ _HELD: Final = {
 }
 
 
-ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
+_ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
 """Reasons of a step that an alert leads to."""
+
+_KEPT_BY_ALERT: Final = frozenset({DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN})
+"""Reasons to hold for an ``up`` alert, where ``down`` alerts would be heard without it."""
 
 _LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_ALL_LOW})
 """Reasons to hold that say less than that an alert has ended at its source."""
@@ -124,6 +127,18 @@ class Decision:
 def held_directions(*pauses: Pause) -> frozenset[Direction]:
     """Which steps are held when several places (the label, the API) may hold some."""
     return frozenset().union(*(_HELD[pause] for pause in pauses))
+
+
+def rests_on_alerts(decision: Decision, demand: Demand, limits: Limits) -> bool:
+    """Whether another decision might be taken without an alert that does not fire any more at its source.
+
+    Args:
+        decision: as it was taken.
+        demand: the alerts that it was taken on.
+        limits: what the service's labels say.
+    """
+    low = demand.down >= set(limits.resources)
+    return decision.reason in _ON_ALERT or (low and decision.reason in _KEPT_BY_ALERT)
 
 
 def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decision:

@@ -340,6 +340,29 @@ class TestAskedAtTheSource:
             rig.clock.advance(1)
             rig.settle(["shop-web-1", "shop-web-2"])
 
+    @pytest.mark.parametrize(
+        ("limits", "holds"),
+        [
+            (labels(max="2"), "at_max"),
+            (labels(max="3") | {"alertscale.cooldown.up": "1h"}, "up_cooldown"),
+        ],
+        ids=["at max", "in the cooldown"],
+    )
+    def test_what_fires_no_longer_there_keeps_no_step_down_away(
+        self, rig: Rig, limits: dict[str, str], holds: str
+    ) -> None:
+        rig.target.add(labels=limits)
+        low = alert("down"), alert("down", "memory")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == holds)
+            rig.source = at_source(alert("up"), *low)
+            rig.submit(*low)
+            never(lambda: rig.reason() != holds, rig=rig)
+            rig.source = at_source(*low)
+            rig.clock.advance(1)
+            rig.settle(["shop-web-1"])
+
     def test_what_fires_no_longer_there_does_not_take_a_step_back_until_it_does_again(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
