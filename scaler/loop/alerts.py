@@ -1,6 +1,7 @@
 """The alerts that fire now, kept for several threads, and what their source says of them."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,7 +18,7 @@ _FRESH: Final = 1.0
 """Seconds for which the source is not asked again of the same alerts, after an answer."""
 
 _SILENT: Final = 5.0
-"""The same after none: the loop has waited for it."""
+"""The same after none, of whatever alerts: the loop has waited for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class _Asked:
         changes: how often what fires had changed; an answer from before says nothing of what is new.
         names: of the alerts that it was about.
         of: these alerts, and since when each fires.
-        at: when, seconds, monotonic.
+        at: when it was over, seconds, monotonic.
         answer: None if there was none.
     """
 
@@ -46,16 +47,24 @@ class Alerts:
         ttl: seconds after which an alert not heard of is forgotten.
         source: asked before a step on an alert what it says of alerts of these names; None if it does not
             live.
+        monotonic: tells how long that took.
 
     Attributes:
         ttl: as given.
     """
 
-    def __init__(self, *, ttl: float, source: Callable[[frozenset[str]], AtSource | None]) -> None:
+    def __init__(
+        self,
+        *,
+        ttl: float,
+        source: Callable[[frozenset[str]], AtSource | None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=ttl)
         self.ttl = ttl
         self._source = source
+        self._monotonic = monotonic
         self._changes = 0
         self._asked: _Asked | None = None
 
@@ -111,10 +120,14 @@ class Alerts:
         with self._lock:
             changes, names, of = self._changes, self._book.names, self._book.moments
         asked = self._asked
+        if asked is not None and asked.answer is None and now - asked.at < _SILENT:
+            return None
         same = asked is not None and (asked.changes, asked.names) == (changes, names)
-        if asked and same and now - asked.at < (_FRESH if asked.answer else _SILENT):
+        if asked is not None and same and now - asked.at < _FRESH:
             return asked.answer
+        begun = self._monotonic()
         answer = self._source(names)
+        now += self._monotonic() - begun
         with self._lock:
             self._asked = _Asked(changes=changes, names=names, of=of, at=now, answer=answer)
         return answer
