@@ -228,6 +228,9 @@ class FakeTarget:
         if found.number in self.exits:
             self.kill(replica)
 
+    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
+        self._enter("check_hooks", replica)
+
     def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
         self._enter("run_hooks", replica)
         if replica in self.replicas and kind in self.hooks:

@@ -201,6 +201,11 @@ class ComposeTarget:
         with engine_errors(f"start {replica[:12]}"):
             self._client.start(replica)
 
+    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
+        """See :class:`scaler.engines.contract.Containers`."""
+        with engine_errors(f"look for the hooks of {replica[:12]}"), _gone_is_fine():
+            self._hooks.find(self._client.inspect_container(replica), kind)
+
     def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
         """See :class:`scaler.engines.contract.Containers`."""
         with engine_errors(f"look for the hooks of {replica[:12]}"), _gone_is_fine():

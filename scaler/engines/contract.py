@@ -48,6 +48,13 @@ class Containers(Target, Protocol):
     def start(self, replica: str) -> None:
         """Start a replica."""
 
+    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
+        """See that the service's hooks of one kind are known; gone is as good.
+
+        Raises:
+            TargetError: with the reason ``cannot_clone`` when there are some and nobody can tell which.
+        """
+
     def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
         """Run the service's hooks of one kind in a replica, within ``timeout`` seconds; gone is as good.
 

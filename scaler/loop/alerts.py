@@ -1,6 +1,7 @@
 """The alerts that fire now, kept for several threads, and what their source says of them."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,7 +10,7 @@ import structlog
 
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Demand
-from scaler.policy.signals import Alert, AtSource, KnownServices, Signal, SignalBook, Verdict, judge
+from scaler.policy.signals import Alert, AtSource, KnownServices, Moment, Signal, SignalBook, Verdict, judge
 
 log = structlog.get_logger()
 
@@ -17,7 +18,7 @@ _FRESH: Final = 1.0
 """Seconds for which the source is not asked again of the same alerts, after an answer."""
 
 _SILENT: Final = 5.0
-"""The same after none: the loop has waited for it."""
+"""The same after none, of whatever alerts: the loop has waited for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,14 @@ class _Asked:
     Attributes:
         changes: how often what fires had changed; an answer from before says nothing of what is new.
         names: of the alerts that it was about.
-        at: when, seconds, monotonic.
+        of: these alerts, and since when each fires.
+        at: when it was over, seconds, monotonic.
         answer: None if there was none.
     """
 
     changes: int
     names: frozenset[str]
+    of: frozenset[Moment]
     at: float
     answer: AtSource | None
 
@@ -44,16 +47,24 @@ class Alerts:
         ttl: seconds after which an alert not heard of is forgotten.
         source: asked before a step on an alert what it says of alerts of these names; None if it does not
             live.
+        monotonic: tells how long that took.
 
     Attributes:
         ttl: as given.
     """
 
-    def __init__(self, *, ttl: float, source: Callable[[frozenset[str]], AtSource | None]) -> None:
+    def __init__(
+        self,
+        *,
+        ttl: float,
+        source: Callable[[frozenset[str]], AtSource | None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lock = threading.Lock()
         self._book = SignalBook(ttl=ttl)
         self.ttl = ttl
         self._source = source
+        self._monotonic = monotonic
         self._changes = 0
         self._asked: _Asked | None = None
 
@@ -94,15 +105,31 @@ class Alerts:
             demand = self._book.demand(service, now=now, source=source)
         return demand if source else replace(demand, watched=False)
 
+    def as_asked_last(self, service: ServiceKey, *, now: float) -> Demand:
+        """What the signals of one service ask for that their source did not deny when it was asked last.
+
+        For steps, which must not wait for it.
+        """
+        with self._lock:
+            asked = self._asked
+            if asked is None:
+                return self._book.demand(service, now=now)
+            return self._book.demand(service, now=now, source=asked.answer, asked_of=asked.of)
+
     def _ask(self, now: float) -> AtSource | None:
         with self._lock:
-            changes, names = self._changes, self._book.names
+            changes, names, of = self._changes, self._book.names, self._book.moments
         asked = self._asked
+        if asked is not None and asked.answer is None and now - asked.at < _SILENT:
+            return None
         same = asked is not None and (asked.changes, asked.names) == (changes, names)
-        if asked and same and now - asked.at < (_FRESH if asked.answer else _SILENT):
+        if asked is not None and same and now - asked.at < _FRESH:
             return asked.answer
+        begun = self._monotonic()
         answer = self._source(names)
-        self._asked = _Asked(changes=changes, names=names, at=now, answer=answer)
+        now += self._monotonic() - begun
+        with self._lock:
+            self._asked = _Asked(changes=changes, names=names, of=of, at=now, answer=answer)
         return answer
 
     def watchdog_age(self, *, now: float) -> float:

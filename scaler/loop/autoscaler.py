@@ -37,7 +37,7 @@ from scaler.loop.watch import Watch
 from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
 from scaler.model.view import View
-from scaler.policy.scaling import ON_ALERT, Decision, decide
+from scaler.policy.scaling import Decision, decide, rests_on_alerts
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
 from scaler.steps.runner import Runner
@@ -160,7 +160,9 @@ class Autoscaler:
     def _decide(self, known: Known, now: float) -> Decision:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        if decision.reason in ON_ALERT:
+        held = known.stepping and self.alerts.as_asked_last(known.service.key, now=now).ended
+        # What is held against a step under way may fire anew, and takes it back then.
+        if held or rests_on_alerts(decision, demand, known.limits):
             demand = self.alerts.confirmed(known.service.key, now=now)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         decision = self.knowledge.decided(known, decision, demand)
@@ -169,6 +171,8 @@ class Autoscaler:
 
     def _act(self, known: Known, decision: Decision) -> None:
         # A step that was cut short by the end of the scaler must not be followed by another.
+        if decision.reason is DecisionReason.LAST_READY:
+            self.knowledge.retired(known)
         if decision.direction is None or self.rhythm.stopping.is_set():
             self._clear_away(known)
             return

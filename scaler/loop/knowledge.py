@@ -49,6 +49,7 @@ class Known:
         service: as the engine lists it.
         limits: what its labels say.
         counted: the replicas that the policy counts.
+        unready: how many of them cannot serve, or not yet.
         retiring: those of them that a deploy asked to take away.
         dead: those that are to be cleared away.
         stepping: a step of it is under way.
@@ -65,6 +66,7 @@ class Known:
     service: Service
     limits: Limits
     counted: tuple[Replica, ...]
+    unready: int
     retiring: tuple[Replica, ...]
     dead: tuple[Replica, ...]
     stepping: bool
@@ -85,6 +87,7 @@ class Known:
             replicas=len(self.counted) if kept is None else kept.count,
             retiring=len(self.retiring),
             versions=deploy.versions(self.service, self.counted),
+            unready=self.unready,
             last_change=self.last_change,
             retry_at=self.retry_at,
             retry_down_at=self.retry_down_at,
@@ -147,6 +150,7 @@ class Knowledge:
             service=service,
             limits=limits,
             counted=counted,
+            unready=sum(not view.is_ready(r) for r in counted),
             retiring=retiring,
             dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
             stepping=stepping,
@@ -178,8 +182,8 @@ class Knowledge:
         others = tuple(r for r in view.counted(service) if r.id != own.id)
         served = any(view.is_ready(r) for r in others)
         if step.direction is Direction.UP:
-            # It serves, or may be the only one to.
-            too_late = own.id in view.serving or not served
+            # It serves, or may while nginx is being reloaded with it, or may be the only one to.
+            too_late = view.is_able(own) or own.id in view.serving or not served
         else:
             # Once it may have been asked to stop it is better gone, unless it is all that there is.
             too_late = not own.live or own.id in view.stopping or (Phase.STOP in step.phases and served)
@@ -192,9 +196,13 @@ class Knowledge:
             known.state,
             replicas=len(counted),
             versions=deploy.versions(service, (*others, own)),
+            # What failed, or was undone, is no reason: it may have been begun together with this one.
+            retry_down_at=backoff.settled_at(self.outside.lost_at(service)),
             spare=replica_choice.spare(service, counted, going=going, view=view),
         )
-        return recovery.unwanted(step, state=state, demand=known.demand, limits=limits, now=now)
+        # What the decision did not count, since it has ended at its source, must not take it back.
+        demand = self.alerts.as_asked_last(service.key, now=now)
+        return recovery.unwanted(step, state=state, demand=demand, limits=limits, now=now)
 
     def forget_all_but(self, services: Container[ServiceKey]) -> None:
         """Forget what is kept of services that are not shown any more."""
@@ -287,7 +295,7 @@ class Knowledge:
         return True
 
     def retired(self, known: Known) -> None:
-        """They begin to leave. Ordered once: a step that fails is not begun again until somebody asks."""
+        """They begin to leave, or cannot. Ordered once: it is not begun again until somebody asks."""
         with self._lock:
             self._of(known.service.key).retiring -= {r.id for r in known.retiring}
 
@@ -313,6 +321,7 @@ class Knowledge:
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, direction), failed_at),
+            undone=self.journal.undone(key, direction),
             undone_at=carry((key, "undone"), self.journal.undone_at(key)),
             lost_at=self.outside.lost_at(service),
         )

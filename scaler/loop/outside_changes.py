@@ -22,7 +22,7 @@ REMEMBERED_FOR: Final = 60.0
 """Seconds for which the count is remembered that others have set back."""
 
 _ABSENT_FOR: Final = 600.0
-"""Seconds for which the scaler may have been absent and still know what ran before."""
+"""Seconds for which the scaler, or a service, may have been absent and it is still known what ran before."""
 
 _WRITE_EVERY: Final = 60.0
 
@@ -47,6 +47,7 @@ class Outside:
         self._stopped: dict[str, float] = {}
         self._died: dict[str, float] = {}
         self._standing: dict[ServiceKey, Standing] = {}
+        self._seen: dict[ServiceKey, float] = {}
         self._others: set[ServiceKey] = set()
 
     def asked_to_stop(self, replica: str, *, now: float) -> None:
@@ -117,6 +118,9 @@ class Outside:
 
     def _note_count(self, service: Service, *, now: float) -> ServiceKey | None:
         before = self._standing.get(service.key)
+        if before is not None and now - self._seen[service.key] > _ABSENT_FOR:
+            before = Standing(at=before.at)  # another one of that name
+        self._seen[service.key] = now
         wall = self._anchors.wall_now()
         if before is None:
             before = self._journal.standing(service.key)

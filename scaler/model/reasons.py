@@ -198,8 +198,8 @@ class DecisionReason(StrEnum):
     STEPPING = "stepping"
     """A step is under way."""
     BACKOFF = "backoff"
-    """Steps that way have failed lately, or a replica has just died or been asked to stop: the next
-    try waits."""
+    """Steps that way have failed or been undone lately, or a replica has just died or been asked to
+    stop: the next try waits."""
     LAST_READY = "last_ready"
     """A step down is due, but it might take the last replica that is ready: one of the others has
     to be ready first."""

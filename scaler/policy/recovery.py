@@ -74,6 +74,9 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     """
     up = step.direction is Direction.UP
     by_alert = step.why not in _NOT_BY_ALERT
+    if by_alert and state.wanted is not None and limits.clamp(state.wanted) == state.replicas:
+        # An order for the count of before asks for no step, so nothing would be decided by it.
+        return _PAUSED[DecisionReason.MANUAL]
     if by_alert and up:
         demand = replace(demand, up=demand.up or frozenset(limits.resources))
     elif by_alert:
@@ -82,6 +85,7 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
         state,
         stepping=False,
         last_change=None,
+        writable=True,
         retry_at=None,
         retiring=int(step.why == DecisionReason.RETIRE),
     )

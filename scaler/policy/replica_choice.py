@@ -12,17 +12,33 @@ DEAD_FOR: Final = 10.0
 """Seconds after which a replica that exited is removed while others live."""
 
 
+def _newest_version(replicas: Sequence[Replica]) -> str | None:
+    """The one that began last: one of an older version, copied in the middle of a deploy, may be younger."""
+    began: dict[str, tuple[float, int]] = {}
+    for replica in replicas:
+        at = (replica.created_at, replica.number)
+        began[replica.version] = min(began.get(replica.version, at), at)
+    return max(began, key=began.__getitem__, default=None)
+
+
 def model(counted: Sequence[Replica], ready: Container[str] = frozenset()) -> Replica:
-    """Whom a new replica is copied from: of those whose name is Compose's, one that serves; the newest.
+    """Whom a new replica is copied from: of Compose's names one that serves, of the newest version.
 
     Args:
         counted: by ascending number, at least one.
         ready: ids of those that are ready.
     """
+    newest = _newest_version(counted)
 
-    def rank(replica: Replica) -> tuple[bool, bool, bool, float, int]:
-        named = compose_stem(replica.name, replica.labels) is not None
-        return named, replica.id in ready, replica.status == "running", replica.created_at, replica.number
+    def rank(replica: Replica) -> tuple[bool, bool, bool, bool, float, int]:
+        return (
+            compose_stem(replica.name, replica.labels) is not None,
+            replica.id in ready,
+            replica.status == "running",
+            replica.version == newest,
+            replica.created_at,
+            replica.number,
+        )
 
     return max(counted, key=rank)
 
@@ -41,14 +57,14 @@ def leaving(candidates: Sequence[Replica], count: int, *, view: View) -> list[Re
         count: how many do.
         view: tells who can serve. Where nobody is ready, whom nginx tries all the same stays.
     """
-    newest = max(candidates, key=lambda r: (r.created_at, r.number), default=None)
+    newest = _newest_version(candidates)
 
     def worth(replica: Replica) -> tuple[bool, bool, bool, bool, int]:
         return (
             view.is_ready(replica),
             replica.health is not Health.UNHEALTHY,
             replica.id in view.serving,
-            newest is not None and replica.version == newest.version,
+            replica.version == newest,
             -replica.number,
         )
 

@@ -2,18 +2,20 @@
 
 The rules in their order; the first that has something to say wins:
 
-1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; then
+1. replicas that a deploy asked to take away, while others stay: they leave, paused or not; what must wait
+   for another to be ready keeps no step from being taken that is due; then
    paused both ways, a step under way, or stopped or gone: hold
 2. fewer than min: up, at once; more than max, unless it is being deployed: down, at once
-3. a count that a person asked for: towards it, at once; then being deployed: hold
+3. a count that a person asked for: towards it, at once, but not down while a replica of a deploy may be
+   starting; then being deployed: hold
 4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
    somebody else has set back to its minimum returns to its former count at once, in one step
 5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
    else down
 6. otherwise hold
 
-A step on an alert is decided on twice: in between the source of alerts is asked, and an alert that fires
-there no longer asks for nothing any more.
+A step on an alert, and a hold for one that keeps a step down away, is decided on twice: in between the
+source of alerts is asked, and an alert that fires there no longer asks for nothing any more.
 
 A step that comes out of these is held all the same while its direction is paused, while the journal cannot
 be written, until the backoff of its direction is over, and while it might take the last replica that is
@@ -36,8 +38,11 @@ _HELD: Final = {
 }
 
 
-ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
+_ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
 """Reasons of a step that an alert leads to."""
+
+_KEPT_BY_ALERT: Final = frozenset({DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN})
+"""Reasons to hold for an ``up`` alert, where ``down`` alerts would be heard without it."""
 
 _LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_ALL_LOW})
 """Reasons to hold that say less than that an alert has ended at its source."""
@@ -50,6 +55,7 @@ class State:
     Attributes:
         replicas: those that run or are being started; leaving and dead ones do not count.
         versions: how many different versions (config hash and image) they carry.
+        unready: how many of ``replicas`` cannot serve, or not yet.
         last_change: when the last step, either way, was done; None if never.
         retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
             there was nothing of the kind.
@@ -66,6 +72,7 @@ class State:
 
     replicas: int
     versions: int = 1
+    unready: int = 0
     last_change: float | None = None
     retry_at: float | None = None
     retry_down_at: float | None = None
@@ -122,6 +129,18 @@ def held_directions(*pauses: Pause) -> frozenset[Direction]:
     return frozenset().union(*(_HELD[pause] for pause in pauses))
 
 
+def rests_on_alerts(decision: Decision, demand: Demand, limits: Limits) -> bool:
+    """Whether another decision might be taken without an alert that does not fire any more at its source.
+
+    Args:
+        decision: as it was taken.
+        demand: the alerts that it was taken on.
+        limits: what the service's labels say.
+    """
+    low = demand.down >= set(limits.resources)
+    return decision.reason in _ON_ALERT or (low and decision.reason in _KEPT_BY_ALERT)
+
+
 def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decision:
     """Decide on the next step of one service.
 
@@ -135,10 +154,23 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
         A step of at most ``limits.step`` replicas, or back to the former count, that never leaves the
         bounds once inside; all that are retiring at once; or a hold.
     """
-    if 0 < state.retiring < state.replicas and not state.stepping:
-        # Whoever deploys has put as many others beside them: the count is not what this changes.
-        leave = _step(state, state.replicas - state.retiring, DecisionReason.RETIRE)
-        return _postponed(state, leave, now) or leave
+    leave = _retirement(state, now)
+    if leave is not None and leave.direction is not None:
+        return leave
+    decision = _by_the_rules(state, demand, limits, now)
+    # What keeps them may take long, and what is needed meanwhile does not wait for it.
+    return leave if leave is not None and decision.direction is None else decision
+
+
+def _retirement(state: State, now: float) -> Decision | None:
+    if not 0 < state.retiring < state.replicas or state.stepping:
+        return None
+    # Whoever deploys has put as many others beside them: the count is not what this changes.
+    leave = _step(state, state.replicas - state.retiring, DecisionReason.RETIRE)
+    return _postponed(state, leave, now) or leave
+
+
+def _by_the_rules(state: State, demand: Demand, limits: Limits, now: float) -> Decision:
     held = held_directions(state.pause, limits.pause)
     if held == _HELD[Pause.ALL]:
         return _hold(state, DecisionReason.PAUSED)
@@ -151,7 +183,8 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
     deploying = is_under_way(versions=state.versions)
     wish = _below_min(state, limits) or (None if deploying else _above_max(state, limits))
     wish = wish or _manual(state, limits)
-    if wish is None and deploying:
+    # What is being started would leave first, and it is the new version.
+    if deploying and (wish is None or (wish.direction is Direction.DOWN and state.unready)):
         return _hold(state, DecisionReason.DEPLOYING)
     wish = wish or _on_alerts(state, demand, limits, now)
     if wish is None:

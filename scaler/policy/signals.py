@@ -70,6 +70,10 @@ class AtSource:
         return alert.name in self.rules and not any(_is_same(alert.labels, here) for here in self.firing)
 
 
+Moment = tuple[tuple[tuple[str, str], ...], float]
+"""Which alert fires, and when it was first heard of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Signal:
     """An alert that fires now and asks for a step of one service.
@@ -89,6 +93,11 @@ class Signal:
     resource: str
     first_heard: float
     last_heard: float
+
+    @property
+    def moment(self) -> Moment:
+        """Which firing of which alert it is."""
+        return self.alert.key, self.first_heard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,10 +259,30 @@ class SignalBook:
         """Of the alerts that fire for any service."""
         return frozenset(s.alert.name for s in self._signals.values())
 
-    def demand(self, service: ServiceKey, *, now: float, source: AtSource | None = None) -> Demand:
-        """What the signals of one service ask for, but those that their source, if asked, denies."""
+    @property
+    def moments(self) -> frozenset[Moment]:
+        """Which alerts fire, and since when: one that ends and fires again is another one."""
+        return frozenset(s.moment for s in self._signals.values())
+
+    def demand(
+        self,
+        service: ServiceKey,
+        *,
+        now: float,
+        source: AtSource | None = None,
+        asked_of: frozenset[Moment] | None = None,
+    ) -> Demand:
+        """What the signals of one service ask for, but those that their source, if asked, denies.
+
+        Args:
+            service: whose.
+            now: seconds.
+            source: its answer.
+            asked_of: what :attr:`moments` was then, since it says nothing of what is new; None for now.
+        """
         heard = self.firing(service)
-        ended = [s for s in heard if source is not None and source.denies(s.alert)]
+        denied = [s for s in heard if source is not None and source.denies(s.alert)]
+        ended = [s for s in denied if asked_of is None or s.moment in asked_of]
         mine = [s for s in heard if s not in ended]
         return Demand(
             up=frozenset(s.resource for s in mine if s.direction is Direction.UP),

@@ -102,7 +102,8 @@ class Prometheus:
             address = self._address(until)
         except (UnavailableError, LookupError, TypeError, AttributeError) as error:
             log.warning("Prometheus does not say what fires", error=str(error))
-            return AtSource() if self.lives(until=until) else None
+            alive = not _is_unreachable(error) and self.lives(until=until)
+            return AtSource() if alive else None
         return at_source(rules, address=address)
 
     def _address(self, until: float) -> str:
@@ -207,6 +208,17 @@ def at_source(rules: object, *, address: str) -> AtSource:
         address=address,
         rules=frozenset(str(rule.get("name", "")) for rule in known),
         firing=tuple(alert.get("labels") or {} for alert in listed if alert.get("state") == "firing"),
+    )
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether no connection was made, so that the next one would be waited for in vain, too."""
+    cause = error.__cause__
+    if not isinstance(cause, requests.ConnectionError):
+        return False
+    why = getattr(cause.args[0], "reason", None) if cause.args else None
+    return isinstance(cause, requests.ConnectTimeout) or isinstance(
+        why, urllib3.exceptions.NewConnectionError
     )
 
 

@@ -374,6 +374,19 @@ class Journal:
             ).fetchone()
         return float(row[0]) if row and row[1] == Outcome.UNDONE else None
 
+    def undone(self, service: ServiceKey, direction: Direction) -> int:
+        """How often in a row steps that way were undone; several that were begun at once count once."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT COUNT(DISTINCT CAST(started AS INTEGER)) FROM step"
+                " WHERE project = ?1 AND service = ?2 AND direction = ?3 AND outcome = 'undone'"
+                " AND id > COALESCE("
+                "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2"
+                "   AND outcome IN ('done', 'failed')), 0)",
+                (*service, direction),
+            ).fetchone()
+        return int(row[0])
+
     def failures(self, service: ServiceKey, direction: Direction = Direction.UP) -> tuple[int, float | None]:
         """How many steps that way failed since the last step that was done, and when the last failure was."""
         with self._cursor() as db:

@@ -284,9 +284,9 @@ class Recorder:
         self._metrics.set_serving(
             {(*s.key, r.container or r.name): view.gets_requests(r) for s in services for r in s.replicas}
         )
-        for service in services:
-            versions = deploy.versions(service, view.counted(service))
-            self._metrics.versions.labels(*service.key).set(versions)
+        versions = {s.key: deploy.versions(s, view.counted(s)) for s in services}
+        for key in states:
+            self._metrics.versions.labels(*key).set(versions.get(key, 0))
         for key, found in states.items():
             for state in ReplicaState:
                 self._metrics.replicas.labels(*key, state).set(found.count(state))

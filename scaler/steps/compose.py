@@ -99,12 +99,12 @@ class Stepper:
                 if self._await_engine(step):
                     self.resume(phases.step, limits, unwanted)
                 return
-            self._failed(step, phases, error)
+            self._failed(step, phases, error, limits)
             return
         except Exception as error:
             # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
             log.exception("a fault of the scaler's own in a step", **step.words)
-            self._failed(step, phases, own_fault(error))
+            self._failed(step, phases, own_fault(error), limits)
             return
         phases.end()
         self._end(step, Outcome.DONE, "", phases.seconds)
@@ -167,6 +167,8 @@ class Stepper:
 
     def _down(self, phases: Phases, limits: Limits, ask: Callable[[], object]) -> None:
         replica, service = phases.step.replica or "", phases.step.service
+        # Not after a whole drain: it would be for nothing, again and again.
+        self._target.check_hooks(replica, kind=HookKind.PRE_STOP)
         phases.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
@@ -174,12 +176,11 @@ class Stepper:
         self._wait(lambda view: view.is_asked(service), _ANSWERS_WITHIN)
         if not self._wait_asking(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT, ask):
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
-        instance = self._world.view.observation.balancer
-        requests = self._balancer.draining(instance.id if instance and instance.running else None)
-        drain(requests, longest=limits.drain, stopping=self._stopping, ask=ask)
+        self._drain(limits, ask)
         ask()
         phases.enter(Phase.STOP)
-        self._target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST))
+        self._pre_stop(replica, limits)
+        ask()
         self._target.stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
@@ -187,6 +188,26 @@ class Stepper:
         # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         self._world.unmark_draining(replica)
+
+    def _pre_stop(self, replica: str, limits: Limits) -> None:
+        """Run its hooks; one that ends the program is ended by the engine with it: that is no failure."""
+        before = self._target.fate(replica)
+        try:
+            self._target.run_hooks(
+                replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST)
+            )
+        except TargetError as error:
+            if error.reason is not ErrorReason.HOOK_FAILED:
+                raise
+            now = self._target.fate(replica)
+            runs_on = now is not None and now.exit_code is None
+            if runs_on and before is not None and now is not None and now.restarts == before.restarts:
+                raise
+
+    def _drain(self, limits: Limits, ask: Callable[[], object]) -> None:
+        instance = self._world.view.observation.balancer
+        requests = self._balancer.draining(instance.id if instance and instance.running else None)
+        drain(requests, longest=limits.drain, stopping=self._stopping, ask=ask)
 
     def _wait_asking(
         self, condition: Callable[[View], bool], timeout: float, ask: Callable[[], object]
@@ -204,7 +225,7 @@ class Stepper:
             raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
         return held
 
-    def _failed(self, step: Step, phases: Phases, error: AlertscaleError) -> None:
+    def _failed(self, step: Step, phases: Phases, error: AlertscaleError, limits: Limits) -> None:
         phases.end()
         failed = error.reason not in _NOBODYS_FAULT
         if failed:
@@ -217,7 +238,7 @@ class Stepper:
             return
         made = phases.replica if step.direction is Direction.UP else None
         said = self._last_words(made) if failed and made is not None else ()
-        if made is not None and not self._take_away(step, made):
+        if made is not None and not self._take_away(step, made, limits):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
@@ -230,14 +251,18 @@ class Stepper:
         except AlertscaleError as error:
             return (f"(its log cannot be read: {error})",)
 
-    def _take_away(self, step: Step, replica: str) -> bool:
+    def _take_away(self, step: Step, replica: str, limits: Limits) -> bool:
         """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
         try:
+            may_serve = self._may_serve(replica)
             self._world.mark_draining(replica)
             self._wake()
             if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
                 # It may have got in at the last moment: then it serves, and the next try ends well.
                 raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
+            if may_serve or self._may_serve(replica):
+                self._drain(limits, ask=lambda: None)
+                self._target.stop(replica)
             self._target.discard(replica)
             self._wake()
             self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
@@ -249,6 +274,12 @@ class Stepper:
             self._world.unmark_draining(replica)
         self._world.unmark_preparing(replica)
         return True
+
+    def _may_serve(self, replica: str) -> bool:
+        """Whether it may have been sent requests: a worker of nginx may before the reload with it is over."""
+        view = self._world.view
+        seen = view.replica(replica)
+        return replica in view.serving or (seen is not None and view.is_able(seen))
 
     def _end(
         self,

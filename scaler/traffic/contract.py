@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from scaler.model.labels import BALANCE, KEEPALIVE
-from scaler.model.reasons import Balance, ReloadOutcome
+from scaler.model.labels import BALANCE, KEEPALIVE, Balance
+from scaler.model.reasons import ReloadOutcome
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*:\d{1,5}")

@@ -31,7 +31,8 @@ from docker import APIClient
 
 from scaler.engines.connection import engine_errors
 from scaler.model.errors import BalancerError
-from scaler.model.reasons import Balance, ErrorReason, ReloadOutcome
+from scaler.model.labels import Balance
+from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 

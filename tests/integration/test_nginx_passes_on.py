@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scaler.model.errors import BalancerError
-from scaler.model.labels import KEEPALIVE
-from scaler.model.reasons import Balance, ReloadOutcome
+from scaler.model.labels import KEEPALIVE, Balance
+from scaler.model.reasons import ReloadOutcome
 from scaler.traffic.contract import Upstream
 from scaler.traffic.nginx import render
 from scaler.traffic.upstreams import lasting

@@ -14,10 +14,11 @@ KNOWN = KnownServices(
 
 @dataclass
 class Asked:
-    """A source that answers what it is given, and counts."""
+    """A source that answers what it is given, after so many seconds, and counts."""
 
     answer: AtSource | None = field(default_factory=at_source)
     questions: list[frozenset[str]] = field(default_factory=list)
+    takes: float = 0.0
 
     def __call__(self, names: frozenset[str]) -> AtSource | None:
         self.questions.append(names)
@@ -25,7 +26,7 @@ class Asked:
 
 
 def hearing(source: Asked, *alerts: Alert) -> Alerts:
-    heard = Alerts(ttl=15.0, source=source)
+    heard = Alerts(ttl=15.0, source=source, monotonic=lambda: source.takes * len(source.questions))
     heard.take_in((watchdog(), *alerts), known=KNOWN, now=0.0)
     return heard
 
@@ -70,6 +71,20 @@ def test_one_that_is_repeated_is_not() -> None:
     assert len(source.questions) == 1
 
 
+def test_its_last_answer_stands_for_what_it_was_asked_of_and_for_nothing_newer() -> None:
+    source = Asked()
+    heard = hearing(source, alert("up"))
+    assert heard.as_asked_last(WEB, now=0.0).up == {"cpu"}
+    heard.confirmed(WEB, now=0.1)
+    heard.take_in([alert("up"), alert("up", "memory")], known=KNOWN, now=9.0)
+    assert heard.as_asked_last(WEB, now=9.0) == Demand(up=frozenset({"memory"}), ended=frozenset({"cpu"}))
+    heard.take_in([alert("up", firing=False)], known=KNOWN, now=9.0)
+    heard.take_in([alert("up")], known=KNOWN, now=9.1)
+
+    assert heard.as_asked_last(WEB, now=9.1).up == {"cpu", "memory"}
+    assert len(source.questions) == 1
+
+
 def test_without_an_answer_the_alerts_stand_nobody_watches_and_it_is_left_alone_for_a_while() -> None:
     source = Asked(answer=None)
     heard = hearing(source, alert("up"), alert("down", "memory"))
@@ -78,7 +93,17 @@ def test_without_an_answer_the_alerts_stand_nobody_watches_and_it_is_left_alone_
         assert heard.confirmed(WEB, now=now) == Demand(
             up=frozenset({"cpu"}), down=frozenset({"memory"}), watched=False
         )
+        heard.take_in([alert("up", f"new at {now}")], known=KNOWN, now=now)
+        heard.take_in([alert("up", f"new at {now}", firing=False)], known=KNOWN, now=now)
     assert len(source.questions) == 1
 
     source.answer = at_source(alert("up"))
     assert heard.confirmed(WEB, now=5.0).watched
+
+
+def test_the_time_that_an_answer_takes_is_none_of_those_seconds() -> None:
+    source = Asked(answer=None, takes=10.0)
+    heard = hearing(source, alert("up"))
+    for now in (0.0, 14.9):
+        heard.confirmed(WEB, now=now)
+    assert len(source.questions) == 1

@@ -340,6 +340,50 @@ class TestAskedAtTheSource:
             rig.clock.advance(1)
             rig.settle(["shop-web-1", "shop-web-2"])
 
+    @pytest.mark.parametrize(
+        ("limits", "holds"),
+        [
+            (labels(max="2"), "at_max"),
+            (labels(max="3") | {"alertscale.cooldown.up": "1h"}, "up_cooldown"),
+        ],
+        ids=["at max", "in the cooldown"],
+    )
+    def test_what_fires_no_longer_there_keeps_no_step_down_away(
+        self, rig: Rig, limits: dict[str, str], holds: str
+    ) -> None:
+        rig.target.add(labels=limits)
+        low = alert("down"), alert("down", "memory")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == holds)
+            rig.source = at_source(alert("up"), *low)
+            rig.submit(*low)
+            never(lambda: rig.reason() != holds, rig=rig)
+            rig.source = at_source(*low)
+            rig.clock.advance(1)
+            rig.settle(["shop-web-1"])
+
+    def test_what_fires_no_longer_there_does_not_take_a_step_back_until_it_does_again(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+        low = alert("down"), alert("down", "memory")
+        rig.source, rig.nginx.keeps_old = at_source(*low), True
+        with running(rig):
+            rig.submit(*HIGH, *low)
+            until(lambda: rig.served() == ["shop-web-1"])
+            until(lambda: any(step.phase is Phase.DRAIN for step in rig.journal.unfinished()))
+            never(lambda: rig.events(EventKind.STEP), rig=rig, passes=20)
+            rig.submit(alert("down", "disk"))
+            never(lambda: rig.events(EventKind.STEP), rig=rig, passes=20)
+            rig.source = at_source(alert("up"), *low)
+            rig.clock.advance(1)
+            (step,) = rig.steps(1)
+
+        assert step.text.endswith("an alert asks for more")
+
     def test_nothing_is_removed_while_the_source_does_not_answer(self, rig: Rig) -> None:
         for number in (1, 2):
             rig.target.add(number=number, labels=labels())
@@ -381,7 +425,7 @@ class TestFailures:
         rig.target.unready = {2}
         with running(rig):
             rig.submit(*HIGH)
-            until(lambda: rig.reason() == "backoff")
+            until(lambda: rig.reason() != "last_ready")
             rig.target.unready = set()
             rig.clock.advance(10)
             rig.submit(*HIGH)
@@ -522,6 +566,34 @@ class TestFailures:
                 rig.orders.retire("web", ("shop-web-9",))
             rig.orders.retire("web", ("shop-web-2",))
             rig.settle(["shop-web-1"])
+
+    def test_a_retirement_that_would_take_the_last_ready_one_is_over_until_it_is_asked_for_again(
+        self, rig: Rig
+    ) -> None:
+        old = rig.target.add(labels=labels(max="5"))
+        rig.target.add(number=2, version="v2", labels=labels(max="5"))
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.unready = {3}
+            rig.orders.scale("web", 3)
+            until(lambda: any(step.phase is Phase.READY for step in rig.journal.unfinished()))
+            rig.orders.retire("web", (old,))
+            rig.target.unready = {2, 3}
+
+            def serve(*names: str) -> bool:
+                rig.clock.advance(0.5)
+                return rig.served() == list(names)
+
+            until(lambda: serve("shop-web-1"))
+            rig.target.kill(next(i for i, (_, r) in rig.target.replicas.items() if r.number == 3))
+            until(lambda: any(e.reason == "last_ready" for e in rig.events(EventKind.DECISION)))
+            until(lambda: rig.reason() == "backoff")
+            rig.target.unready = set()
+            rig.orders.scale("web", 2)
+            until(lambda: serve("shop-web-1", "shop-web-2"))
+            never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig)
+            rig.orders.retire("web", (old,))
+            rig.settle(["shop-web-2"])
 
     def test_a_retirement_that_fails_is_not_begun_again_by_itself(self, rig: Rig) -> None:
         old = rig.target.add(labels=labels())
@@ -872,6 +944,25 @@ class TestExaminedAgain:
             rig.settle(["shop-web-1", "shop-web-2"])
             assert [step.reason for step in rig.steps(3)] == ["done"] * 3
 
+    def test_nor_does_the_failure_of_one_undo_the_others(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        ids = [rig.target.add(number=n, labels=labels(step="2")) for n in (1, 2, 3)]
+        rig.nginx.keeps_old = True
+
+        def refuse(method: str, replica: str) -> None:
+            if (method, replica) == ("check_hooks", ids[1]):
+                raise TargetError("the engine refused")
+
+        rig.target.before = refuse
+        with running(rig):
+            rig.submit(*LOW)
+            assert [step.reason for step in rig.steps(1)] == ["failed"]
+            never(lambda: len(rig.events(EventKind.STEP)) > 1, rig=rig, passes=20)
+            rig.nginx.retire()
+            assert [step.reason for step in rig.steps(2)] == ["done", "failed"]
+
     def test_a_new_one_is_taken_away_when_others_have_reached_max_meanwhile(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
         rig.target.unready = {2}
@@ -881,6 +972,32 @@ class TestExaminedAgain:
             rig.target.add(number=3, labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
             rig.settle(["shop-web-1", "shop-web-3"])
             assert [step.reason for step in rig.steps(1)] == ["undone"]
+
+    def test_a_new_one_that_nginx_may_send_requests_to_already_is_not(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While nginx is reloaded with it, its new workers do, and nobody knows yet."""
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            reloading, reloaded = threading.Event(), threading.Event()
+
+            def reload(method: str) -> None:
+                if method == "reload":
+                    reloading.set()
+                    reloaded.wait(30)
+
+            rig.nginx.before = reload
+            rig.submit(*HIGH)
+            until(reloading.is_set)
+            rig.target.add(number=3, labels=labels(max="2"))
+            until(lambda: len(rig.service().replicas) == 3)
+            never(lambda: rig.world.view.draining, rig=rig)
+            reloaded.set()
+            until(lambda: rig.events(EventKind.STEP))
+            assert rig.events(EventKind.STEP)[-1].reason == "done"
+        assert "discard shop-web-2" not in rig.target.calls
 
     def test_a_new_one_stays_while_nobody_else_is_ready(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels(max="2") | {"alertscale.ready-timeout": "1h"})
@@ -912,6 +1029,7 @@ class TestGone:
             gauge = rig.metrics.registry.get_sample_value
             ready = {"project": "shop", "service": "web", "state": "ready"}
             assert gauge("alertscale_replicas", ready) == 0
+            assert gauge("alertscale_versions", {"project": "shop", "service": "web"}) == 0
 
             rig.clock.advance(901)
             until(lambda: [v.key for v in rig.reading.services()] == [API], what="it is forgotten")

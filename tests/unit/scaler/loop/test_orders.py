@@ -46,6 +46,19 @@ class TestByHand:
             rig.submit(*HIGH)
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
 
+    def test_an_order_takes_nothing_that_a_deploy_is_starting(self, rig: Rig) -> None:
+        """A rolling deploy starts as many new ones beside the old."""
+        for number, version in ((1, "v1"), (2, "v1"), (3, "v2"), (4, "v2")):
+            rig.target.add(number=number, version=version, labels=labels(max="5"))
+        rig.target.unready = {3, 4}
+        with running(rig):
+            until(lambda: rig.reason() == "deploying")
+            rig.orders.scale("web", 3)
+            never(lambda: rig.target.calls or rig.reason() != "deploying", rig=rig)
+            rig.target.unready = set()
+            rig.clock.advance(2)  # they are asked again
+            until(lambda: rig.names() == [f"shop-web-{n}" for n in (1, 3, 4)])
+
     def test_an_order_ends_with_the_service_that_it_was_for(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels(max="3"))
         rig.target.exits = {2}

@@ -44,6 +44,10 @@ class Watched:
         self.outside.note(observation, now=self.now)
         return service
 
+    def sees_nothing(self) -> None:
+        self.world.update(observation=Observation(services=()))
+        self.outside.note(Observation(services=()), now=self.now)
+
     def former(self) -> int | None:
         return self.outside.former(WEB, now=self.now)
 
@@ -119,6 +123,16 @@ def test_a_scaler_that_was_away_knows_what_there_was_for_ten_minutes(
     watched.now = absent
     watched.begin()
     watched.sees(1)
+    assert watched.former() == former
+
+
+@pytest.mark.parametrize(("absent", "former"), [(590, 4), (610, None)])
+def test_so_it_is_with_a_service_that_was_away(watched: Watched, absent: float, former: int | None) -> None:
+    """What comes a day later has nothing but the name of what was removed."""
+    watched.sees(1, 2, 3, 4)
+    watched.sees_nothing()
+    watched.now = absent
+    watched.sees(5)
     assert watched.former() == former
 
 

@@ -92,6 +92,12 @@ class TestDownUnderWay:
         assert asked(DOWN, replace(THREE, versions=2)) == "a new version is being deployed"
         assert asked(DOWN, replace(THREE, wanted=4)) == "a person has asked for another count"
 
+    def test_a_person_wants_the_count_of_before(self) -> None:
+        assert asked(DOWN, replace(THREE, wanted=3)) == "a person has asked for another count"
+        assert asked(DOWN, replace(THREE, wanted=2)) == ""
+        assert asked(DOWN, replace(THREE, wanted=4), limits=replace(LIMITS, maximum=3)) != ""
+        assert asked(DOWN, replace(THREE, wanted=3), why=DecisionReason.RETIRE) == ""
+
     def test_what_a_person_asked_for_is_so_without_it(self) -> None:
         assert asked(DOWN, replace(THREE, wanted=2), why=DecisionReason.MANUAL) == ""
         assert asked(DOWN, replace(THREE, wanted=3), why=DecisionReason.MANUAL) == (
@@ -111,6 +117,12 @@ class TestDownUnderWay:
         assert asked(DOWN, replace(two, replicas=1), why=DecisionReason.RETIRE) != ""
 
 
+@pytest.mark.parametrize("direction", Direction)
+def test_a_journal_that_cannot_be_written_takes_nothing_back(direction: Direction) -> None:
+    """It keeps new steps from being begun; this one stands in it already."""
+    assert asked(direction, replace(THREE, writable=False)) == ""
+
+
 class TestUpUnderWay:
     def test_it_goes_on_though_its_alert_has_ended_and_others_have_gone(self) -> None:
         assert asked(UP) == ""
@@ -126,3 +138,5 @@ class TestUpUnderWay:
         assert asked(UP, replace(THREE, pause=Pause.UP)) == "steps are paused"
         assert asked(UP, replace(THREE, versions=2)) == "a new version is being deployed"
         assert asked(UP, replace(THREE, wanted=2)) == "a person has asked for another count"
+        assert asked(UP, replace(THREE, wanted=3)) == "a person has asked for another count"
+        assert asked(UP, replace(THREE, wanted=4)) == ""

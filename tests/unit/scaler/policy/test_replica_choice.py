@@ -48,6 +48,14 @@ def test_of_several_versions_the_newest_that_serves_is_the_model() -> None:
     assert replica_choice.model([anew, old, broken]).number == 3
 
 
+def test_of_an_outdated_version_none_is_the_model_however_young_while_a_new_one_serves() -> None:
+    old, new = composed(1, version="old", created_at=1), composed(2, version="new", created_at=5)
+    copied = composed(3, version="old", created_at=9)
+
+    assert replica_choice.model([old, new, copied], {old.id, new.id, copied.id}).number == 2
+    assert replica_choice.model([old, new, copied], {old.id, copied.id}).number == 3
+
+
 def test_new_numbers_are_above_the_highest_that_of_dead_ones_included() -> None:
     assert list(replica_choice.new_numbers(service(replica(1), replica(7, "exited")), 2)) == [8, 9]
 
@@ -98,6 +106,12 @@ class TestLeaving:
         older = replace(replica(3, version="older"), created_at=1.0)
         assert leaving(new, old, older, view=seen(new, old, older), count=2) == [3, 2]
         assert leaving(new, old, view=seen(new)) == [2]
+
+    def test_one_copied_in_the_middle_of_a_deploy_is_as_outdated_as_its_model(self) -> None:
+        old = replace(replica(1, version="old"), created_at=1.0)
+        new = replace(replica(2, version="new"), created_at=5.0)
+        copied = replace(replica(3, version="old"), created_at=9.0)
+        assert leaving(old, new, copied, view=seen(old, new, copied), count=2) == [3, 1]
 
     def test_an_outdated_one_that_serves_stays_before_a_new_one_that_does_not(self) -> None:
         old = replace(replica(1, version="old"), created_at=1.0)

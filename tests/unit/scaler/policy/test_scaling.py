@@ -42,6 +42,7 @@ class Row:
     former: int | None = None
     writable: bool = True
     retiring: int = 0
+    unready: int = 0
     retry_down_at: float | None = None
     spare: int | None = None
     gone_until: float | None = None
@@ -63,6 +64,7 @@ class Row:
             former=self.former,
             writable=self.writable,
             retiring=self.retiring,
+            unready=self.unready,
             retry_down_at=self.retry_down_at,
             spare=self.spare,
             gone_until=self.gone_until,
@@ -117,6 +119,15 @@ RULE_1 = {
     "retiring all that is ready: wait until another is": Row(
         n=4, versions=2, retiring=2, spare=0, target=4, reason=R.LAST_READY
     ),
+    "retiring all that is ready: the minimum does not wait": Row(
+        n=2, retiring=1, spare=0, limits=replace(LIMITS, minimum=4), target=3, reason=R.BELOW_MIN
+    ),
+    "retiring all that is ready: an alert does not wait": Row(
+        retiring=1, spare=0, demand=HIGH_CPU, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "retiring all that is ready: an order up does not wait": Row(
+        retiring=1, versions=2, spare=0, wanted=5, target=4, reason=R.MANUAL
+    ),
     "retiring does not wait for a failed step down, since a deploy asked for it now": Row(
         n=4, retiring=2, retry_down_at=NOW + 20, target=2, reason=R.RETIRE
     ),
@@ -128,7 +139,18 @@ RULE_1 = {
     "being deployed: past max for as long as it takes": Row(n=6, versions=2, target=6, reason=R.DEPLOYING),
     "being deployed: the minimum does not wait": Row(n=1, versions=2, target=2, reason=R.BELOW_MIN),
     "being deployed: an order up does not wait": Row(versions=2, wanted=5, target=4, reason=R.MANUAL),
-    "being deployed: an order down does not wait": Row(versions=2, wanted=2, target=2, reason=R.MANUAL),
+    "being deployed: an order down would take what is being started": Row(
+        versions=2, unready=1, wanted=2, target=3, reason=R.DEPLOYING
+    ),
+    "being deployed: an order up does not wait for what is being started": Row(
+        versions=2, unready=1, wanted=5, target=4, reason=R.MANUAL
+    ),
+    "an order down where nothing is deployed does not wait": Row(
+        unready=1, wanted=2, target=2, reason=R.MANUAL
+    ),
+    "being deployed, and all are ready: an order down does not wait": Row(
+        versions=2, wanted=2, target=2, reason=R.MANUAL
+    ),
     "being deployed: an order down from past max, to max first": Row(
         n=6, versions=2, wanted=2, limits=STEP_3, target=5, reason=R.MANUAL
     ),
@@ -370,6 +392,7 @@ states = st.builds(
     State,
     replicas=st.integers(0, 16),
     versions=st.integers(1, 2),
+    unready=st.integers(0, 2),
     last_change=TIMES,
     retry_at=TIMES,
     retry_down_at=TIMES,

@@ -300,6 +300,15 @@ class TestAlerts:
     def test_nor_does_none_at_all(self) -> None:
         assert Prometheus("", password_file=NO_FILE).alerts(NAMES) == AtSource()
 
+    @pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid:9090"])
+    def test_one_that_cannot_be_reached_is_not_asked_twice(
+        self, host: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The loop waits for it, and for a name that leads nowhere longer than for anything else."""
+        dead = Prometheus(f"http://{host}", password_file=NO_FILE)
+        monkeypatch.setattr(dead, "lives", lambda **_: pytest.fail("asked again"))
+        assert dead.alerts(NAMES) is None
+
     def test_the_loop_waits_no_longer_for_it_than_for_whether_it_lives(
         self, address: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -150,6 +150,26 @@ class TestSteps:
         ended(journal, Outcome.DONE, now=40)
         assert journal.undone_at(WEB) is None
 
+    def test_those_that_were_undone_in_a_row_are_counted_each_direction_for_itself(
+        self, journal: Journal
+    ) -> None:
+        ended(journal, Outcome.UNDONE, now=10)
+        ended(journal, Outcome.FAILED, now=20)
+        assert journal.undone(WEB, Direction.UP) == 0
+        for now in (30, 40):
+            ended(journal, Outcome.UNDONE, now=now)
+        ended(journal, Outcome.UNDONE, now=50, direction=Direction.DOWN)
+        ended(journal, Outcome.UNDONE, now=60, service=API)
+
+        assert [journal.undone(WEB, direction) for direction in Direction] == [2, 1]
+
+    def test_those_begun_at_once_count_once(self, journal: Journal) -> None:
+        for number in (2, 3):
+            step = begin(journal, number=number, now=10.0 + number / 100)
+            journal.finish(step, outcome=Outcome.UNDONE, now=20)
+
+        assert journal.undone(WEB, Direction.UP) == 1
+
     def test_never_changed(self, journal: Journal) -> None:
         assert journal.last_change(WEB) is None
         assert journal.failures(WEB) == (0, None)

@@ -415,6 +415,18 @@ class TestUp:
         assert shop.ends == [f"up: replica 2 undone: overtaken: {why}"]
         assert shop.journal.failures(WEB) == (0, None)
 
+    def test_one_that_may_have_been_sent_requests_is_drained_and_stopped_before(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nginx is being reloaded with it: a new worker sends it requests, and nobody knows yet."""
+        monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
+        shop.refused, shop.under_way = True, 2
+        shop.unwanted = lambda step, _: "max is reached" if step.replica else ""
+        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=60.0, drain=60.0))
+
+        assert shop.target.calls[2:] == ["stop shop-web-2", "discard shop-web-2"]
+        assert shop.looks == 3
+
     def test_a_scaler_that_stops_leaves_the_step_open(self, shop: Shop) -> None:
         shop.stopping.set()
         shop.take(Direction.UP)
@@ -481,6 +493,53 @@ class TestHooks:
         assert shop.target.calls == []
         assert second in shop.world.view.serving
         assert shop.ends[0].startswith("down: replica 2 failed: hook_failed: ")
+
+    @pytest.mark.parametrize(
+        "since",
+        [
+            Fate(exit_code=0, out_of_memory=False, restarts=0, memory_limit=0),
+            Fate(exit_code=None, out_of_memory=False, restarts=1, memory_limit=0),
+            None,
+        ],
+        ids=["ended", "started again", "gone"],
+    )
+    def test_a_pre_stop_that_ends_the_program_has_not_failed(self, shop: Shop, since: Fate | None) -> None:
+        """``nginx -s quit; sleep 10``: with its first process the engine ends what runs in a container."""
+        second = shop.target.add(number=2)
+        shop.target.broken["run_hooks"] = HOOK_FAILED
+
+        def quits(method: str, replica: str) -> None:
+            if method == "run_hooks" and since is None:
+                shop.target.take(replica)
+            elif method == "run_hooks" and since is not None:
+                shop.target.fates[replica] = since
+
+        shop.target.before = quits
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_it_is_asked_again_after_a_pre_stop_that_took_its_time(self, shop: Shop) -> None:
+        """The other one may have died meanwhile."""
+        second = shop.target.add(number=2)
+        shop.target.hooks = frozenset(HookKind)
+        shop.unwanted = lambda *_: "no other is ready" if shop.target.calls else ""
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.target.calls == ["pre_stop shop-web-2"]
+        assert second in shop.world.view.serving
+        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+
+    def test_hooks_that_nobody_can_tell_are_told_before_anything_is_drained(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.broken["check_hooks"] = TargetError(
+            "there is a pre_stop", reason=ErrorReason.CANNOT_CLONE
+        )
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.looks == 0
+        assert shop.ends == ["down: replica 2 failed: cannot_clone: there is a pre_stop"]
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_one_that_a_kill_cut_short_is_run_again_and_nothing_served_before(

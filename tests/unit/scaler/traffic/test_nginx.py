@@ -12,7 +12,8 @@ import pytest
 from docker import APIClient
 
 from scaler.model.errors import BalancerError, TargetError
-from scaler.model.reasons import Balance, ErrorReason, ReloadOutcome
+from scaler.model.labels import Balance
+from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy.reloads import LONGEST
 from scaler.traffic.contract import Kind, LeftOut, Upstream
 from scaler.traffic.nginx import (
