@@ -79,7 +79,7 @@ class Containers(Target, Protocol):
         """Remove a stopped replica with its anonymous volumes; gone is as good."""
 
     def discard(self, replica: str) -> None:
-        """Remove a replica that never got traffic, running or not; gone is as good."""
+        """Remove a replica that gets no traffic, running or not; gone is as good."""
 
 
 class Counts(Target, Protocol):

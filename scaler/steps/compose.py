@@ -25,6 +25,8 @@ log = structlog.get_logger()
 _RETIRE_TIMEOUT = 30.0
 _PRE_STOP_LEAST = 30.0
 """Seconds that a ``pre_stop`` has where ``alertscale.drain`` is shorter: it is there to save something."""
+_END_IS_KNOWN_WITHIN = 1.0
+_LOOK_EVERY = 0.1
 _MIB = 1024 * 1024
 _ASK_ENGINE_EVERY = 1.0
 _ASK_AGAIN_EVERY = 0.5
@@ -199,10 +201,17 @@ class Stepper:
         except TargetError as error:
             if error.reason is not ErrorReason.HOOK_FAILED:
                 raise
-            now = self._target.fate(replica)
-            runs_on = now is not None and now.exit_code is None
-            if runs_on and before is not None and now is not None and now.restarts == before.restarts:
-                raise
+            # The engine may know of the hook's end a moment before it knows of the program's.
+            deadline = time.monotonic() + _END_IS_KNOWN_WITHIN
+            while self._runs_as(before, replica):
+                if time.monotonic() >= deadline or self._stopping.wait(_LOOK_EVERY):
+                    raise
+
+    def _runs_as(self, before: Fate | None, replica: str) -> bool:
+        now = self._target.fate(replica)
+        if before is None or now is None:
+            return False
+        return now.exit_code is None and now.restarts == before.restarts
 
     def _drain(self, limits: Limits, ask: Callable[[], object]) -> None:
         instance = self._world.view.observation.balancer

@@ -23,7 +23,7 @@ from scaler.state.world import World
 from scaler.steps.compose import Stepper
 from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.log import StepLog
-from tests.fakes import FakeTarget, until
+from tests.fakes import LIVES, FakeTarget, until
 
 WEB = ("shop", "web")
 LIMITS = Limits(ready_timeout=0.05, drain=0.0)
@@ -518,6 +518,21 @@ class TestHooks:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.target.names() == ["shop-web-1"]
+        assert shop.ends == ["down: replica 2 done"]
+
+    def test_nor_has_one_of_whose_end_the_engine_knows_before_that_of_the_program(self, shop: Shop) -> None:
+        second = shop.target.add(number=2)
+        shop.target.broken["run_hooks"] = HOOK_FAILED
+        looks: list[str] = []
+
+        def look(method: str, replica: str) -> None:
+            looks.append(method)
+            if looks.count("fate") == 3:
+                shop.target.fates[replica] = replace(LIVES, exit_code=0)
+
+        shop.target.before = look
+        shop.take(Direction.DOWN, replica=second)
+
         assert shop.ends == ["down: replica 2 done"]
 
     def test_it_is_asked_again_after_a_pre_stop_that_took_its_time(self, shop: Shop) -> None:
