@@ -56,7 +56,11 @@ class Metrics:
         self.versions = gauge(
             "alertscale_versions", "Versions that a service's replicas carry; several: a deploy", _SERVICE
         )
-        self.faults = gauge("alertscale_label_faults", "Labels of a service that cannot be read", _SERVICE)
+        self.faults = gauge(
+            "alertscale_label_faults",
+            "Faults of a service: labels that cannot be read, a name or an upstream that nginx does not take",
+            _SERVICE,
+        )
         self.engine_up = gauge("alertscale_engine_up", "1 while the Docker Engine answers, else 0")
         self.engine_calls = counter("alertscale_engine_calls", "Requests to the Docker Engine")
         self.acting = gauge(ACTING, ACTING_HELP)

@@ -290,7 +290,8 @@ class Recorder:
         for key, found in states.items():
             for state in ReplicaState:
                 self._metrics.replicas.labels(*key, state).set(found.count(state))
-            self._metrics.faults.labels(*key).set(len(view.faults.get(key, ())))
+            faults = (*view.faults.get(key, ()), *view.unserved.get(key, ()))
+            self._metrics.faults.labels(*key).set(len(faults))
             limits = bounds.get(key)
             if limits is None:
                 self._metrics.forget_bounds(key)

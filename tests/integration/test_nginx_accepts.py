@@ -610,6 +610,8 @@ class TestStart:
 
         text = nginx.sh(f"cat {UPSTREAMS}/current/flask-app.conf")
         assert f"server {own_alias()}:5000 resolve max_fails=0;" in text
+        nginx.sh(START)
+        assert nginx.ask("good.example").startswith("503")  # of a service that has never been
 
     def test_on_a_full_disk_it_starts_from_memory(self, nginx: Nginx) -> None:
         nginx.candidate(web="# replica shop-web-1:80\n" + upstream("web", "10.0.0.2:80"))

@@ -97,7 +97,9 @@ TWO = SERVER | {
     "command": ["sh", "-c", "if [ -e /data/full ]; then echo no room left; exit 3; fi; sleep infinity"],
     "volumes": ["data:/data"],
     "labels": {"alertscale.enable": "true", "alertscale.min": "3"},
-    "healthcheck": {"test": ["CMD", "true"], "interval": "200ms", "timeout": "5s"},
+    # Healthy only where the hook was run, which stands in the file alone.
+    "post_start": [{"command": ["touch", "/tmp/warm"]}],
+    "healthcheck": {"test": ["CMD", "test", "-e", "/tmp/warm"], "interval": "200ms", "timeout": "5s"},
 }
 
 
@@ -117,6 +119,7 @@ def test_two_versions_hold_neither_min_nor_an_order_and_a_replica_that_fails_has
     with program(tmp_path, two.name) as scaler:
         until(lambda: [r["number"] for r in scaler.service()["replicas"]] == [1, 2, 3], what="min is kept")
         until(lambda: (scaler.service()["decision"] or {}).get("reason") == "deploying")
+        assert [r["state"] for r in scaler.service()["replicas"]] == ["ready"] * 3
         assert scaler.service()["inputs"]["versions"] == 2
         two.compose("exec", "-T", "web", "touch", "/data/full")
         scaler.scale(4)

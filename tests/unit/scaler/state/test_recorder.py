@@ -325,9 +325,11 @@ class TestGauges:
         assert told.count("alertscale_replicas_max", project="shop", service="web") == 5
 
     def test_faults_are_counted_and_bounds_left_out(self, told: Told) -> None:
-        told.recorder.gauges(replace(view(), limits={}, faults={WEB: ("max", "min")}))
+        told.recorder.gauges(
+            replace(view(), limits={}, faults={WEB: ("max", "min")}, unserved={WEB: ("its name",)})
+        )
 
-        assert told.count("alertscale_label_faults", project="shop", service="web") == 2
+        assert told.count("alertscale_label_faults", project="shop", service="web") == 3
         labels = {"project": "shop", "service": "web"}
         assert told.metrics.registry.get_sample_value("alertscale_replicas_max", labels) is None
 
