@@ -147,11 +147,9 @@ def inputs_of(
 
 def on_the_wall(signal: Signal, wall: Callable[[float | None], float | None]) -> Signal:
     """The same signal with its times as seconds since the epoch."""
-    return replace(
-        signal,
-        first_heard=wall(signal.first_heard) or 0.0,
-        last_heard=wall(signal.last_heard) or 0.0,
-    )
+    # Carried over once: each time it is, it comes out by the last digits' difference elsewhere.
+    first = wall(signal.first_heard) or 0.0
+    return replace(signal, first_heard=first, last_heard=first + signal.last_heard - signal.first_heard)
 
 
 def service_view(

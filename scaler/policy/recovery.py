@@ -74,9 +74,6 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     """
     up = step.direction is Direction.UP
     by_alert = step.why not in _NOT_BY_ALERT
-    if by_alert and state.wanted is not None and limits.clamp(state.wanted) == state.replicas:
-        # An order for the count of before asks for no step, so nothing would be decided by it.
-        return _PAUSED[DecisionReason.MANUAL]
     if by_alert and up:
         demand = replace(demand, up=demand.up or frozenset(limits.resources))
     elif by_alert:
@@ -91,5 +88,7 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     )
     decision = decide(state=before, demand=demand, limits=limits, now=now)
     if decision.direction is step.direction:
-        return ""
+        # An order for the count of before asks for no step, so nothing is decided by it.
+        stays = state.wanted is not None and limits.clamp(state.wanted) == state.replicas
+        return _PAUSED[DecisionReason.MANUAL] if by_alert and stays else ""
     return _WORDS[Direction(step.direction)].get(decision.reason, _OVER).format(limits=limits)

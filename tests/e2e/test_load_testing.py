@@ -15,7 +15,7 @@ import pytest
 
 from testkit.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(180)]
 
 LIGHT = {"LOCUST_MIX": "light=1", "LOCUST_P95_MS": "60000"}
 

@@ -15,7 +15,7 @@ import requests
 
 from testkit.stack import REPOSITORY, Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
 
 PORTS = ("PROMETHEUS_PORT", "ALERTMANAGER_PORT")
 SERVICES = ("prometheus", "alertmanager")

@@ -17,7 +17,7 @@ import pytest
 
 from testkit.stack import REPOSITORY, Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
 
 SOCKET = "/var/run/docker.sock"
 # The kernel's own, and three files that Docker writes for each container.

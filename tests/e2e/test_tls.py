@@ -16,7 +16,7 @@ import trustme
 from testkit.load import Kind, Load
 from testkit.stack import Stack, free_port, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(200)]
 
 # Somebody else's than root's, as on a server where an ordinary user deploys.
 SOMEBODY = 1234
