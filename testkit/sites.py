@@ -84,6 +84,8 @@ class Behind:
         """All of them, ready and behind nginx; afterwards nothing of them is left."""
         try:
             self.compose("up", "--detach")
+            # A reload by hand is refused while nginx has not heard of them.
+            wait_until(self._has_all, within=30, what="an upstream of each")
             for name in self.services:
                 self.write_site(name)
             self._reload()
@@ -96,6 +98,9 @@ class Behind:
             kept_by(self.run("down", "--volumes"), project=self.project)
             first = self.services[0]
             wait_until(lambda: not self.stack.service(first)["replicas"], within=10, what="all of them, gone")
+
+    def _has_all(self) -> bool:
+        return all(self.stack.upstream(f"{self.project}.{name}") for name in self.services)
 
     def _reload(self) -> None:
         self.stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
