@@ -18,18 +18,18 @@ from scaler.policy.scaling import Demand, State, decide
 _NOT_BY_ALERT: Final = frozenset(
     {DecisionReason.MANUAL, DecisionReason.ABOVE_MAX, DecisionReason.BELOW_MIN, DecisionReason.RETIRE}
 )
-_PAUSED: Final = {
+_EITHER_WAY: Final = {
     DecisionReason.PAUSED: "steps are paused",
     DecisionReason.DEPLOYING: "a new version is being deployed",
     DecisionReason.MANUAL: "a person has asked for another count",
 }
 _WORDS: Final[Mapping[Direction, Mapping[DecisionReason, str]]] = {
-    Direction.UP: _PAUSED
+    Direction.UP: _EITHER_WAY
     | {
         DecisionReason.AT_MAX: "alertscale.max ({limits.maximum}) is reached without it",
         DecisionReason.ABOVE_MAX: "alertscale.max ({limits.maximum}) is passed without it",
     },
-    Direction.DOWN: _PAUSED
+    Direction.DOWN: _EITHER_WAY
     | {
         DecisionReason.AT_MIN: "fewer than alertscale.min ({limits.minimum}) would be left",
         DecisionReason.BELOW_MIN: "fewer than alertscale.min ({limits.minimum}) would be left",
@@ -90,5 +90,5 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     if decision.direction is step.direction:
         # An order for the count of before asks for no step, so nothing is decided by it.
         stays = state.wanted is not None and limits.clamp(state.wanted) == state.replicas
-        return _PAUSED[DecisionReason.MANUAL] if by_alert and stays else ""
+        return _EITHER_WAY[DecisionReason.MANUAL] if by_alert and stays else ""
     return _WORDS[Direction(step.direction)].get(decision.reason, _OVER).format(limits=limits)
