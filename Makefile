@@ -12,8 +12,8 @@
 PYTHON ?= python3
 VENV   := .venv/bin
 RUN    := machine/timed
-# On every core; the tests of a file stay together, since they share what is dear to make.
-SPREAD := --numprocesses auto --dist loadfile
+# On every core; the tests of a file stay together, since they share what is dear to make (tests/conftest.py).
+SPREAD := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Every shell script, known by its first line, in the folders that hold none of somebody else's.
 FOLDERS  = $(filter-out node_modules build backups secrets tls,$(wildcard *))
 SCRIPTS  = $(shell grep -rlE --exclude='*.py' --exclude='*.md' '^.!/(bin/|usr/bin/env )(ba|da)?sh' .ci $(FOLDERS))
