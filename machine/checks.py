@@ -71,7 +71,6 @@ def _container(
 def _prometheus(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
     inside = "/etc/prometheus"
     rules = sorted(f"{inside}/{file.name}" for file in folder.glob("*.rules.yml"))
-    tests = sorted(f"{inside}/tests/{file.name}" for file in folder.glob("tests/*.yml"))
     # Beside its rules, as in the container on Swarm.
     on_swarm = ("swarm/prometheus.yml", "recording.rules.yml", "alert.rules.yml")
     swarm = {folder / file: f"{inside}/{Path(file).name}" for file in on_swarm}
@@ -85,7 +84,6 @@ def _prometheus(folder: Path, image: Image) -> dict[str, tuple[str, ...]]:
         "promtool check config": promtool(*config, mounts=whole),
         "promtool check config, on Swarm": promtool(*config, mounts=swarm),
         "promtool check rules": promtool("check", "rules", *rules, mounts=whole),
-        "promtool test rules": promtool("test", "rules", *tests, mounts=whole),
     }
 
 

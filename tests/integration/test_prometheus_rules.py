@@ -46,7 +46,7 @@ def test_the_configuration_and_the_rules_are_valid_and_free_of_lint() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in PROMETHEUS.glob("tests/*.test.yml")))
+@pytest.mark.parametrize("name", sorted(p.name for p in PROMETHEUS.glob("tests/*.yml")))
 def test_the_rules_do_what_their_promtool_tests_say(name: str) -> None:
     done = promtool("test", "rules", f"/etc/prometheus/tests/{name}")
 
