@@ -18,10 +18,12 @@ import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
+from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.nginx import DockerNginx
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ReloadOutcome
-from scaler.traffic.contract import Kind, LeftOut, Upstream
-from scaler.traffic.nginx import AGAIN, DockerNginx
+from scaler.traffic.contract import Upstream
+from scaler.traffic.nginx import AGAIN
 from scaler.traffic.nginx import Nginx as Balancer
 from testkit.stack import wait_until
 from tests.fakes import Clock

@@ -12,7 +12,7 @@ import pytest
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
-from scaler.engines.compose import ComposeTarget
+from scaler.engines.compose.target import ComposeTarget
 from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason

@@ -24,7 +24,7 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.utils import kwargs_from_env
 
-from scaler.engines.compose import ComposeTarget
+from scaler.engines.compose.target import ComposeTarget
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 from testkit.networks import kept_by

@@ -6,8 +6,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from scaler.engines.project_files import ProjectFiles
-from scaler.engines.shared import Shared
+from scaler.engines.compose.project_files import ProjectFiles
+from scaler.engines.compose.shared import Shared
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import docker.errors
 from docker import APIClient
 
+from scaler.engines.compose.project_files import ProjectFiles
 from scaler.engines.connection import engine_errors
-from scaler.engines.project_files import ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.labels import (
     COMPOSE_DEPENDS_ON,

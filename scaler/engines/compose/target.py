@@ -3,7 +3,7 @@
 import contextlib
 import re
 import signal
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,38 +12,19 @@ from typing import Any, Final
 import docker.errors
 from docker import APIClient
 
-from scaler.engines.clone import clone
+from scaler.engines.compose.clone import clone
+from scaler.engines.compose.hooks import Hooks
+from scaler.engines.compose.listing import read_listing
+from scaler.engines.compose.project_files import ProjectFiles
+from scaler.engines.compose.shared import Shared
+from scaler.engines.compose.written_files import WrittenFiles
 from scaler.engines.connection import engine_errors
 from scaler.engines.health import health_seconds
-from scaler.engines.hooks import Hooks
-from scaler.engines.project_files import ProjectFiles
-from scaler.engines.shared import Shared
-from scaler.engines.written_files import WrittenFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
-from scaler.model.labels import (
-    COMPONENT,
-    COMPOSE_CONFIG_HASH,
-    COMPOSE_FILES,
-    COMPOSE_IMAGE,
-    COMPOSE_NUMBER,
-    COMPOSE_ONEOFF,
-    COMPOSE_PROJECT,
-    COMPOSE_SERVICE,
-    is_enabled,
-)
+from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE
 from scaler.model.reasons import ErrorReason
-from scaler.model.services import (
-    STOPPING,
-    Change,
-    Fate,
-    Health,
-    Instance,
-    Observation,
-    Replica,
-    Service,
-    ServiceKey,
-)
+from scaler.model.services import STOPPING, Change, Fate, Observation, Service, ServiceKey
 
 _EVENTS: Final = {
     "type": ["container", "network"],
@@ -63,7 +44,6 @@ _CONTROL: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|[^\t -~\u00a0-\U0010ffff]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 """What colours a terminal or turns text around, and what is no character."""
-_HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 
 
 class ComposeTarget:
@@ -326,75 +306,3 @@ def _gone_is_fine() -> Iterator[None]:
         # Two removals at once: the engine answers the second one with a conflict.
         if "already in progress" not in str(error.explanation):
             raise
-
-
-def read_listing(listed: list[dict[str, Any]], *, own_project: str, projects: frozenset[str]) -> Observation:
-    """Sort the answer of ``GET /containers/json`` into services.
-
-    Args:
-        listed: the answer, every container of Compose's.
-        own_project: our own Compose project.
-        projects: those to look after; empty for all but the ones that bring a scaler of their own.
-
-    Returns:
-        What the loop works on.
-    """
-    listed = [c for c in listed if c["Labels"].get(COMPOSE_ONEOFF, "False") != "True"]
-    foreign = {
-        c["Labels"][COMPOSE_PROJECT]
-        for c in listed
-        if c["Labels"].get(COMPONENT) == "scaler" and c["Labels"][COMPOSE_PROJECT] != own_project
-    }
-    services: dict[ServiceKey, list[Replica]] = defaultdict(list)
-    others: set[ServiceKey] = set()
-    balancers = []
-    for container in listed:
-        labels = container["Labels"]
-        key = (labels[COMPOSE_PROJECT], labels.get(COMPOSE_SERVICE, ""))
-        ours = key[0] in projects if projects else key[0] not in foreign
-        if ours and is_enabled(labels):
-            services[key].append(_replica(container))
-        else:
-            others.add(key)
-        if key[0] == own_project and labels.get(COMPONENT) == "nginx":
-            balancers.append(container)
-    return Observation(
-        services=tuple(_service(key, replicas) for key, replicas in sorted(services.items())),
-        others=frozenset(others - services.keys()),
-        balancer=_balancer(balancers),
-    )
-
-
-def _service(key: ServiceKey, replicas: list[Replica]) -> Service:
-    ordered = tuple(sorted(replicas, key=lambda r: (r.number, r.id)))
-    return Service(key=key, replicas=ordered, files=ordered[-1].labels.get(COMPOSE_FILES, ""))
-
-
-def _balancer(found: list[dict[str, Any]]) -> Instance | None:
-    if not found:
-        return None
-    newest = max(found, key=lambda c: (c["State"] == "running", c["Created"]))
-    return Instance(
-        id=newest["Id"],
-        networks=frozenset(newest["NetworkSettings"]["Networks"]),
-        running=newest["State"] == "running",
-    )
-
-
-def _replica(container: dict[str, Any]) -> Replica:
-    labels = container["Labels"]
-    health = _HEALTH.search(container["Status"])
-    networks = container["NetworkSettings"]["Networks"]
-    number = labels.get(COMPOSE_NUMBER, "")
-    return Replica(
-        id=container["Id"],
-        name=container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12],
-        number=int(number) if number.isdecimal() else 0,
-        status=container["State"],
-        health=Health(health.group(1)) if health else Health.NONE,
-        addresses={name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")},
-        ports=tuple(sorted({p["PrivatePort"] for p in container["Ports"] if p.get("Type") == "tcp"})),
-        version=f"{labels.get(COMPOSE_CONFIG_HASH, '')}/{labels.get(COMPOSE_IMAGE, '')}",
-        created_at=float(container.get("Created", 0)),
-        labels=labels,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scaler.engines.clone import Clone, clone
+from scaler.engines.compose.clone import Clone, clone
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
