@@ -3,8 +3,9 @@
 import contextlib
 import re
 import signal
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE
 from scaler.model.reasons import ErrorReason
-from scaler.model.services import STOPPING, Change, Fate, Observation, Service, ServiceKey
+from scaler.model.services import STOPPING, Change, Fate, Health, Observation, Service, ServiceKey
 
 _EVENTS: Final = {
     "type": ["container", "network"],
@@ -38,6 +39,8 @@ _ENDING: Final = frozenset({"9", "15"})
 """SIGKILL and SIGTERM, as the engine's events give them."""
 _DEFAULT_GRACE: Final = 10
 _PING_TIMEOUT: Final = 3.0
+ASK_AGAIN: Final = 60.0
+"""Seconds until the engine is asked again for what it lists and cannot show, unless that changes before."""
 _LONGEST_LINE: Final = 300
 """Characters of a line of a log."""
 _CONTROL: Final = re.compile(
@@ -56,6 +59,7 @@ class ComposeTarget:
         projects: the projects to look after; empty for all, except those that bring a scaler of their own.
         stack: the directory that has the files of our own project.
         log_lines: how many of a replica's log :meth:`last_words` returns at most.
+        monotonic: seconds, monotonic.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class ComposeTarget:
         projects: frozenset[str] = frozenset(),
         stack: Path = Path(),
         log_lines: int = 20,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         files = ProjectFiles(own_project=own_project, stack=stack)
         self._client = client
@@ -77,7 +82,10 @@ class ComposeTarget:
         self._written = WrittenFiles(client=client)
         self._hooks = Hooks(client=client, files=files)
         self._shared = Shared(client=client, files=files)
+        self._monotonic = monotonic
         self._healthy: dict[tuple[ServiceKey, str], float] = {}
+        self._unshown: dict[str, tuple[tuple[str, Health], float]] = {}
+        """Containers that the engine lists and cannot show: how it listed them, and when to ask anew."""
 
     def ping(self) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -92,6 +100,8 @@ class ComposeTarget:
         seen = read_listing(listed, own_project=self._own_project, projects=self._projects)
         asked = {(s.key, s.newest.version): self._health(s) for s in seen.services}
         self._healthy = {version: seconds for version, seconds in asked.items() if seconds is not None}
+        for other in self._unshown.keys() - {s.newest.id for s in seen.services}:
+            self._unshown.pop(other, None)
         services = (
             replace(s, healthy=self._healthy.get((s.key, s.newest.version), 0.0)) for s in seen.services
         )
@@ -102,13 +112,19 @@ class ComposeTarget:
         known = self._healthy.get((service.key, service.newest.version))
         if known is not None:
             return known
+        newest, now = service.newest, self._monotonic()
+        looks = newest.status, newest.health
+        looked, again = self._unshown.get(newest.id, (looks, now))
+        if looked == looks and now < again:
+            return None
         try:
-            with engine_errors(f"look at {service.newest.name}"):
-                model = self._client.inspect_container(service.newest.id)
+            with engine_errors(f"look at {newest.name}"):
+                model = self._client.inspect_container(newest.id)
         except TargetError as error:
             # One that is gone, or that the engine has but cannot show, is not to hold up all the others.
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 raise
+            self._unshown[newest.id] = looks, now + ASK_AGAIN
             return None
         return health_seconds(model["Config"].get("Healthcheck"))
 
@@ -246,6 +262,7 @@ class ComposeTarget:
     def _change(self, event: Mapping[str, Any]) -> Change | None:
         action, actor = str(event.get("Action", "")), event["Actor"]
         container = str(actor["ID"]) if event.get("Type") == "container" else ""
+        self._unshown.pop(container, None)
         if action != "kill":
             return Change(action=action, container=container)
         if not self._is_stop(container, str(actor.get("Attributes", {}).get("signal", ""))):

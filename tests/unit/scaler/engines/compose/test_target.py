@@ -5,8 +5,9 @@ from typing import Any
 import docker.errors
 import pytest
 
-from scaler.engines.compose.target import ComposeTarget, last_lines, signal_number
+from scaler.engines.compose.target import ASK_AGAIN, ComposeTarget, last_lines, signal_number
 from scaler.model.errors import TargetError
+from tests.fakes import Clock
 from tests.unit.scaler.engines.compose.test_listing import container
 
 # ruff: noqa: ANN401 - keywords stand for the fields of a listing
@@ -32,39 +33,121 @@ class TestLastLines:
 
 
 class Engine:
-    """Lists a container each of two services; of one it shows no more than that."""
+    """Lists a container each of two services; of one it shows no more than that, until it is mended.
 
-    def __init__(self, error: Exception) -> None:
+    Attributes:
+        error: what it says of that one; None once it shows it.
+        ill: how that one is listed.
+        asked: how often it was asked for it.
+        told: what the stream of events tells.
+    """
+
+    def __init__(self, error: Exception | None) -> None:
         self.error = error
+        self.ill = container(service="ill")
+        self.asked = 0
+        self.told: list[dict[str, Any]] = []
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
-        return [container(service="ill"), container(service="web")]
+        return [self.ill, container(service="web")]
 
     def inspect_container(self, asked: str) -> dict[str, Any]:
         if "ill" in asked:
-            raise self.error
+            self.asked += 1
+            if self.error is not None:
+                raise self.error
         return {"Config": {"Healthcheck": {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}}}
 
+    def events(self, **_: Any) -> list[dict[str, Any]]:
+        return self.told
 
-def target(error: Exception) -> ComposeTarget:
-    client: Any = Engine(error)
-    return ComposeTarget(client=client, events=client, own_project="shop")
+
+def target(engine: Engine, clock: Clock | None = None) -> ComposeTarget:
+    client: Any = engine
+    monotonic = (clock or Clock()).monotonic
+    return ComposeTarget(client=client, events=client, own_project="shop", monotonic=monotonic)
+
+
+CANNOT_SHOW = docker.errors.APIError("RWLayer of it is unexpectedly nil")
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        docker.errors.APIError("RWLayer of it is unexpectedly nil"),
-        docker.errors.NotFound("No such container"),
-    ],
-    ids=["cannot be shown", "gone"],
+    "error", [CANNOT_SHOW, docker.errors.NotFound("No such container")], ids=["cannot be shown", "gone"]
 )
 def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(error: Exception) -> None:
-    ill, web = target(error).observe().services
+    ill, web = target(Engine(error)).observe().services
 
     assert (ill.healthy, web.healthy > 90) == (0.0, True)
 
 
 def test_without_an_engine_nothing_is_seen() -> None:
     with pytest.raises(TargetError):
-        target(docker.errors.DockerException("away")).observe()
+        target(Engine(docker.errors.DockerException("away"))).observe()
+
+
+class TestOneThatCannotBeShown:
+    """It is asked for when it may have changed, not at each listing, of which a busy engine has many."""
+
+    @pytest.fixture
+    def engine(self) -> Engine:
+        return Engine(CANNOT_SHOW)
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def seen(self, engine: Engine, clock: Clock) -> ComposeTarget:
+        seen = target(engine, clock)
+        for _ in range(50):
+            seen.observe()
+        assert engine.asked == 1
+        return seen
+
+    def mended(self, engine: Engine, seen: ComposeTarget) -> bool:
+        engine.error = None
+        ill, _ = seen.observe().services
+        return ill.healthy > 90
+
+    def test_after_a_minute_it_is_asked_for_once_more(
+        self, engine: Engine, clock: Clock, seen: ComposeTarget
+    ) -> None:
+        for minute in (2, 3):
+            clock.advance(ASK_AGAIN)
+            for _ in range(50):
+                seen.observe()
+            assert engine.asked == minute
+        clock.advance(ASK_AGAIN)
+        assert self.mended(engine, seen)
+
+    def test_an_event_of_it_has_it_asked_for(self, engine: Engine, seen: ComposeTarget) -> None:
+        engine.told = [
+            {"Type": "container", "Action": "start", "Actor": {"ID": container(service="web")["Id"]}}
+        ]
+        list(seen.changes())
+        seen.observe()
+        assert engine.asked == 1
+
+        engine.told[0]["Actor"]["ID"] = engine.ill["Id"]
+        list(seen.changes())
+        assert self.mended(engine, seen)
+
+    @pytest.mark.parametrize(
+        "change", [{"State": "exited"}, {"Status": "Up 1 second (health: starting)"}, {"Id": "another-ill"}]
+    )
+    def test_so_has_another_state(self, engine: Engine, seen: ComposeTarget, change: dict[str, str]) -> None:
+        engine.ill |= change
+        assert self.mended(engine, seen)
+
+    def test_time_that_goes_by_is_no_other_state(self, engine: Engine, seen: ComposeTarget) -> None:
+        engine.ill["Status"] = "Up 4 minutes"
+        seen.observe()
+        assert engine.asked == 1
+
+    def test_what_is_known_of_its_version_stays_known(self, engine: Engine, seen: ComposeTarget) -> None:
+        engine.ill["State"] = "exited"
+        assert self.mended(engine, seen)
+        engine.error = CANNOT_SHOW
+        engine.ill["State"] = "running"
+        ill, _ = seen.observe().services
+        assert (ill.healthy > 90, engine.asked) == (True, 2)
