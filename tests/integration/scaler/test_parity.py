@@ -517,7 +517,7 @@ class TestRefused:
             ("named", f"container_name: {ENVIRONMENT['PARITY_NAME']}"),
             ("static-address", "static address 192.0.2.9"),
             ("on-host", "network_mode: host"),
-            ("beside", "network_mode: container:"),
+            ("beside", "the service beside has network_mode: service:named,"),
         ],
         ids=["port", "name", "address", "host network", "another's network"],
     )
