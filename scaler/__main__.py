@@ -18,14 +18,13 @@ from typing import Final
 from wsgiref.types import WSGIApplication
 
 import structlog
-from docker.errors import DockerException
 from structlog.tracebacks import ExceptionDictTransformer
 
 from scaler.config_check import SelfCheck
-from scaler.engines.connection import DEFAULT_ADDRESS, await_replaced
+from scaler.engines.contract import Place
+from scaler.engines.door import Door
 from scaler.leader.keeper import Acting, Keeper
 from scaler.leader.lease import Lease
-from scaler.leader.swarm_store import SwarmLease
 from scaler.model.errors import AlertscaleError, JournalError, SettingsError
 from scaler.model.reasons import EventKind
 from scaler.prometheus.client import Prometheus
@@ -35,14 +34,12 @@ from scaler.state.journal import Journal, read_holds, write_holds
 from scaler.state.recorder import Recorder
 from scaler.web.app import create_app
 from scaler.web.server import create_server
-from scaler.wiring import Place, engine, find_place, wire
+from scaler.wiring import wire
 
 log = structlog.get_logger()
 
 EXIT_SETTINGS: Final = 2
 EXIT_FAILED: Final = 1
-_LEASE_TIMEOUT: Final = 2
-"""Seconds for an answer about the lease, of which it lasts three times as long."""
 EXIT_AGAIN: Final = 75
 """Not seen from outside: the program is run anew in the same process."""
 
@@ -63,7 +60,7 @@ def main() -> int:
     _configure_log(settings)
     try:
         return _run(settings)
-    except (AlertscaleError, DockerException, OSError) as error:
+    except (AlertscaleError, OSError) as error:
         log.critical("cannot start", error=str(error), exc_info=True)
         return EXIT_FAILED
 
@@ -72,10 +69,11 @@ def _run(settings: Settings) -> int:
     for directory in (settings.data, settings.upstreams, settings.token_file.parent):
         directory.mkdir(parents=True, exist_ok=True)
     _make_token(settings.token_file)
-    place = find_place(engine(), settings)
+    door = Door(settings=settings)
+    place = door.place()
     networks = sorted(place.networks) if place.networks is not None else "host"
     log.info("alertscale", target=settings.target, project=place.project, networks=networks)
-    running = _Running(settings, place)
+    running = _Running(settings, door, place)
     signal.signal(signal.SIGTERM, running.stop)
     signal.signal(signal.SIGINT, running.stop)
     return running.run()
@@ -84,8 +82,9 @@ def _run(settings: Settings) -> int:
 class _Running:
     """The running scaler: its threads and how they end."""
 
-    def __init__(self, settings: Settings, place: Place) -> None:
+    def __init__(self, settings: Settings, door: Door, place: Place) -> None:
         self._settings = settings
+        self._door = door
         self._place = place
         self._stopping = threading.Event()
         self._exit = 0
@@ -120,7 +119,7 @@ class _Running:
 
     def _keeper(self) -> Keeper:
         lease = Lease(
-            store=SwarmLease(client=engine(timeout=_LEASE_TIMEOUT), stack=self._place.project),
+            store=self._door.lease(self._place),
             me=f"{self._place.node}-{secrets.token_hex(4)}",
             address=f"{self._place.address}:{self._settings.port}",
             node=self._place.manager,
@@ -179,8 +178,7 @@ class _Running:
         )
 
     def _watch_socket(self) -> None:
-        address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
-        if await_replaced(address, stopping=self._stopping):
+        if self._door.await_lost(self._stopping):
             self.end(
                 EXIT_FAILED,
                 "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one",

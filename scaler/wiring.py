@@ -1,20 +1,15 @@
 """Puts the parts together, for Docker with Compose and for Docker Swarm; nothing runs yet when it returns."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from docker import APIClient
-from docker.errors import DockerException
-from docker.utils import kwargs_from_env
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from scaler.engines.compose import ComposeTarget
-from scaler.engines.contract import Target
-from scaler.engines.swarm import SwarmTarget
+from scaler.engines.contract import Place, Target
+from scaler.engines.door import Door
 from scaler.loop.alerts import Alerts
 from scaler.loop.autoscaler import Autoscaler
 from scaler.loop.knowledge import Knowledge
@@ -23,8 +18,7 @@ from scaler.loop.outside_changes import Outside
 from scaler.loop.reading import Reading
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
-from scaler.model.errors import AlertscaleError, JournalError
-from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
+from scaler.model.errors import JournalError
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
@@ -39,32 +33,9 @@ from scaler.steps.log import StepLog
 from scaler.steps.runner import Runner
 from scaler.steps.swarm import CountStepper
 from scaler.traffic.contract import Balancer
-from scaler.traffic.nginx import DockerNginx, Nginx
+from scaler.traffic.nginx import Nginx
 from scaler.traffic.readiness import OwnThread, Prober
 from scaler.traffic.upstreams import Traffic
-
-_ENGINE_TIMEOUT: Final = 15
-_TEST_TIMEOUT: Final = 60
-"""Seconds for which a test of nginx' configuration may say nothing: nginx/accept.sh gives each try ten."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the scaler itself runs.
-
-    Attributes:
-        project: our Compose project, or our stack.
-        networks: names of the networks that we are on; None on the host itself, which reaches all.
-        address: of ours on the first of these; empty on the host itself.
-        node: the host name, or the id of the container.
-        manager: Swarm's id of the node; empty on Compose.
-    """
-
-    project: str
-    networks: frozenset[str] | None
-    address: str
-    node: str
-    manager: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,50 +85,6 @@ class Parts:
     memory: Memory
 
 
-def engine(*, timeout: int = _ENGINE_TIMEOUT) -> APIClient:
-    """Make a client of the Engine API, by the variables that the docker command reads too.
-
-    Args:
-        timeout: seconds for an answer.
-    """
-    return APIClient(**kwargs_from_env(), timeout=timeout)
-
-
-def find_place(client: APIClient, settings: Settings) -> Place:
-    """Find out where we run.
-
-    Raises:
-        AlertscaleError: not in a container of this engine, and no project is set; or, on Swarm, not on a
-            manager.
-    """
-    node = socket.gethostname()
-    swarm = client.info().get("Swarm", {}) if settings.target == SWARM else {}
-    manager = swarm.get("NodeID", "")
-    if settings.target == SWARM and not swarm.get("ControlAvailable"):
-        raise AlertscaleError(
-            "ALERTSCALE_TARGET is swarm, and this engine is no manager of a Swarm;"
-            " give the scaler's service the constraint node.role == manager, or begin with docker swarm init"
-        )
-    if settings.project:
-        return Place(project=settings.project, networks=None, address="", node=node, manager=manager)
-    try:
-        own = client.inspect_container(node)
-    except DockerException as error:
-        raise AlertscaleError(
-            f"cannot find the scaler's own container {node!r} ({error});"
-            " outside a container set ALERTSCALE_PROJECT to the Compose project or the stack of nginx"
-        ) from error
-    labels = own["Config"]["Labels"] or {}
-    found = {name: n.get("IPAddress", "") for name, n in own["NetworkSettings"]["Networks"].items()}
-    return Place(
-        project=labels.get(SWARM_STACK if settings.target == SWARM else COMPOSE_PROJECT, ""),
-        networks=frozenset(found),
-        address=next((found[name] for name in sorted(found) if found[name] and name != "ingress"), ""),
-        node=node,
-        manager=manager,
-    )
-
-
 def wire(
     settings: Settings,
     place: Place,
@@ -176,8 +103,7 @@ def wire(
         may_change: on Swarm, whether it is us who act.
 
     Raises:
-        AlertscaleError: the journal cannot be opened.
-        DockerException: no engine is there.
+        AlertscaleError: the journal cannot be opened, or no engine is there.
     """
     memory = _remember(settings)
     rhythm = Rhythm(tick=settings.tick, stopping=stopping, wake=threading.Event())
@@ -272,36 +198,18 @@ def _traffic(edges: Edges, memory: Memory, *, own_project: str, wake: Callable[[
 def _edges(
     settings: Settings, place: Place, context: StepContext, *, may_change: Callable[[], bool]
 ) -> Edges:
-    client, other = (_counted(engine(), context.metrics) for _ in range(2))
+    door = Door(settings=settings, answered=context.metrics.engine_calls.inc)
     balancer = Nginx(
-        directory=settings.upstreams,
-        control=DockerNginx(client=client, patient=_counted(engine(timeout=_TEST_TIMEOUT), context.metrics)),
-        pause=time.sleep,
-        monotonic=time.monotonic,
+        directory=settings.upstreams, control=door.nginx(), pause=time.sleep, monotonic=time.monotonic
     )
     target: Target
     steps: Steps
     if settings.target == SWARM:
-        target = swarm = SwarmTarget(
-            client=client,
-            watch=other,
-            own_stack=place.project,
-            stacks=settings.projects,
-            monotonic=time.monotonic,
-            pause=context.stopping.wait,
-            may_change=may_change,
-        )
-        steps = CountStepper(target=swarm, context=context)
+        target = counts = door.counts(place, pause=context.stopping.wait, may_change=may_change)
+        steps = CountStepper(target=counts, context=context)
     else:
-        target = compose = ComposeTarget(
-            client=client,
-            events=other,
-            own_project=place.project,
-            projects=settings.projects,
-            stack=settings.stack,
-            log_lines=settings.keep_log_lines,
-        )
-        steps = Stepper(target=compose, balancer=balancer, context=context)
+        target = containers = door.containers(place)
+        steps = Stepper(target=containers, balancer=balancer, context=context)
     prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)
     return Edges(target=target, steps=steps, balancer=balancer, prober=prober)
 
@@ -324,9 +232,3 @@ def _remember(settings: Settings) -> Memory:
         recorder=recorder,
         anchors=Anchors(wall=time.time, monotonic=time.monotonic),
     )
-
-
-def _counted(client: APIClient, metrics: Metrics) -> APIClient:
-    count: Callable[..., None] = lambda *_args, **_kwargs: metrics.engine_calls.inc()  # noqa: E731 - a hook of requests
-    client.hooks["response"].append(count)
-    return client

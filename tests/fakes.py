@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scaler.engines.contract import LeftOut, Processes, Serving
 from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Instance, Observation, Replica, Service, ServiceKey
 from scaler.model.view import Readiness
-from scaler.traffic.contract import LeftOut
-from scaler.traffic.nginx import Processes, Serving
 from scaler.traffic.readiness import Check
 
 PROJECT = "shop"

@@ -1,1 +1,1 @@
-"""Docker: one module a kind of engine, behind the protocols of ``contract``."""
+"""Docker, behind the protocols of ``contract``: a room each for Compose and Swarm, and nginx' container."""

@@ -1,24 +1,48 @@
 """The link to the Docker Engine: the SDK's errors as ours, and a socket that leads nowhere any more."""
 
 import contextlib
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import docker.errors
 import requests
 import urllib3.exceptions
+from docker import APIClient
+from docker.utils import kwargs_from_env
 
 from scaler.engines.refusals import refusal
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
-DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
-
+_DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 _LOOK_EVERY: Final = 1.0
 _GRACE: Final = 5.0
 """Seconds for which /readyz still tells of an engine that is away, before the scaler ends over it."""
+
+
+def engine_address() -> str:
+    """Where the engine is, by the variable that the docker command reads too."""
+    return os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
+
+
+def connect(*, timeout: int, answered: Callable[[], object] | None = None) -> APIClient:
+    """Make a client of the Engine API, by the variables that the docker command reads too.
+
+    Args:
+        timeout: seconds for an answer.
+        answered: called at each answer.
+
+    Raises:
+        TargetError: no engine is there.
+    """
+    with engine_errors("a first question"):
+        client = APIClient(**kwargs_from_env(), timeout=timeout)
+    if answered is not None:
+        client.hooks["response"].append(lambda *_args, **_more: answered())
+    return client
 
 
 @contextlib.contextmanager

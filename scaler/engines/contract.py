@@ -1,7 +1,15 @@
-"""What the loop needs of an engine, and the values in which it answers."""
+"""All that the scaler can do to an engine and to nginx, and the values in which they answer.
+
+The rest of the scaler knows these protocols and nothing of what is behind them, so whoever fulfils them may
+hold the engine's socket in another process. They speak of replicas and counts: none says what a new replica
+is made of. An engine is a :class:`Target`, nginx a :class:`NginxControl`, and what the scalers of a Swarm
+share a :class:`LeaseStore`. Every method raises TargetError when the engine does not comply.
+"""
 
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
 
 from scaler.model.hooks import HookKind
 from scaler.model.services import (
@@ -13,8 +21,27 @@ from scaler.model.services import (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the scaler itself runs.
+
+    Attributes:
+        project: our Compose project, or our stack.
+        networks: names of the networks that we are on; None on the host itself, which reaches all.
+        address: of ours on the first of these; empty on the host itself.
+        node: the host name, or the id of the container.
+        manager: Swarm's id of the node; empty on Compose.
+    """
+
+    project: str
+    networks: frozenset[str] | None
+    address: str
+    node: str
+    manager: str = ""
+
+
 class Target(Protocol):
-    """An engine that holds replicas. Every method raises TargetError when the engine does not comply."""
+    """An engine that holds replicas."""
 
     def ping(self) -> None:
         """Return when the engine answers; raise when it has not within a few seconds."""
@@ -98,3 +125,131 @@ class Counts(Target, Protocol):
 
     def trouble(self, kept: Kept) -> str:
         """Tell how the last replica of a service that failed ended; empty when none has lately."""
+
+
+GENERATION_PORT: Final = 8083
+"""Where nginx tells itself alone which upstreams it serves with: these bring the server that does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """nginx's processes, as process ids on the host.
+
+    Attributes:
+        master: None while nginx is not up.
+        workers: those that take new connections.
+        leaving: those of an earlier configuration, which finish their requests.
+    """
+
+    master: int | None
+    workers: frozenset[int]
+    leaving: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What nginx says of itself.
+
+    Attributes:
+        generation: that answered; empty when that is none of the scaler's; None when it is not known.
+        busy: whether its master may still be at work on a reload.
+    """
+
+    generation: str | None
+    busy: bool
+
+
+class Kind(StrEnum):
+    """What nginx may have to do without."""
+
+    UPSTREAM = "upstream"
+    """The upstream of a service is left out."""
+    SITE = "site"
+    """A file of the user's: in its place is what was accepted last, or a server that answers 503."""
+    PLACEHOLDER = "placeholder"
+    """A site asks for a service that is not there: its requests are answered 503."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Something that nginx refused or that was replaced, so that all others go on.
+
+    Attributes:
+        kind: what it is.
+        name: of the upstream, or of the site's file.
+        became: ``out``; ``copy``, of a site as it was accepted last; or ``503``.
+        why: nginx' words, the same each time.
+    """
+
+    kind: Kind
+    name: str
+    became: str
+    why: str
+
+
+class NginxControl(Protocol):
+    """A running nginx: what is asked of it, and what is done to it.
+
+    Which one is told by the id of its container, as an :class:`Observation` names it. The upstreams are files
+    in a directory that it shares with the scaler; it takes none of them but by what is asked here.
+    """
+
+    def processes(self, instance: str) -> Processes:
+        """List its processes; none if it has stopped or is gone."""
+
+    def serving(self, instance: str) -> Serving:
+        """Ask it which generation it serves, and whether it is reading another one."""
+
+    def test(self, instance: str) -> tuple[LeftOut, ...]:
+        """Check the configuration with ``next`` in the place of ``current``; leave out there what is refused.
+
+        Raises:
+            BalancerError: nginx would refuse it all the same; with what it said.
+        """
+
+    def reload(self, instance: str) -> None:
+        """Ask the master to read its configuration anew.
+
+        Raises:
+            BalancerError: it could not be asked.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The lease as it is written.
+
+    Attributes:
+        holder: who acts; empty when the last one has laid it down.
+        address: ``host:port`` at which the holder serves.
+        node: the node that the holder is on, or the last one was.
+        note: what the next holder has to know, as text; the holder's own.
+        wanted: who asks the holder for it; empty when nobody does.
+        turn: rises with each writing of a holder.
+        version: of the writing, given by whoever keeps it; 0 for one that is not written yet.
+    """
+
+    holder: str
+    address: str = ""
+    node: str = ""
+    note: str = ""
+    wanted: str = ""
+    turn: int = 0
+    version: int = 0
+
+
+class LeaseStore(Protocol):
+    """Where the scalers of a Swarm keep which of them acts."""
+
+    def read(self) -> Record | None:
+        """Read the lease; None when there is none yet."""
+
+    def write(self, record: Record) -> Record:
+        """Write the lease in the place of the one with that version (0: where there is none); return it.
+
+        Raises:
+            TargetError: with the reason ``overtaken`` when another has been written meanwhile.
+        """
+
+    def leader(self) -> str:
+        """Name the node that leads those that keep it; empty when there are no others, or none leads."""

@@ -20,8 +20,9 @@ in that time; hence the scaler that acts had better be elsewhere:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
+from scaler.engines.contract import LeaseStore, Record
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
@@ -44,46 +45,6 @@ ASK_AGAIN: Final = 600.0
 
 _CEASE: Final = 0.8
 """The part of ``ttl`` after which a holder that could not write ceases to act."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """The lease as it is written.
-
-    Attributes:
-        holder: who acts; empty when the last one has laid it down.
-        address: ``host:port`` at which the holder serves.
-        node: the node that the holder is on, or the last one was.
-        note: what the next holder has to know, as text; the holder's own.
-        wanted: who asks the holder for it; empty when nobody does.
-        turn: rises with each writing of a holder.
-        version: of the writing, given by whoever keeps it; 0 for one that is not written yet.
-    """
-
-    holder: str
-    address: str = ""
-    node: str = ""
-    note: str = ""
-    wanted: str = ""
-    turn: int = 0
-    version: int = 0
-
-
-class LeaseStore(Protocol):
-    """Where the lease is kept. Every method raises TargetError when it cannot be reached."""
-
-    def read(self) -> Record | None:
-        """Read the lease; None when there is none yet."""
-
-    def write(self, record: Record) -> Record:
-        """Write the lease in the place of the one with that version (0: where there is none); return it.
-
-        Raises:
-            TargetError: with the reason ``overtaken`` when another has been written meanwhile.
-        """
-
-    def leader(self) -> str:
-        """Name the node that leads those that keep it; empty when there are no others, or none leads."""
 
 
 @dataclass(kw_only=True, eq=False)

@@ -69,8 +69,8 @@ class ErrorReason(StrEnum):
     """
     CANNOT_CLONE = "cannot_clone"
     """The service's definition has no second copy: a fixed host port, `container_name` (or a container that
-    somebody has renamed), a static address, the host's network, a namespace of a container that is gone, or
-    on Swarm a global service or a job. Or it has hooks, and nobody can tell which.
+    somebody has renamed), a static address, the network of the host or of another service, a namespace of a
+    container that is gone, or on Swarm a global service or a job. Or it has hooks, and nobody can tell which.
 
     Way out: the operator takes out of the definition what is named.
     """

@@ -6,9 +6,9 @@ What a step down needs of it as well is ``Drains`` of ``steps/drain.py``; the ch
 import ipaddress
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Protocol
 
+from scaler.engines.contract import LeftOut
 from scaler.model.labels import BALANCE, KEEPALIVE, Balance
 from scaler.model.reasons import ReloadOutcome
 
@@ -51,34 +51,6 @@ class Upstream:
             if "%" in address:
                 raise ValueError(f"{address!r} is no address that nginx could connect to")
             ipaddress.ip_address(address)
-
-
-class Kind(StrEnum):
-    """What the balancer may have to do without."""
-
-    UPSTREAM = "upstream"
-    """The upstream of a service is left out."""
-    SITE = "site"
-    """A file of the user's: in its place is what was accepted last, or a server that answers 503."""
-    PLACEHOLDER = "placeholder"
-    """A site asks for a service that is not there: its requests are answered 503."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """Something that the balancer refused or replaced, so that all others go on.
-
-    Attributes:
-        kind: what it is.
-        name: of the upstream, or of the site's file.
-        became: ``out``; ``copy``, of a site as it was accepted last; or ``503``.
-        why: the balancer's words, the same each time.
-    """
-
-    kind: Kind
-    name: str
-    became: str
-    why: str
 
 
 class Balancer(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
+from scaler.engines.contract import Kind, LeftOut
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
 from scaler.model.services import Instance, ServiceKey
@@ -13,7 +14,7 @@ from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.contract import Balancer, Kind, LeftOut
+from scaler.traffic.contract import Balancer
 from scaler.traffic.plan import Plan, is_unasked, plan
 
 _RETRY: float = 2.0

@@ -18,10 +18,13 @@ import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
+from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.nginx import DockerNginx
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ReloadOutcome
-from scaler.traffic.contract import Kind, LeftOut, Upstream
-from scaler.traffic.nginx import AGAIN, DockerNginx
+from scaler.policy.reloads import AT_ONCE, generations
+from scaler.traffic.contract import Upstream
+from scaler.traffic.nginx import AGAIN
 from scaler.traffic.nginx import Nginx as Balancer
 from testkit.stack import wait_until
 from tests.fakes import Clock
@@ -876,6 +879,53 @@ class TestReload:
         slow.unlink()
         assert running.sync(HERE) is ReloadOutcome.RELOADED
         assert running.nginx.ask("good.example").startswith("200")
+
+
+class TestFlapping:
+    """A replica that is ready now and not ready then, while everybody downloads, for a minute.
+
+    The minute is the clock's, so it is over before nginx would end one old worker (worker_shutdown_timeout).
+    """
+
+    AWAY = ("127.0.0.1", 8002)
+    REPLICAS = "server {{ listen {0}:{1}; listen {2}:{3}; root {4}; limit_rate 100; }}"
+    DOWNLOADS = (
+        'while (1) { $s = IO::Socket::INET->new("127.0.0.1:80") or next; push @all, $s;'
+        ' print $s "GET /big HTTP/1.1\r\nHost: good.example\r\n\r\n"; select undef, undef, undef, 0.02; }'
+    )
+    MOST = 12
+    """Reloads: two pairs of in and out at once, then one after 4, 15, 15 and 15 s each (policy/reloads)."""
+
+    @pytest.fixture
+    def busy(self, running: Running) -> Running:
+        (running.sites / "big").write_bytes(bytes(1_000_000))
+        (running.sites / "replica.conf").write_text(self.REPLICAS.format(*HERE, *self.AWAY, SITES))
+        assert running.sync(HERE) is ReloadOutcome.RELOADED
+        docker("exec", "--detach", running.nginx.name, "perl", "-MIO::Socket::INET", "-e", self.DOWNLOADS)
+        return running
+
+    def test_old_workers_and_their_memory_stay_few(self, busy: Running) -> None:
+        fresh, done, begun = self.memory(busy), 0, busy.clock.monotonic()
+        for second in range(60):
+            busy.clock.advance(max(begun + second - busy.clock.monotonic(), 0))
+            outcome = busy.sync(HERE, self.AWAY) if second % 2 else busy.sync(HERE)
+            done += outcome is ReloadOutcome.RELOADED
+        now, after = busy.control.processes(busy.nginx.name), self.memory(busy)
+        old = generations(leaving=len(now.leaving), workers=len(now.workers))
+
+        assert done <= self.MOST
+        # Each has left those that it found: they have downloads.
+        assert AT_ONCE < old <= self.MOST
+        assert len(after) == len(now.leaving | now.workers) <= (self.MOST + 1) * len(now.workers)
+        assert sum(after) <= (self.MOST + 1) * 1.25 * sum(fresh)
+
+    @staticmethod
+    def memory(running: Running) -> list[int]:
+        """The memory of each worker of its own, in KiB."""
+        of_each = "grep -lz '^nginx: worker' /proc/[0-9]*/cmdline | sed 's/cmdline/status/'"
+        return [
+            int(line.split()[1]) for line in running.nginx.sh(f"grep -h RssAnon $({of_each})").splitlines()
+        ]
 
 
 def docker(*words: str) -> None:

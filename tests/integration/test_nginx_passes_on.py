@@ -16,7 +16,7 @@ from scaler.model.errors import BalancerError
 from scaler.model.labels import KEEPALIVE, Balance
 from scaler.model.reasons import ReloadOutcome
 from scaler.traffic.contract import Upstream
-from scaler.traffic.nginx import render
+from scaler.traffic.rendering import render
 from scaler.traffic.upstreams import lasting
 from testkit.stack import wait_until
 from tests.integration.scaler.projects import IMAGE

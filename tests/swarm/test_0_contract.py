@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from docker import APIClient
 
-from scaler.engines.swarm import SwarmTarget
+from scaler.engines.swarm.target import SwarmTarget
 from testkit.stack import wait_until
 from tests.contract.target import CountsContract, CountsStage
 from tests.swarm.cluster import STACK, Swarm

@@ -10,7 +10,7 @@ import pytest
 from docker import APIClient
 
 from machine import swarm
-from scaler.engines.swarm import LOOK_EVERY
+from scaler.engines.swarm.target import LOOK_EVERY
 from testkit.stack import wait_until
 from tests.swarm.cluster import FLASK_APP, PROMETHEUS_PORT, SCALER_PORT, STACK, Swarm, since
 from tests.swarm.reckoned import KILOBYTES, SAMPLES

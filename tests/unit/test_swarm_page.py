@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scaler.engines.swarm import LOOK_EVERY
+from scaler.engines.swarm.target import LOOK_EVERY
 from scaler.leader.lease import RENEW_EVERY
 from tests.swarm.reckoned import KILOBYTES, SAMPLES
 

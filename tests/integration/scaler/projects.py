@@ -12,7 +12,7 @@ from typing import Any
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
-from scaler.engines.compose import ComposeTarget
+from scaler.engines.compose.target import ComposeTarget
 from testkit.networks import kept_by
 
 IMAGE = "python:3.14.7-slim"

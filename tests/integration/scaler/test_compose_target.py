@@ -12,7 +12,7 @@ import pytest
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
-from scaler.engines.compose import ComposeTarget
+from scaler.engines.compose.target import ComposeTarget
 from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.reasons import ErrorReason
@@ -414,11 +414,15 @@ def test_what_a_service_shares_is_that_of_the_container_of_today(tmp_path: Path)
     """By a scaler that never saw the one before, and cannot read the files."""
     database = SERVER | {"ipc": "shareable", "volumes": ["/kept"], "labels": {}}
     shares = {"ipc": "service:db", "volumes_from": ["db"]}
-    with project(tmp_path, {"services": {"db": database, "web": SERVER | shares}}) as made:
+    beside = {key: SERVER[key] for key in SERVER.keys() - {"expose"}} | {"network_mode": "service:db"}
+    services = {"db": database, "web": SERVER | shares, "beside": beside}
+    with project(tmp_path, {"services": services}) as made:
         made.compose("up", "--detach", "--force-recreate", "--no-deps", "--timeout", "0", "db")
         away = made.file.rename(tmp_path / "away")
         try:
             replica = add(made)
+            with pytest.raises(TargetError, match="the service beside has network_mode: service:db, where"):
+                add(made, service="beside")
         finally:
             away.rename(made.file)
         host = made.inspect(replica)["HostConfig"]

@@ -24,7 +24,7 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.utils import kwargs_from_env
 
-from scaler.engines.compose import ComposeTarget
+from scaler.engines.compose.target import ComposeTarget
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 from testkit.networks import kept_by
@@ -517,7 +517,7 @@ class TestRefused:
             ("named", f"container_name: {ENVIRONMENT['PARITY_NAME']}"),
             ("static-address", "static address 192.0.2.9"),
             ("on-host", "network_mode: host"),
-            ("beside", "network_mode: container:"),
+            ("beside", "the service beside has network_mode: service:named,"),
         ],
         ids=["port", "name", "address", "host network", "another's network"],
     )

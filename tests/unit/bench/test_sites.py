@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.sites import port, render
 from scaler.traffic.contract import Upstream
-from scaler.traffic.nginx import render as scaler_renders
+from scaler.traffic.rendering import render as scaler_renders
 
 
 def test_an_upstream_is_as_the_scaler_writes_it() -> None:

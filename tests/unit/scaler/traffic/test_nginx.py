@@ -4,29 +4,17 @@ import errno
 import itertools
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
-from docker import APIClient
 
+from scaler.engines.contract import Kind, LeftOut
 from scaler.model.errors import BalancerError, TargetError
-from scaler.model.labels import Balance
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy.reloads import LONGEST
-from scaler.traffic.contract import Kind, LeftOut, Upstream
-from scaler.traffic.nginx import (
-    AGAIN,
-    DockerNginx,
-    Nginx,
-    OldWorkers,
-    Serving,
-    read_left_out,
-    read_serving,
-    render,
-    words_of,
-)
+from scaler.traffic.contract import Upstream
+from scaler.traffic.nginx import AGAIN, Nginx, OldWorkers
+from scaler.traffic.rendering import render
 from tests.fakes import NGINX, Clock, FakeNginx
 
 
@@ -59,96 +47,6 @@ def current(directory: Path) -> dict[str, str]:
 
 def generations(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir() if not path.is_symlink())
-
-
-class TestUpstream:
-    @pytest.mark.parametrize("name", ["web", "shop.web", "flask-app", "Web_2", "2048", "_web", "-web"])
-    def test_names_of_compose_services(self, name: str) -> None:
-        assert web("10.0.0.2", name=name).name == name
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "",
-            ".",
-            "..",
-            "../web",
-            "/etc/passwd",
-            "a/b",
-            "a b",
-            "web;",
-            "web{",
-            "web\n",
-            "web\x00",
-            ".web",
-            "wéb",
-        ],
-    )
-    def test_a_name_that_has_no_place_in_a_file_name_or_a_configuration(self, name: str) -> None:
-        with pytest.raises(ValueError, match="is no name for an upstream"):
-            Upstream(name=name, servers=(("10.0.0.2", 80),))
-
-    @pytest.mark.parametrize(
-        "fallback", ["web", "web:", ":80", "web:http", "web:80\n", "web:80;", "a b:80", "../web:80"]
-    )
-    def test_a_fallback_that_is_not_host_and_port(self, fallback: str) -> None:
-        with pytest.raises(ValueError, match="is not host:port"):
-            Upstream(name="web", servers=(("10.0.0.2", 80),), fallback=("web-1:80", fallback))
-
-    @pytest.mark.parametrize("address", ["", "web", "10.0.0.2;", "10.0.0.2\n", "10.0.0", "fe80::1%e;\n}"])
-    def test_an_address_that_is_none(self, address: str) -> None:
-        with pytest.raises(ValueError, match=r"does not appear to be|is no address"):
-            Upstream(name="web", servers=((address, 80),))
-
-
-def test_rendered() -> None:
-    assert render(web("10.0.0.3", "10.0.0.2")) == (
-        "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
-        "# replica shop-web-1:5000\n"
-        "upstream web {\n"
-        "    zone alertscale:web 256k;\n"
-        "    keepalive 32;\n"
-        "    keepalive_timeout 1000ms;\n"
-        "    server 10.0.0.2:5000 max_fails=0;\n"
-        "    server 10.0.0.3:5000 max_fails=0;\n"
-        "}\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("balance", "method"),
-    [
-        (Balance.ROUND_ROBIN, ""),
-        (Balance.LEAST_CONN, "    least_conn;\n"),
-        (Balance.IP_HASH, "    ip_hash;\n"),
-        (Balance.CONSISTENT_HASH, "    hash $remote_addr consistent;\n"),
-    ],
-)
-def test_how_a_replica_is_chosen_comes_before_what_keeps_connections_to_it(
-    balance: Balance, method: str
-) -> None:
-    text = render(replace(web("10.0.0.2"), balance=balance))
-    assert f"    zone alertscale:web 256k;\n{method}    keepalive 32;\n" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "lines"),
-    [(0.0, "    keepalive 0;\n    server"), (0.5, "    keepalive 32;\n    keepalive_timeout 500ms;\n")],
-)
-def test_how_long_an_idle_connection_to_a_replica_is_kept(seconds: float, lines: str) -> None:
-    assert lines in render(replace(web("10.0.0.2"), keepalive=seconds))
-
-
-def test_without_a_replica_the_server_that_answers_503_is_in() -> None:
-    assert "    server 127.0.0.1:8082 max_fails=0;\n" in render(web())
-
-
-def test_ipv6_is_bracketed() -> None:
-    assert "    server [fd00::2]:5000 max_fails=0;\n" in render(web("fd00::2"))
-
-
-def test_the_order_of_replicas_makes_no_difference() -> None:
-    assert render(web("10.0.0.2", "10.0.0.3")) == render(web("10.0.0.3", "10.0.0.2"))
 
 
 class TestSync:
@@ -617,9 +515,6 @@ class TestSlowReload:
         assert balancer.settled
 
 
-IDLE, BUSY = "ShdPnd:\t0000000000000000\nSigBlk:\t0000000000000000\n", "SigBlk:\t0000000018016a07\n"
-
-
 def test_a_mended_site_waits_for_old_workers_too(balancer: Nginx, nginx: FakeNginx, clock: Clock) -> None:
     nginx.keeps_old = True
     nginx.leaves_out = (BROKEN,)
@@ -632,80 +527,6 @@ def test_a_mended_site_waits_for_old_workers_too(balancer: Nginx, nginx: FakeNgi
 
     clock.advance(LONGEST)
     assert balancer.sync((web("10.0.0.8"),), instance=NGINX) is ReloadOutcome.RELOADED
-
-
-class TestWhichGenerationServes:
-    @pytest.mark.parametrize(
-        ("said", "serving"),
-        [
-            (f"{IDLE}generation-7\ncurl 0", Serving(generation="generation-7", busy=False)),
-            (f"{BUSY}generation-7\ncurl 0", Serving(generation="generation-7", busy=True)),
-            # Asked for, and not begun yet.
-            (
-                IDLE.replace("0\nS", "1\nS") + "generation-7\ncurl 0",
-                Serving(generation="generation-7", busy=True),
-            ),
-            # One that began without the scaler: nobody listens there.
-            (f"{IDLE}curl 7", Serving(generation="", busy=False)),
-            # Overloaded.
-            (f"{IDLE}curl 28", Serving(generation=None, busy=False)),
-            # A kernel that does not say.
-            ("grep: /proc/1/status: No such file\ncurl 7", Serving(generation="", busy=True)),
-        ],
-    )
-    def test_it_is_read_with_what_the_master_does(self, said: str, serving: Serving) -> None:
-        assert read_serving(said) == serving
-
-
-class TestWhatNginxSays:
-    def test_what_was_left_out_is_read_among_the_words_of_the_tries(self) -> None:
-        said = (
-            'unknown directive "x" in /etc/nginx/conf.d/bad.conf:1\n'
-            "nginx: [warn] conflicting server name\n"
-            "alertscale\tsite\tbad.conf\t503\tunknown directive\n"
-            "alertscale\tplaceholder\tshop.web\t503\thost not found\n"
-        )
-        assert read_left_out(said) == (BROKEN, PLACED)
-
-    @pytest.mark.parametrize(
-        "said",
-        [
-            '2026/11/30 06:27:42 [emerg] 19#19: host not found in upstream "wiki" in x:1\nnginx: test failed',
-            'nginx: [emerg] host not found in upstream "wiki" in x:1',
-            'something else\nhost not found in upstream "wiki" in x:1',
-        ],
-    )
-    def test_the_same_refusal_is_the_same_text(self, said: str) -> None:
-        assert words_of(said) == 'host not found in upstream "wiki" in x:1'
-
-
-class Engine:
-    """Answers each command that is run in a container."""
-
-    def __init__(self) -> None:
-        self.waited_for: list[str] = []
-
-    def exec_create(self, _container: str, cmd: list[str]) -> dict[str, str]:
-        return {"Id": cmd[-1]}
-
-    def exec_start(self, made: str) -> bytes:
-        self.waited_for.append(made)
-        return b""
-
-    def exec_inspect(self, _made: str) -> dict[str, int]:
-        return {"ExitCode": 0}
-
-
-def test_only_a_test_may_say_nothing_for_long() -> None:
-    """The others are answered at once, or the engine is away."""
-    client, patient = Engine(), Engine()
-    control = DockerNginx(client=cast(APIClient, client), patient=cast(APIClient, patient))
-    control.test(NGINX)
-    control.reload(NGINX)
-    control.serving(NGINX)
-
-    assert ["alertscale-accept" in command for command in patient.waited_for] == [True]
-    assert len(client.waited_for) == 2
 
 
 class TestOldWorkers:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from scaler.engines.contract import Kind, LeftOut
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind
@@ -21,7 +22,6 @@ from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.traffic.contract import Kind, LeftOut
 from scaler.traffic.nginx import Nginx
 from scaler.traffic.upstreams import Traffic
 from tests.fakes import NETWORK, NGINX, AtOnce, Clock, FakeNginx

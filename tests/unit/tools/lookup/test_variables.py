@@ -100,7 +100,7 @@ def test_variables_of_every_kind_of_file_are_found() -> None:
         ("nginx/tls/templates/tls/port.conf.template", "HTTPS_PORT"),
         ("Makefile", "YES"),
         (".gitlab-ci.yml", "STACK_TESTS"),
-        ("scaler/__main__.py", "DOCKER_HOST"),
+        ("scaler/engines/connection.py", "DOCKER_HOST"),
         ("locust/loadtest/settings.py", "LOCUST_MIX"),
     ):
         assert name in READ[file], file

@@ -6,8 +6,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from scaler.engines.hooks import Hooks
-from scaler.engines.project_files import ProjectFiles
+from scaler.engines.compose.hooks import Hooks
+from scaler.engines.compose.project_files import ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import Hook, HookKind
 from scaler.model.reasons import ErrorReason

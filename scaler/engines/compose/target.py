@@ -3,8 +3,9 @@
 import contextlib
 import re
 import signal
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,38 +13,19 @@ from typing import Any, Final
 import docker.errors
 from docker import APIClient
 
-from scaler.engines.clone import clone
+from scaler.engines.compose.clone import clone
+from scaler.engines.compose.hooks import Hooks
+from scaler.engines.compose.listing import read_listing
+from scaler.engines.compose.project_files import ProjectFiles
+from scaler.engines.compose.shared import Shared
+from scaler.engines.compose.written_files import WrittenFiles
 from scaler.engines.connection import engine_errors
 from scaler.engines.health import health_seconds
-from scaler.engines.hooks import Hooks
-from scaler.engines.project_files import ProjectFiles
-from scaler.engines.shared import Shared
-from scaler.engines.written_files import WrittenFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import HookKind
-from scaler.model.labels import (
-    COMPONENT,
-    COMPOSE_CONFIG_HASH,
-    COMPOSE_FILES,
-    COMPOSE_IMAGE,
-    COMPOSE_NUMBER,
-    COMPOSE_ONEOFF,
-    COMPOSE_PROJECT,
-    COMPOSE_SERVICE,
-    is_enabled,
-)
+from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE
 from scaler.model.reasons import ErrorReason
-from scaler.model.services import (
-    STOPPING,
-    Change,
-    Fate,
-    Health,
-    Instance,
-    Observation,
-    Replica,
-    Service,
-    ServiceKey,
-)
+from scaler.model.services import STOPPING, Change, Fate, Health, Observation, Service, ServiceKey
 
 _EVENTS: Final = {
     "type": ["container", "network"],
@@ -57,13 +39,14 @@ _ENDING: Final = frozenset({"9", "15"})
 """SIGKILL and SIGTERM, as the engine's events give them."""
 _DEFAULT_GRACE: Final = 10
 _PING_TIMEOUT: Final = 3.0
+ASK_AGAIN: Final = 60.0
+"""Seconds until the engine is asked again for what it lists and cannot show, unless that changes before."""
 _LONGEST_LINE: Final = 300
 """Characters of a line of a log."""
 _CONTROL: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|[^\t -~\u00a0-\U0010ffff]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 """What colours a terminal or turns text around, and what is no character."""
-_HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 
 
 class ComposeTarget:
@@ -76,6 +59,7 @@ class ComposeTarget:
         projects: the projects to look after; empty for all, except those that bring a scaler of their own.
         stack: the directory that has the files of our own project.
         log_lines: how many of a replica's log :meth:`last_words` returns at most.
+        monotonic: seconds, monotonic.
     """
 
     def __init__(
@@ -87,6 +71,7 @@ class ComposeTarget:
         projects: frozenset[str] = frozenset(),
         stack: Path = Path(),
         log_lines: int = 20,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         files = ProjectFiles(own_project=own_project, stack=stack)
         self._client = client
@@ -97,7 +82,10 @@ class ComposeTarget:
         self._written = WrittenFiles(client=client)
         self._hooks = Hooks(client=client, files=files)
         self._shared = Shared(client=client, files=files)
+        self._monotonic = monotonic
         self._healthy: dict[tuple[ServiceKey, str], float] = {}
+        self._unshown: dict[str, tuple[tuple[str, Health], float]] = {}
+        """Containers that the engine lists and cannot show: how it listed them, and when to ask anew."""
 
     def ping(self) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -112,6 +100,8 @@ class ComposeTarget:
         seen = read_listing(listed, own_project=self._own_project, projects=self._projects)
         asked = {(s.key, s.newest.version): self._health(s) for s in seen.services}
         self._healthy = {version: seconds for version, seconds in asked.items() if seconds is not None}
+        for other in self._unshown.keys() - {s.newest.id for s in seen.services}:
+            self._unshown.pop(other, None)
         services = (
             replace(s, healthy=self._healthy.get((s.key, s.newest.version), 0.0)) for s in seen.services
         )
@@ -122,13 +112,19 @@ class ComposeTarget:
         known = self._healthy.get((service.key, service.newest.version))
         if known is not None:
             return known
+        newest, now = service.newest, self._monotonic()
+        looks = newest.status, newest.health
+        looked, again = self._unshown.get(newest.id, (looks, now))
+        if looked == looks and now < again:
+            return None
         try:
-            with engine_errors(f"look at {service.newest.name}"):
-                model = self._client.inspect_container(service.newest.id)
+            with engine_errors(f"look at {newest.name}"):
+                model = self._client.inspect_container(newest.id)
         except TargetError as error:
             # One that is gone, or that the engine has but cannot show, is not to hold up all the others.
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 raise
+            self._unshown[newest.id] = looks, now + ASK_AGAIN
             return None
         return health_seconds(model["Config"].get("Healthcheck"))
 
@@ -266,6 +262,7 @@ class ComposeTarget:
     def _change(self, event: Mapping[str, Any]) -> Change | None:
         action, actor = str(event.get("Action", "")), event["Actor"]
         container = str(actor["ID"]) if event.get("Type") == "container" else ""
+        self._unshown.pop(container, None)
         if action != "kill":
             return Change(action=action, container=container)
         if not self._is_stop(container, str(actor.get("Attributes", {}).get("signal", ""))):
@@ -326,75 +323,3 @@ def _gone_is_fine() -> Iterator[None]:
         # Two removals at once: the engine answers the second one with a conflict.
         if "already in progress" not in str(error.explanation):
             raise
-
-
-def read_listing(listed: list[dict[str, Any]], *, own_project: str, projects: frozenset[str]) -> Observation:
-    """Sort the answer of ``GET /containers/json`` into services.
-
-    Args:
-        listed: the answer, every container of Compose's.
-        own_project: our own Compose project.
-        projects: those to look after; empty for all but the ones that bring a scaler of their own.
-
-    Returns:
-        What the loop works on.
-    """
-    listed = [c for c in listed if c["Labels"].get(COMPOSE_ONEOFF, "False") != "True"]
-    foreign = {
-        c["Labels"][COMPOSE_PROJECT]
-        for c in listed
-        if c["Labels"].get(COMPONENT) == "scaler" and c["Labels"][COMPOSE_PROJECT] != own_project
-    }
-    services: dict[ServiceKey, list[Replica]] = defaultdict(list)
-    others: set[ServiceKey] = set()
-    balancers = []
-    for container in listed:
-        labels = container["Labels"]
-        key = (labels[COMPOSE_PROJECT], labels.get(COMPOSE_SERVICE, ""))
-        ours = key[0] in projects if projects else key[0] not in foreign
-        if ours and is_enabled(labels):
-            services[key].append(_replica(container))
-        else:
-            others.add(key)
-        if key[0] == own_project and labels.get(COMPONENT) == "nginx":
-            balancers.append(container)
-    return Observation(
-        services=tuple(_service(key, replicas) for key, replicas in sorted(services.items())),
-        others=frozenset(others - services.keys()),
-        balancer=_balancer(balancers),
-    )
-
-
-def _service(key: ServiceKey, replicas: list[Replica]) -> Service:
-    ordered = tuple(sorted(replicas, key=lambda r: (r.number, r.id)))
-    return Service(key=key, replicas=ordered, files=ordered[-1].labels.get(COMPOSE_FILES, ""))
-
-
-def _balancer(found: list[dict[str, Any]]) -> Instance | None:
-    if not found:
-        return None
-    newest = max(found, key=lambda c: (c["State"] == "running", c["Created"]))
-    return Instance(
-        id=newest["Id"],
-        networks=frozenset(newest["NetworkSettings"]["Networks"]),
-        running=newest["State"] == "running",
-    )
-
-
-def _replica(container: dict[str, Any]) -> Replica:
-    labels = container["Labels"]
-    health = _HEALTH.search(container["Status"])
-    networks = container["NetworkSettings"]["Networks"]
-    number = labels.get(COMPOSE_NUMBER, "")
-    return Replica(
-        id=container["Id"],
-        name=container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12],
-        number=int(number) if number.isdecimal() else 0,
-        status=container["State"],
-        health=Health(health.group(1)) if health else Health.NONE,
-        addresses={name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")},
-        ports=tuple(sorted({p["PrivatePort"] for p in container["Ports"] if p.get("Type") == "tcp"})),
-        version=f"{labels.get(COMPOSE_CONFIG_HASH, '')}/{labels.get(COMPOSE_IMAGE, '')}",
-        created_at=float(container.get("Created", 0)),
-        labels=labels,
-    )

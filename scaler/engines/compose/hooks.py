@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from docker import APIClient
 
+from scaler.engines.compose.project_files import Definition, ProjectFiles
 from scaler.engines.connection import engine_errors
-from scaler.engines.project_files import Definition, ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.hooks import Hook, HookKind, hooks_of
 from scaler.model.labels import HOOKS, PREFIX

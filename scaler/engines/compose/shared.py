@@ -2,6 +2,9 @@
 
 Compose writes the id of one container into each replica. Once that one has been made anew, only what was
 learnt while it was there, the project's files, and the service's dependencies tell whose it was.
+
+Another's network is not for several: their address is one, so that nginx could not tell them apart, and what
+asks one of them whether it is well, at localhost, may be answered by another.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,8 +13,8 @@ from typing import Any, Final
 import docker.errors
 from docker import APIClient
 
+from scaler.engines.compose.project_files import ProjectFiles
 from scaler.engines.connection import engine_errors
-from scaler.engines.project_files import ProjectFiles
 from scaler.model.errors import TargetError
 from scaler.model.labels import (
     COMPOSE_DEPENDS_ON,
@@ -24,7 +27,8 @@ from scaler.model.reasons import ErrorReason
 from scaler.model.services import ServiceKey
 
 _MODES: Final = {"IpcMode": "ipc", "PidMode": "pid"}
-"""Fields of ``HostConfig``, and what a Compose file calls them; with a ``NetworkMode`` there is no copy."""
+"""Fields of ``HostConfig``, and what a Compose file calls them."""
+_NETWORK: Final = "network_mode"
 _VOLUMES: Final = "volumes_from"
 _SHORT_ID: Final = 12
 
@@ -64,8 +68,10 @@ class Shared:
             The same, with other ids in its ``HostConfig``.
 
         Raises:
-            TargetError: there is none today, or it cannot be told of which service it was.
+            TargetError: there is none today, or it cannot be told of which service it was; or it is the
+                network that is shared.
         """
+        self._refuse_network(model)
         now = {(key, one): self._now(model, key, one) for key, one in _references(model["HostConfig"])}
         host = dict(model["HostConfig"])
         for field, key in _MODES.items():
@@ -103,6 +109,26 @@ class Shared:
             )
         return living[0]
 
+    def _refuse_network(self, model: Mapping[str, Any]) -> None:
+        mode, _, container = (model["HostConfig"].get("NetworkMode") or "").partition(":")
+        if mode != "container":
+            return
+        found = self._look(container)
+        labels = model["Config"]["Labels"]
+        own = labels[COMPOSE_PROJECT]
+        project, service = self._services.get(container) or (own, self._named(labels, _NETWORK))
+        if service and project == own:
+            whose = f"service:{service}"
+        elif found is not None:
+            whose = f"container:{found['Name'].lstrip('/')}"
+        else:
+            whose = "that of a container that is gone"
+        raise TargetError(
+            f"cannot make another replica: the service {labels[COMPOSE_SERVICE]} has {_NETWORK}: {whose},"
+            " where all replicas would share one address; put it on a network of its own",
+            reason=ErrorReason.CANNOT_CLONE,
+        )
+
     def _look(self, container: str) -> Mapping[str, Any] | None:
         try:
             with engine_errors(f"look at {container[:_SHORT_ID]}"):
@@ -138,7 +164,7 @@ class Shared:
 
 def _references(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what each shared container is shared for, as a Compose file calls it, and its id."""
-    for field, key in _MODES.items():
+    for field, key in (*_MODES.items(), ("NetworkMode", _NETWORK)):
         mode, _, container = (host.get(field) or "").partition(":")
         if mode == "container":
             yield key, container

@@ -12,8 +12,8 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.engines.swarm import is_overtaken, post
-from scaler.leader.lease import Record
+from scaler.engines.contract import Record
+from scaler.engines.swarm.target import is_overtaken, post
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
@@ -37,7 +37,7 @@ class SwarmLease:
         self._id = ""
 
     def read(self) -> Record | None:
-        """See :class:`scaler.leader.lease.LeaseStore`."""
+        """See :class:`scaler.engines.contract.LeaseStore`."""
         with engine_errors("read the lease"):
             try:
                 found: Mapping[str, Any] = self._client.inspect_config(self._name)  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ class SwarmLease:
         )
 
     def write(self, record: Record) -> Record:
-        """See :class:`scaler.leader.lease.LeaseStore`."""
+        """See :class:`scaler.engines.contract.LeaseStore`."""
         fields = ("holder", "address", "node", "note", "wanted", "turn")
         labels = {f"{_LABEL}{name}": str(getattr(record, name)) for name in fields}
         spec = {"Name": self._name, "Labels": labels, "Data": _CONTENT}
@@ -77,7 +77,7 @@ class SwarmLease:
         return written
 
     def leader(self) -> str:
-        """See :class:`scaler.leader.lease.LeaseStore`: the id of the node that leads the managers."""
+        """See :class:`scaler.engines.contract.LeaseStore`: the id of the node that leads the managers."""
         with engine_errors("list the managers"):
             nodes: Sequence[Mapping[str, Any]] = self._client.nodes(filters={"role": ["manager"]})
         up = {

@@ -6,8 +6,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from scaler.engines.project_files import ProjectFiles
-from scaler.engines.shared import Shared
+from scaler.engines.compose.project_files import ProjectFiles
+from scaler.engines.compose.shared import Shared
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
@@ -26,7 +26,10 @@ class Engine:
             raise docker.errors.NotFound("No such container")
         service, running = self.containers_[container]
         labels = {"com.docker.compose.project": self.project, "com.docker.compose.service": service}
-        return {"Id": container, "Config": {"Labels": labels}, "State": {"Running": running}}
+        name = f"/{self.project}-{service}-1"
+        return {
+            "Id": container, "Name": name, "Config": {"Labels": labels}, "State": {"Running": running},
+        }  # fmt: skip
 
     def containers(self, *, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
         return [
@@ -186,3 +189,49 @@ def test_a_service_of_which_nothing_runs_is_named(case: Case) -> None:
         "cannot make another replica: the service shares pid of service db, of which nothing runs;"
         " start it: docker compose up -d db"
     )
+
+
+class TestNetwork:
+    """That of another is refused: all replicas would have one address. By name, whatever became of it."""
+
+    MODEL = model("db:service_started:true", NetworkMode=f"container:{OLD}")
+
+    def said(self, whose: str) -> str:
+        return (
+            f"cannot make another replica: the service web has network_mode: {whose}, where all replicas"
+            " would share one address; put it on a network of its own"
+        )
+
+    def test_of_a_service(self, case: Case) -> None:
+        assert case.refusal(self.MODEL) == self.said("service:db")
+
+    def test_of_a_service_whose_container_was_made_anew(self, case: Case) -> None:
+        case.renew()
+
+        assert case.refusal(self.MODEL) == self.said("service:db")
+
+    def test_of_one_that_the_files_name(self, case: Case, tmp_path: Path) -> None:
+        (tmp_path / "compose.yml").write_text("services: { web: { network_mode: 'service:vpn' } }")
+        case.renew()
+        made = model(file=str(tmp_path / "compose.yml"), NetworkMode=f"container:{OLD}")
+
+        assert case.refusal(made) == self.said("service:vpn")
+
+    def test_of_another_projects(self, case: Case) -> None:
+        case.engine.project = "vpn"
+
+        assert case.refusal(self.MODEL) == self.said("container:vpn-db-1")
+
+    def test_of_nobody_knows_which(self, case: Case) -> None:
+        case.renew()
+
+        assert case.refusal(model(NetworkMode=f"container:{OLD}")) == self.said(
+            "that of a container that is gone"
+        )
+
+    @pytest.mark.parametrize("mode", ["shop_default", "bridge", "none", "host", ""])
+    def test_one_that_is_not_a_containers_is_none(self, case: Case, mode: str) -> None:
+        made = model(NetworkMode=mode)
+        case.shared.learn(made)
+
+        assert case.shared.today(made) == made

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from scaler.engines.project_files import Definition, ProjectFiles
+from scaler.engines.compose.project_files import Definition, ProjectFiles
 
 HOOK = "services: { web: { post_start: [{ command: [one] }], ipc: host } }"
 

@@ -109,15 +109,8 @@ def _refuse_unique(model: Mapping[str, Any], host: Mapping[str, Any]) -> None:
                     f"the service publishes the fixed host port {host_port} (for {port})",
                     "publish nginx instead and let the service only expose its port",
                 )
-    mode = host.get("NetworkMode", "")
-    if mode.startswith("container:"):
-        shown = mode[: len("container:") + _SHORT_ID]
-        raise _cannot(
-            f"the service has network_mode: {shown}, the network of another container (service: in its file)",
-            "put it on a network of its own",
-        )
-    if mode == "host":
-        raise _cannot(f"the service has network_mode: {mode}", "put it on a network of its own")
+    if host.get("NetworkMode") == "host":
+        raise _cannot("the service has network_mode: host", "put it on a network of its own")
     for network, endpoint in model["NetworkSettings"]["Networks"].items():
         static = {k: v for k, v in (endpoint.get("IPAMConfig") or {}).items() if v and k != "LinkLocalIPs"}
         if static:

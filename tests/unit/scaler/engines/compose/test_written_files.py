@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from scaler.engines.written_files import WrittenFile, candidates, instant, is_written, packed, unpacked
+from scaler.engines.compose.written_files import (
+    WrittenFile,
+    candidates,
+    instant,
+    is_written,
+    packed,
+    unpacked,
+)
 from scaler.model.errors import TargetError
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Docker Compose on one engine: replicas are its containers, made and taken away one by one."""
