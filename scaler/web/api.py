@@ -22,10 +22,9 @@ from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.prometheus.chart import RANGES, Chart, History, Past
 from scaler.prometheus.lamps import Pipeline
 from scaler.web import schema
-from scaler.web.guard import Guard
-from scaler.web.query import HIGHEST_ID, whole_argument, word_argument
+from scaler.web.explanation import sentence
+from scaler.web.guard import HIGHEST_ID, Guard, whole_argument, word_argument
 from scaler.web.schema import Time
-from scaler.web.sentences import sentence
 
 MAX_EVENTS: Final = 1000
 

@@ -24,10 +24,9 @@ from scaler.prometheus.chart import RANGES
 from scaler.prometheus.lamps import Pipeline
 from scaler.web.api import Reading
 from scaler.web.assets import Assets, load_uplot, make_assets
-from scaler.web.query import HIGHEST_ID, whole_argument, word_argument
-from scaler.web.rule_links import rule_links
+from scaler.web.explanation import rule_links, sentence
+from scaler.web.guard import HIGHEST_ID, whole_argument, word_argument
 from scaler.web.schema import rfc3339
-from scaler.web.sentences import sentence
 
 log = structlog.get_logger()
 

@@ -1,13 +1,18 @@
-"""The decision in force, as a person reads it."""
+"""The decision in force, as a person reads it, and which rule an entry of the history goes back to."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from scaler.model.reasons import DecisionReason, Direction
+from scaler.model.reasons import DecisionReason, Direction, EventKind
+from scaler.model.records import Event
 from scaler.policy.scaling import Decision
-from scaler.web.sentences import sentence
+from scaler.web.explanation import rule_links, sentence
 from tests.unit.scaler.web.site import ALERT, VIEW
+
+UP = "http://localhost:10090/graph?g0.expr=up"
+DOWN = "http://localhost:10090/graph?g0.expr=down"
 
 
 def said(reason: DecisionReason, *, to: int = 2, resources: tuple[str, ...] = ("cpu",)) -> str:
@@ -63,3 +68,45 @@ def test_every_reason_has_a_sentence_without_places_left_open(reason: DecisionRe
 
 def test_nothing_is_said_before_anything_is_decided() -> None:
     assert sentence(replace(VIEW, decision=None)) == ""
+
+
+def event(number: int, kind: EventKind, reason: str = "", *, service: str = "web", **detail: Any) -> Event:  # noqa: ANN401 - JSON
+    return Event(id=number, at=0, kind=kind, reason=reason, text="", service=("shop", service), detail=detail)
+
+
+def fired(number: int, scale: str, url: str, *, service: str = "web") -> Event:
+    return event(number, EventKind.ALERT, labels={"scale": scale}, url=url, service=service)
+
+
+def test_an_alert_has_its_own_and_what_follows_has_that_of_the_last_that_asked_the_same() -> None:
+    events = [
+        event(6, EventKind.STEP, why="alert_up"),
+        event(5, EventKind.DECISION, "down_cooldown"),
+        event(4, EventKind.DECISION, "alert_up"),
+        fired(3, "down", DOWN),
+        fired(2, "up", UP),
+        fired(1, "up", "http://localhost:10090/older"),
+    ]
+    assert rule_links(events) == {
+        1: "http://localhost:10090/older",
+        2: UP,
+        3: DOWN,
+        4: UP,
+        5: DOWN,
+        6: UP,
+    }
+
+
+def test_another_service_and_what_no_alert_asked_for_have_none() -> None:
+    events = [
+        event(4, EventKind.STEP, why="manual"),
+        event(3, EventKind.STEP, why="alert_up"),
+        event(2, EventKind.REPLICA, "ready"),
+        fired(1, "up", UP, service="api"),
+    ]
+    assert rule_links(events) == {1: UP}
+
+
+def test_a_notification_links_to_its_own_rule_only() -> None:
+    events = [event(2, EventKind.RELOAD, "reloaded"), event(1, EventKind.ALERT, url=UP, labels={"a": "b"})]
+    assert rule_links(events) == {1: UP}
