@@ -10,7 +10,7 @@ from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
@@ -42,17 +42,10 @@ class Recording:
     def services(self) -> tuple[ServiceView, ...]:
         return (_web(), _faulty())
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
         event = Event(at=_NOW, kind=EventKind.STARTED, reason="started", text="the scaler started", id=1)
-        left_out = kind not in {None, event.kind} or service not in {None, event.service}
-        return () if left_out or (before is not None and before <= 1) else (event,)[:limit]
+        left_out = query.kind not in {None, event.kind} or query.service not in {None, event.service}
+        return () if left_out or (query.before is not None and query.before <= 1) else (event,)[: query.limit]
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         view = self._find(name)

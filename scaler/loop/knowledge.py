@@ -10,7 +10,7 @@ from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
-from scaler.model.records import Event, Hold, Step
+from scaler.model.records import Event, EventQuery, Hold, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import Gone, View
 from scaler.policy import backoff, deploy, recovery, replica_choice
@@ -312,7 +312,8 @@ class Knowledge:
     def _failed(self, key: ServiceKey) -> Event | None:
         if not self.journal.failures(key, Direction.UP)[0]:
             return None
-        steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        asked = EventQuery(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        steps = self.journal.events(asked)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
     def _retry_at(self, service: Service, direction: Direction) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaler.model.labels import Limits
-from scaler.model.reasons import Direction, Pause
+from scaler.model.reasons import Direction, EventKind, Pause
 from scaler.model.services import Kept, ServiceKey
 
 
@@ -30,6 +30,23 @@ class Event:
     service: ServiceKey = ("", "")
     detail: Mapping[str, Any] = field(default_factory=dict)
     id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventQuery:
+    """Which entries of the history are asked for.
+
+    Attributes:
+        limit: how many at most.
+        service: only of that one; None for all.
+        kind: only of that kind; None for all.
+        before: only those with a lower id; None for the newest.
+    """
+
+    limit: int = 100
+    service: ServiceKey | None = None
+    kind: EventKind | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from flask import Flask, Response, jsonify, request
 from scaler.loop.views import Health, ServiceView
 from scaler.model.errors import RequestError
 from scaler.model.reasons import ErrorReason, Pause
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.prometheus.chart import RANGES, Chart, History, Past
@@ -98,7 +98,7 @@ def _add_state(app: Flask, reading: Reading) -> None:
     def events() -> tuple[Response, int]:
         limit = whole_argument(request.args, "limit", default=100, lowest=1, highest=MAX_EVENTS)
         before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID) or None
-        found = reading.events(limit=limit, before=before)
+        found = reading.events(EventQuery(limit=limit, before=before))
         return answer(schema.Events(events=tuple(map(_event, found))))
 
 

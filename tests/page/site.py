@@ -25,7 +25,7 @@ from scaler.loop.views import Health, ReplicaView, ServiceView
 from scaler.model.errors import RequestError, UnavailableError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
@@ -80,15 +80,8 @@ class Autoscaler:
     def services(self) -> tuple[ServiceView, ...]:
         return tuple(self._view(key) for key in keys(self.count))
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
-        return self.journal.events(limit=limit, before=before, service=service, kind=kind)
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        return self.journal.events(query)
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         self._known(name)

@@ -13,7 +13,7 @@ from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, Signal, Verdict
@@ -126,20 +126,15 @@ class Script:
             self.looks.pop(0)()
         return tuple(self.views)
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
         newest_first = [
             e
             for e in reversed(self.history)
-            if (before is None or e.id < before) and service in {None, e.service} and kind in {None, e.kind}
+            if (query.before is None or e.id < query.before)
+            and query.service in {None, e.service}
+            and query.kind in {None, e.kind}
         ]
-        return tuple(newest_first[:limit])
+        return tuple(newest_first[: query.limit])
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         found = self._find(name)

@@ -13,7 +13,7 @@ from scaler.loop.alerts import Alerts
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
 from scaler.model.reasons import EventKind
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, AtSource
 from scaler.state.clocks import Anchors
@@ -202,7 +202,7 @@ class Rig:
         return sorted(r.name for r in replicas if any(f"{a}:5000" in servers for a in r.addresses.values()))
 
     def events(self, kind: EventKind) -> tuple[Event, ...]:
-        return self.journal.events(kind=kind, limit=1000)
+        return self.journal.events(EventQuery(kind=kind, limit=1000))
 
     def steps(self, count: int) -> tuple[Event, ...]:
         """Wait until so many steps have ended; return how, the newest first."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scaler.model.errors import UnavailableError
+from scaler.model.records import EventQuery
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     HIGH,
@@ -44,7 +45,9 @@ class TestEngine:
             assert rig.metric("alertscale_engine_up") == 0
             rig.target.down = False
             until(lambda: rig.reading.health().engine)
-            told = [e.text for e in rig.reading.events(limit=10) if e.reason == "engine_unavailable"]
+            told = [
+                e.text for e in rig.reading.events(EventQuery(limit=10)) if e.reason == "engine_unavailable"
+            ]
             assert told == ["the engine answers again", told[1]]
             assert told[1].startswith("no answer from the engine to ")
 

@@ -13,7 +13,7 @@ from scaler.model.errors import JournalError, TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.model.records import Order
+from scaler.model.records import EventQuery, Order
 from scaler.model.services import Fate
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
@@ -164,7 +164,7 @@ class Shop:
     @property
     def ends(self) -> list[str]:
         """The text of each step that ended, the oldest first."""
-        return [event.text for event in reversed(self.journal.events(kind=EventKind.STEP))]
+        return [event.text for event in reversed(self.journal.events(EventQuery(kind=EventKind.STEP)))]
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ class TestUp:
         shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
 
         assert shop.target.names() == ["shop-web-1"]
-        (event,) = shop.journal.events(kind=EventKind.STEP)
+        (event,) = shop.journal.events(EventQuery(kind=EventKind.STEP))
         assert event.detail["log"] == ["cannot reach db", "giving up"]
 
     def test_a_log_that_cannot_be_read_is_told_in_its_place_and_keeps_nothing(self, shop: Shop) -> None:
@@ -288,7 +288,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        (event,) = shop.journal.events(kind=EventKind.STEP)
+        (event,) = shop.journal.events(EventQuery(kind=EventKind.STEP))
         assert event.reason == Outcome.FAILED
         assert event.detail["log"] == [f"(its log cannot be read: {refused})"]
 

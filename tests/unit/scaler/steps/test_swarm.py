@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from scaler.model.errors import JournalError, StepError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Phase
-from scaler.model.records import Event, Order, Step
+from scaler.model.records import Event, EventQuery, Order, Step
 from scaler.model.services import Kept
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
@@ -135,7 +135,7 @@ class Shop:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return self.journal.events(kind=EventKind.STEP)
+        return self.journal.events(EventQuery(kind=EventKind.STEP))
 
     @property
     def ended(self) -> str:

@@ -15,8 +15,7 @@ from scaler.config_check import Finding
 from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
-from scaler.model.services import ServiceKey
+from scaler.model.records import Event, EventQuery
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
 from scaler.state.journal import Journal
@@ -121,15 +120,8 @@ class Scaler:
         self._note("services")
         return (FAULTY, VIEW)
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,  # noqa: ARG002 - shown by test_page
-        kind: EventKind | None = None,  # noqa: ARG002 - as above
-    ) -> tuple[Event, ...]:
-        self._note("events", limit, before)
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        self._note("events", query.limit, query.before)
         return (
             Event(
                 id=7,
