@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaler.model.labels import Limits
-from scaler.model.reasons import Direction, EventKind, Pause
+from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.services import Kept, ServiceKey
 
 
@@ -87,6 +87,23 @@ class Step:
             "number": self.number,
             "why": self.why,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a step ended.
+
+    Attributes:
+        outcome: the word for it.
+        detail: why, if it was not done.
+        seconds: what each phase took.
+        said: the last lines of the log of a replica that is gone.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+    seconds: Mapping[Phase, float] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from scaler.model.errors import AlertscaleError, StepError, TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
 from scaler.policy import recovery
@@ -74,7 +74,7 @@ class Stepper:
         outcome = recovery.outcome(step, found=found)
         if outcome is not None:
             self._world.unmark_draining(step.replica or "")
-            self._end(step, outcome, "its replica is not there any more")
+            self._end(step, End(outcome=outcome, detail="its replica is not there any more"))
             return
         self._run(replace(step, replica=found), limits, unwanted, model="")
 
@@ -109,7 +109,7 @@ class Stepper:
             self._failed(step, phases, own_fault(error), limits)
             return
         phases.end()
-        self._end(step, Outcome.DONE, "", phases.seconds)
+        self._end(step, End(outcome=Outcome.DONE, seconds=phases.seconds))
 
     def _await_engine(self, step: Step) -> bool:
         """Wait until the engine answers and has settled; False when the scaler stops before."""
@@ -251,7 +251,8 @@ class Stepper:
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
-        self._end(step, outcome, f"{error.reason}: {error}", phases.seconds, said)
+        detail = f"{error.reason}: {error}"
+        self._end(step, End(outcome=outcome, detail=detail, seconds=phases.seconds, said=said))
 
     def _last_words(self, replica: str) -> tuple[str, ...]:
         """Its log goes with it; that it cannot be read is no reason to keep a replica that failed."""
@@ -290,15 +291,8 @@ class Stepper:
         seen = view.replica(replica)
         return replica in view.serving or (seen is not None and view.is_able(seen))
 
-    def _end(
-        self,
-        step: Step,
-        outcome: Outcome,
-        detail: str,
-        seconds: dict[Phase, float] | None = None,
-        said: tuple[str, ...] = (),
-    ) -> None:
-        self._log.end(step, outcome, detail, seconds, said=said)
+    def _end(self, step: Step, end: End) -> None:
+        self._log.recorder.step_ended(step, end)
         self._wake()
 
 

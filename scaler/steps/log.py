@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scaler.model.errors import StepError
-from scaler.model.reasons import ErrorReason, Outcome, Phase
+from scaler.model.reasons import ErrorReason, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
@@ -51,18 +51,6 @@ class StepLog:
     def phases(self, step: Step) -> Phases:
         """Make what journals and times a step's phases."""
         return Phases(self, step)
-
-    def end(
-        self,
-        step: Step,
-        outcome: Outcome,
-        detail: str,
-        seconds: dict[Phase, float] | None = None,
-        *,
-        said: tuple[str, ...] = (),
-    ) -> None:
-        """Write down how a step ended: see :meth:`scaler.state.recorder.Recorder.step_ended`."""
-        self.recorder.step_ended(step, outcome, detail=detail, seconds=seconds, said=said)
 
 
 class Phases:

@@ -16,7 +16,7 @@ from scaler.engines.contract import Counts
 from scaler.model.errors import AlertscaleError, StepError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
 from scaler.steps.contract import StepContext, Unwanted
@@ -107,7 +107,7 @@ class CountStepper:
             self._not_done(step, phases, before, own_fault(error))
             return
         phases.end()
-        self._end(step, Outcome.DONE, "", phases)
+        self._end(phases, Outcome.DONE)
 
     def _not_done(self, step: Step, phases: Phases, before: int, error: AlertscaleError) -> None:
         if error.reason is ErrorReason.STOPPING:
@@ -115,7 +115,7 @@ class CountStepper:
             return
         phases.end()
         if error.reason is ErrorReason.OVERTAKEN:
-            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
+            self._end(phases, Outcome.UNDONE, f"{error.reason}: {error}")
             return
         self._metrics.errors.labels(error.reason).inc()
         if error.reason is ErrorReason.JOURNAL:
@@ -123,7 +123,7 @@ class CountStepper:
             return
         if step.direction is Direction.UP:
             self._take_back(step, before)
-        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
+        self._end(phases, Outcome.FAILED, f"{error.reason}: {error}")
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""
@@ -221,8 +221,10 @@ class CountStepper:
             if held or left <= 0:
                 return held
 
-    def _end(self, step: Step, outcome: Outcome, detail: str, phases: Phases) -> None:
-        self._log.end(step, outcome, detail, phases.seconds)
+    def _end(self, phases: Phases, outcome: Outcome, detail: str = "") -> None:
+        self._log.recorder.step_ended(
+            phases.step, End(outcome=outcome, detail=detail, seconds=phases.seconds)
+        )
         self._wake()
 
 
