@@ -244,8 +244,14 @@ def _event(event: Event) -> schema.Event:
         kind=event.kind,
         reason=event.reason,
         text=event.text,
-        detail=dict(event.detail),
+        detail=_detail(event),
     )
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    """What more is told, in which only a decision has a time, seconds since the epoch."""
+    until = event.detail.get("until")
+    return dict(event.detail) | ({"until": Time(until)} if isinstance(until, float) else {})
 
 
 def _history(key: ServiceKey, span: str, chart: Chart) -> schema.History:
@@ -254,7 +260,7 @@ def _history(key: ServiceKey, span: str, chart: Chart) -> schema.History:
         service=key[1],
         range=span,
         error=chart.error,
-        times=chart.lines.times,
+        times=tuple(map(Time, chart.lines.times)),
         **chart.lines.values,
         thresholds=tuple(_like(schema.Threshold, threshold) for threshold in chart.lines.thresholds),
         marks=tuple(_like(schema.Mark, mark) for mark in chart.marks),

@@ -83,7 +83,7 @@ def add_page(
             ranges=tuple(RANGES),
         )
         response = make_response(html)
-        response.headers["Alertscale-Now"] = f"{wall():.3f}"
+        response.headers["Alertscale-Now"] = rfc3339(wall())
         if part == "live":
             response.set_etag(hashlib.sha256(html.encode()).hexdigest()[:24])
             response.headers["Cache-Control"] = "no-cache"

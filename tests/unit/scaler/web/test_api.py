@@ -1,14 +1,39 @@
 """``/api/v1``: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
 
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
 import pytest
 
 from scaler.model.errors import JournalError, RequestError
-from scaler.model.reasons import ErrorReason, Pause
+from scaler.model.reasons import ErrorReason, EventKind, Pause
 from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, Demo, Site
 
 
 def shown(value: object) -> str:
     return "a list or an object" if isinstance(value, list | dict) else repr(value)
+
+
+def numbers(value: object) -> Iterator[float]:
+    """Every number in an answer, however deep."""
+    if isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from numbers(one)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@pytest.mark.parametrize("path", ["services", "events", f"history?service={NAME}", "pipeline"])
+def test_no_time_is_a_number(demo: Demo, path: str) -> None:
+    """There is one form of a time; seconds since the epoch would be a second one."""
+    demo.autoscaler.until = until = time.time() + 7
+    demo.autoscaler.tell(EventKind.DECISION, "up_cooldown", "holding at 1", detail={"until": until})
+
+    answer = demo.client.get(f"/api/v1/{path}")
+
+    assert answer.status_code == 200
+    assert [n for n in numbers(answer.get_json()) if abs(n - until) < 2 * 86400] == []
 
 
 class TestServices:
@@ -227,6 +252,8 @@ class TestFigures:
         answer = demo.client.get(f"/api/v1/history?service={NAME}&range=15m").get_json()
         assert answer["error"] == ""
         assert {len(answer[name]) for name in ("times", "replicas", "cpu", "memory")} == {181}
+        first, last = (datetime.fromisoformat(answer["times"][at]) for at in (0, -1))
+        assert (last - first).total_seconds() == 900
         assert [t["value"] for t in answer["thresholds"]] == [0.7, 0.8, 0.3, 0.35]
 
     def test_without_prometheus_the_chart_says_so(self, demo: Demo) -> None:
