@@ -63,7 +63,6 @@ class Step:
         replica: the engine's id of its replica; None before that is known.
         phase: the last one begun; a word of a later version is no :class:`Phase`.
         phases: when each phase was begun, seconds since the epoch.
-        started: when it was begun, seconds since the epoch.
     """
 
     id: int
@@ -74,7 +73,6 @@ class Step:
     replica: str | None
     phase: str
     phases: Mapping[str, float]
-    started: float
 
     @property
     def words(self) -> dict[str, object]:

@@ -293,7 +293,6 @@ class Journal:
             replica=replica,
             phase=phase,
             phases={phase: now},
-            started=now,
         )
 
     def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
@@ -329,13 +328,13 @@ class Journal:
         """Return the steps that were begun and have no end, oldest first."""
         with self._cursor() as db:
             rows = db.execute(
-                "SELECT id, project, service, direction, number, why, replica, phase, phases, started"
+                "SELECT id, project, service, direction, number, why, replica, phase, phases"
                 " FROM step WHERE ended IS NULL ORDER BY id"
             ).fetchall()
         return tuple(
             Step(
                 id=r[0], service=(r[1], r[2]), direction=_word(Direction, r[3]), number=r[4], why=r[5],
-                replica=r[6], phase=_word(Phase, r[7]), started=r[9],
+                replica=r[6], phase=_word(Phase, r[7]),
                 phases={_word(Phase, k): v for k, v in json.loads(r[8]).items()},
             )
             for r in rows

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from flask import Flask, Response, jsonify, request
 
-from scaler.loop.views import Health, ServiceView
+from scaler.loop.views import Decided, Health, Inputs, ServiceView
 from scaler.model.errors import RequestError
 from scaler.model.reasons import ErrorReason, Pause
 from scaler.model.records import Event, EventQuery
@@ -194,22 +194,20 @@ def _service(view: ServiceView) -> schema.Service:
         minimum=limits.minimum if limits else None,
         maximum=limits.maximum if limits else None,
         replicas=tuple(_like(schema.Replica, replica) for replica in view.replicas),
-        decision=_decision(view),
+        decision=_decision(view, view.decided) if view.decided else None,
         alerts=tuple(map(_firing, view.signals)),
-        pause=view.pause,
+        pause=view.hold.pause,
         pause_label=limits.pause if limits else None,
-        wanted=view.wanted,
+        wanted=view.hold.wanted,
         faults=view.faults,
         limits=limits,
-        inputs=_like(schema.Inputs, view.inputs) if view.inputs else None,
+        inputs=_inputs(view.decided.inputs) if view.decided and view.decided.inputs else None,
         failure=_like(schema.Failure, view.failure) if view.failure else None,
     )
 
 
-def _decision(view: ServiceView) -> schema.Decision | None:
-    decision = view.decision
-    if decision is None:
-        return None
+def _decision(view: ServiceView, decided: Decided) -> schema.Decision:
+    decision = decided.decision
     return schema.Decision(
         direction=decision.direction,
         reason=decision.reason,
@@ -218,7 +216,28 @@ def _decision(view: ServiceView) -> schema.Decision | None:
         resources=decision.resources,
         sentence=sentence(view),
         until=_time(decision.until),
-        at=_time(view.decided_at),
+        at=_time(decided.at),
+    )
+
+
+def _inputs(inputs: Inputs) -> schema.Inputs:
+    state, waits, limits = inputs.state, inputs.state.waits, inputs.limits
+    changed = waits.last_change
+    return schema.Inputs(
+        replicas=state.replicas,
+        versions=state.crew.versions,
+        stepping=state.stepping,
+        last_change=_time(changed),
+        cooldown_up_until=None if changed is None else Time(changed + limits.cooldown_up),
+        cooldown_down_until=None if changed is None else Time(changed + limits.cooldown_down),
+        retry_at=_time(waits.retry_at),
+        retry_down_at=_time(waits.retry_down_at),
+        former=state.former,
+        writable=state.writable,
+        watched=inputs.demand.watched,
+        signal_ttl=inputs.signal_ttl,
+        up=tuple(sorted(inputs.demand.up)),
+        down=tuple(sorted(inputs.demand.down)),
     )
 
 

@@ -54,9 +54,9 @@ def sentence(view: ServiceView) -> str:
         A sentence without its full stop, which "in 4 s" can follow when the decision has an ``until``;
         empty while nothing has been decided.
     """
-    decision = view.decision
-    if decision is None:
+    if view.decided is None:
         return ""
+    decision = view.decided.decision
     if decision.direction is None:
         what = f"Holding at {decision.replicas}"
     else:

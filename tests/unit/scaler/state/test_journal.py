@@ -68,7 +68,7 @@ class TestSteps:
         again.close()
 
         assert (step.id, step.service, step.direction, step.number) == (begun, WEB, Direction.UP, 2)
-        assert (step.why, step.replica, step.started) == ("alert_up", "c0ffee", 10.0)
+        assert (step.why, step.replica) == ("alert_up", "c0ffee")
         assert step.phase is Phase.READY
         assert step.phases == {Phase.CREATE: 10.0, Phase.START: 11.5, Phase.READY: 12.5}
 
@@ -421,7 +421,7 @@ class TestSchema:
             (left,) = journal.unfinished()
             assert left == Step(
                 id=4, service=WEB, direction=Direction.UP, number=3, why="alert_up", replica=None,
-                phase=Phase.CREATE, phases={Phase.CREATE: 90.0}, started=90.0,
+                phase=Phase.CREATE, phases={Phase.CREATE: 90.0},
             )  # fmt: skip
             assert (journal.last_change(WEB), journal.failures(WEB)) == (12.5, (1, 81.0))
             assert (journal.undone_at(API), journal.undone_at(WEB)) == (31.0, None)

@@ -71,7 +71,7 @@ def test_a_step_stands_in_the_journal_before_it_is_taken(written: Written) -> No
 
     assert written.unfinished == step
     assert (step.service, step.direction, step.number, step.why) == (WEB, Direction.UP, 2, "alert_up")
-    assert (step.phase, step.started, step.replica) == (Phase.CREATE, 1000.0, None)
+    assert (step.phase, step.phases, step.replica) == (Phase.CREATE, {Phase.CREATE: 1000.0}, None)
 
 
 class TestPhases:

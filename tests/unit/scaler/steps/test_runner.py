@@ -183,7 +183,6 @@ def unfinished(direction: Direction, replica: str | None) -> Step:
         replica=replica,
         phase=Phase.DRAIN,
         phases={},
-        started=1.0,
     )
 
 

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from scaler.loop.views import Inputs
 from scaler.model.errors import JournalError, RequestError
+from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, EventKind, Pause
-from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, Demo, Site
+from scaler.policy.scaling import Crew, Demand, State, Waits
+from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, VIEW, Demo, Site
 
 
 def shown(value: object) -> str:
@@ -117,6 +121,23 @@ class TestServices:
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
+
+    def test_a_service_that_never_changed_has_no_cooldown(self, site: Site) -> None:
+        assert VIEW.decided is not None
+        inputs = Inputs(
+            state=State(replicas=1, crew=Crew(versions=2), waits=Waits(retry_at=1_767_322_800.0)),
+            demand=Demand(down=frozenset({"memory", "cpu"}), watched=False),
+            limits=Limits(),
+            signal_ttl=15.0,
+        )
+        site.scaler.view = replace(VIEW, decided=replace(VIEW.decided, inputs=inputs))
+        _, web = site.get("/api/v1/services").get_json()["services"]
+
+        shown = web["inputs"]
+        assert (shown["last_change"], shown["cooldown_up_until"], shown["cooldown_down_until"]) == (None,) * 3
+        assert (shown["retry_at"], shown["retry_down_at"]) == ("2026-01-02T03:00:00.000Z", None)
+        assert (shown["versions"], shown["watched"]) == (2, False)
+        assert (shown["up"], shown["down"]) == ([], ["cpu", "memory"])
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
     def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:

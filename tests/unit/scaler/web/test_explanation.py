@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from scaler.loop.views import Decided, ServiceView
 from scaler.model.reasons import DecisionReason, Direction, EventKind
 from scaler.model.records import Event
 from scaler.policy.scaling import Decision
@@ -15,10 +16,14 @@ UP = "http://localhost:10090/graph?g0.expr=up"
 DOWN = "http://localhost:10090/graph?g0.expr=down"
 
 
+def decided(decision: Decision) -> ServiceView:
+    return replace(VIEW, decided=Decided(decision=decision, at=0.0, inputs=None))
+
+
 def said(reason: DecisionReason, *, to: int = 2, resources: tuple[str, ...] = ("cpu",)) -> str:
     direction = None if to == 2 else Direction.UP if to > 2 else Direction.DOWN
     decision = Decision(direction=direction, replicas=2, target=to, reason=reason, resources=resources)
-    return sentence(replace(VIEW, decision=decision))
+    return sentence(decided(decision))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ def test_several_alerts_are_all_named() -> None:
         reason=DecisionReason.ALERT_UP,
         resources=("cpu", "memory"),
     )
-    view = replace(VIEW, decision=decision, signals=(*VIEW.signals, memory))
+    view = replace(decided(decision), signals=(*VIEW.signals, memory))
     assert sentence(view) == "Going up from 1 to 2: HighCPU and HighMemory fire"
 
 
@@ -67,7 +72,7 @@ def test_every_reason_has_a_sentence_without_places_left_open(reason: DecisionRe
 
 
 def test_nothing_is_said_before_anything_is_decided() -> None:
-    assert sentence(replace(VIEW, decision=None)) == ""
+    assert sentence(replace(VIEW, decided=None)) == ""
 
 
 def event(number: int, kind: EventKind, reason: str = "", *, service: str = "web", **detail: Any) -> Event:  # noqa: ANN401 - JSON
