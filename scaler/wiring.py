@@ -131,15 +131,15 @@ def find_place(client: APIClient, settings: Settings) -> Place:
             manager.
     """
     node = socket.gethostname()
-    swarm = client.info().get("Swarm", {}) if settings.target == SWARM else {}
+    swarm = client.info().get("Swarm", {}) if settings.scope.target == SWARM else {}
     manager = swarm.get("NodeID", "")
-    if settings.target == SWARM and not swarm.get("ControlAvailable"):
+    if settings.scope.target == SWARM and not swarm.get("ControlAvailable"):
         raise AlertscaleError(
             "ALERTSCALE_TARGET is swarm, and this engine is no manager of a Swarm;"
             " give the scaler's service the constraint node.role == manager, or begin with docker swarm init"
         )
-    if settings.project:
-        return Place(project=settings.project, networks=None, address="", node=node, manager=manager)
+    if settings.scope.project:
+        return Place(project=settings.scope.project, networks=None, address="", node=node, manager=manager)
     try:
         own = client.inspect_container(node)
     except DockerException as error:
@@ -150,7 +150,7 @@ def find_place(client: APIClient, settings: Settings) -> Place:
     labels = own["Config"]["Labels"] or {}
     found = {name: n.get("IPAddress", "") for name, n in own["NetworkSettings"]["Networks"].items()}
     return Place(
-        project=labels.get(SWARM_STACK if settings.target == SWARM else COMPOSE_PROJECT, ""),
+        project=labels.get(SWARM_STACK if settings.scope.target == SWARM else COMPOSE_PROJECT, ""),
         networks=frozenset(found),
         address=next((found[name] for name in sorted(found) if found[name] and name != "ingress"), ""),
         node=node,
@@ -287,19 +287,19 @@ def _edges(
 ) -> Edges:
     client, other = (_counted(engine(), context.metrics) for _ in range(2))
     balancer = Nginx(
-        directory=settings.upstreams,
+        directory=settings.files.upstreams,
         control=DockerNginx(client=client, patient=_counted(engine(timeout=_TEST_TIMEOUT), context.metrics)),
         pause=time.sleep,
         monotonic=time.monotonic,
     )
     target: Target
     steps: Steps
-    if settings.target == SWARM:
+    if settings.scope.target == SWARM:
         target = swarm = SwarmTarget(
             client=client,
             watch=other,
             own_stack=place.project,
-            stacks=settings.projects,
+            stacks=settings.scope.projects,
             monotonic=time.monotonic,
             pause=context.stopping.wait,
             may_change=may_change,
@@ -310,9 +310,9 @@ def _edges(
             client=client,
             events=other,
             own_project=place.project,
-            projects=settings.projects,
-            stack=settings.stack,
-            log_lines=settings.keep_log_lines,
+            projects=settings.scope.projects,
+            stack=settings.files.stack,
+            log_lines=settings.keep.log_lines,
         )
         steps = Stepper(target=compose, balancer=balancer, context=context)
     prober = Prober(executor=OwnThread(name="ask"), wake=context.wake)
@@ -325,7 +325,7 @@ def _remember(settings: Settings) -> Memory:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     metrics = Metrics(registry)
-    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
+    journal = Journal(path=settings.files.data / "journal.sqlite", keep=settings.keep.events)
     recorder = Recorder(journal=journal, metrics=metrics, wall=time.time)
     if journal.set_aside:
         recorder.survived("journal", JournalError(journal.set_aside))
