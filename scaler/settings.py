@@ -84,7 +84,7 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the scaler runs; what each of these means is told below, where it is read. Durations are seconds."""
+    """How the scaler runs; what each of these means is told where it is read. Durations are seconds."""
 
     listen: Listen
     files: Files

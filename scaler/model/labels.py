@@ -289,24 +289,45 @@ ALL: Final[tuple[Label[Any], ...]] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """How a replica is asked whether it can serve: ``alertscale.ready`` and its like; in seconds."""
+
+    path: str | None = READY.default
+    host: str | None = READY_HOST.default
+    scheme: Scheme = READY_SCHEME.default
+    timeout: float = READY_LEAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cooldown:
+    """``alertscale.cooldown.up`` and ``.down``, in seconds."""
+
+    up: float = COOLDOWN_UP.default
+    down: float = COOLDOWN_DOWN.default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """How requests reach a replica, and how long those of one that leaves may take; in seconds."""
+
+    port: int | None = PORT.default
+    keepalive: float = KEEPALIVE.default
+    balance: Balance = BALANCE.default
+    drain: float = DRAIN.default
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the labels of one service say. Durations are seconds."""
+    """What the labels of one service say."""
 
     minimum: int = MIN.default
     maximum: int = MAX.default
     step: int = STEP.default
-    port: int | None = PORT.default
-    ready: str | None = READY.default
-    ready_host: str | None = READY_HOST.default
-    ready_scheme: Scheme = READY_SCHEME.default
-    ready_timeout: float = READY_LEAST
     resources: tuple[str, ...] = RESOURCES.default
-    cooldown_up: float = COOLDOWN_UP.default
-    cooldown_down: float = COOLDOWN_DOWN.default
-    drain: float = DRAIN.default
-    keepalive: float = KEEPALIVE.default
-    balance: Balance = BALANCE.default
     pause: Pause = PAUSE.default
+    cooldown: Cooldown = field(default_factory=Cooldown)
+    probe: Probe = field(default_factory=Probe)
+    requests: Requests = field(default_factory=Requests)
 
     def clamp(self, replicas: int) -> int:
         """The nearest count within the bounds."""
@@ -378,18 +399,21 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
         minimum=reader.get(MIN),
         maximum=reader.get(MAX),
         step=reader.get(STEP),
-        port=reader.get(PORT),
-        ready=ready,
-        ready_host=reader.get(READY_HOST),
-        ready_scheme=reader.get(READY_SCHEME),
-        ready_timeout=ready_timeout,
         resources=reader.get(RESOURCES),
-        cooldown_up=reader.get(COOLDOWN_UP),
-        cooldown_down=reader.get(COOLDOWN_DOWN),
-        drain=reader.get(DRAIN),
-        keepalive=reader.get(KEEPALIVE),
-        balance=reader.get(BALANCE),
         pause=reader.get(PAUSE),
+        cooldown=Cooldown(up=reader.get(COOLDOWN_UP), down=reader.get(COOLDOWN_DOWN)),
+        probe=Probe(
+            path=ready,
+            host=reader.get(READY_HOST),
+            scheme=reader.get(READY_SCHEME),
+            timeout=ready_timeout,
+        ),
+        requests=Requests(
+            port=reader.get(PORT),
+            keepalive=reader.get(KEEPALIVE),
+            balance=reader.get(BALANCE),
+            drain=reader.get(DRAIN),
+        ),
     )
     if limits.minimum > limits.maximum:
         reader.faults.append(

@@ -298,7 +298,7 @@ def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | 
     if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:
         # Not a step on the way to what is needed: the load had it, and lost it.
         return _step(state, min(limits.maximum, state.former), DecisionReason.RESTORE, resources)
-    until = _cooldown_end(state, limits.cooldown_up)
+    until = _cooldown_end(state, limits.cooldown.up)
     if now < until:
         return _hold(state, DecisionReason.UP_COOLDOWN, until=until, resources=resources)
     target = min(limits.maximum, state.replicas + limits.step)
@@ -316,7 +316,7 @@ def _down(state: State, demand: Demand, limits: Limits, now: float) -> Decision 
         return _hold(state, DecisionReason.NOT_ALL_LOW, resources=missing)
     if state.replicas <= limits.minimum:
         return _hold(state, DecisionReason.AT_MIN, resources=resources)
-    until = _cooldown_end(state, limits.cooldown_down)
+    until = _cooldown_end(state, limits.cooldown.down)
     if now < until:
         return _hold(state, DecisionReason.DOWN_COOLDOWN, until=until, resources=resources)
     target = max(limits.minimum, state.replicas - limits.step)

@@ -141,7 +141,7 @@ class Stepper:
         self._world.mark_preparing(replica)
         self._target.start(replica)
         try:
-            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.ready_timeout)
+            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.probe.timeout)
         except TargetError as error:
             fate = self._target.fate(replica) if error.reason is ErrorReason.HOOK_FAILED else None
             if fate is not None and (fate.restarts or fate.exit_code is not None):
@@ -154,7 +154,7 @@ class Stepper:
             seen = view.replica(replica)
             return replica in view.serving or (seen is not None and seen.status in GONE)
 
-        self._wait_asking(settled, limits.ready_timeout, ask)
+        self._wait_asking(settled, limits.probe.timeout, ask)
         view = self._world.view
         if replica in view.serving:
             return
@@ -162,7 +162,7 @@ class Stepper:
         fate = self._target.fate(replica)
         if fate is not None and (fate.restarts or (seen is not None and seen.status in GONE)):
             raise _ended(fate)
-        within = f"within {limits.ready_timeout:g} s"
+        within = f"within {limits.probe.timeout:g} s"
         if readiness.ready:
             raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
         raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
@@ -196,7 +196,7 @@ class Stepper:
         before = self._target.fate(replica)
         try:
             self._target.run_hooks(
-                replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST)
+                replica, kind=HookKind.PRE_STOP, timeout=max(limits.requests.drain, _PRE_STOP_LEAST)
             )
         except TargetError as error:
             if error.reason is not ErrorReason.HOOK_FAILED:
@@ -216,7 +216,7 @@ class Stepper:
     def _drain(self, limits: Limits, ask: Callable[[], object]) -> None:
         instance = self._world.view.observation.balancer
         requests = self._balancer.draining(instance.id if instance and instance.running else None)
-        drain(requests, longest=limits.drain, stopping=self._stopping, ask=ask)
+        drain(requests, longest=limits.requests.drain, stopping=self._stopping, ask=ask)
 
     def _wait_asking(
         self, condition: Callable[[View], bool], timeout: float, ask: Callable[[], object]

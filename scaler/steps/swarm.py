@@ -165,7 +165,7 @@ class CountStepper:
             self._see_down(step, limits)
 
     def _see_down(self, step: Step, limits: Limits) -> None:
-        self._wait(lambda view: _is_gone(view, step), limits.drain + STOPS_WITHIN)
+        self._wait(lambda view: _is_gone(view, step), limits.requests.drain + STOPS_WITHIN)
         if _asked(self._world.view.service(step.service)) >= step.number:
             raise _changed()
 
@@ -177,7 +177,7 @@ class CountStepper:
             stuck = unplaced.see(holds=bool(_unplaced(service)), now=time.monotonic())
             return stuck or _asked(service) < step.number or _ready(view, service) >= step.number
 
-        self._wait(settled, limits.ready_timeout)
+        self._wait(settled, limits.probe.timeout)
         view = self._world.view
         service = view.service(step.service)
         if service is None or _asked(service) < step.number:
@@ -188,7 +188,7 @@ class CountStepper:
         if nowhere:
             raise StepError(f"no node can take it: {nowhere}", reason=ErrorReason.CANNOT_PLACE)
         ended = self._target.trouble(service.kept) if service.kept is not None else ""
-        within = f"{_ready(view, service)} of {step.number} ready within {limits.ready_timeout:g} s"
+        within = f"{_ready(view, service)} of {step.number} ready within {limits.probe.timeout:g} s"
         raise StepError(f"{within}{': ' if ended else ''}{ended}", reason=ErrorReason.NOT_READY)
 
     def _take_back(self, step: Step, before: int) -> None:

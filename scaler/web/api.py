@@ -15,6 +15,7 @@ from flask import Flask, Response, jsonify, request
 
 from scaler.loop.views import Decided, Health, Inputs, ServiceView
 from scaler.model.errors import RequestError
+from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, Pause
 from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
@@ -187,7 +188,7 @@ def _time(seconds: float | None) -> Time | None:
 
 
 def _service(view: ServiceView) -> schema.Service:
-    limits = _like(schema.Limits, view.limits) if view.limits else None
+    limits = _limits(view.limits) if view.limits else None
     return schema.Service(
         project=view.key[0],
         name=view.key[1],
@@ -203,6 +204,24 @@ def _service(view: ServiceView) -> schema.Service:
         limits=limits,
         inputs=_inputs(view.decided.inputs) if view.decided and view.decided.inputs else None,
         failure=_like(schema.Failure, view.failure) if view.failure else None,
+    )
+
+
+def _limits(limits: Limits) -> schema.Limits:
+    return schema.Limits(
+        minimum=limits.minimum,
+        maximum=limits.maximum,
+        step=limits.step,
+        port=limits.requests.port,
+        ready=limits.probe.path,
+        ready_timeout=limits.probe.timeout,
+        resources=limits.resources,
+        cooldown_up=limits.cooldown.up,
+        cooldown_down=limits.cooldown.down,
+        drain=limits.requests.drain,
+        keepalive=limits.requests.keepalive,
+        balance=limits.requests.balance,
+        pause=limits.pause,
     )
 
 
@@ -228,8 +247,8 @@ def _inputs(inputs: Inputs) -> schema.Inputs:
         versions=state.crew.versions,
         stepping=state.stepping,
         last_change=_time(changed),
-        cooldown_up_until=None if changed is None else Time(changed + limits.cooldown_up),
-        cooldown_down_until=None if changed is None else Time(changed + limits.cooldown_down),
+        cooldown_up_until=None if changed is None else Time(changed + limits.cooldown.up),
+        cooldown_down_until=None if changed is None else Time(changed + limits.cooldown.down),
         retry_at=_time(waits.retry_at),
         retry_down_at=_time(waits.retry_down_at),
         former=state.former,

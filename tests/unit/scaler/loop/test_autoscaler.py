@@ -93,7 +93,7 @@ class TestUp:
         assert before - slack < signal.first_heard <= signal.last_heard < now + slack
         assert changed is not None
         assert before - slack < changed < now + slack
-        assert (inputs.limits.cooldown_up, inputs.limits.cooldown_down) == (10, 40)
+        assert (inputs.limits.cooldown.up, inputs.limits.cooldown.down) == (10, 40)
         assert view.decided is not None
         assert view.decided.decision.until == pytest.approx(changed + 10)
         assert (inputs.state.replicas, inputs.signal_ttl) == (2, 15.0)

@@ -105,4 +105,4 @@ def test_what_holds_without_a_label_for_the_time_to_be_ready_is_shown(rig: Rig) 
         limits = rig.service().limits
 
     assert limits is not None
-    assert limits.ready_timeout == 89
+    assert limits.probe.timeout == 89

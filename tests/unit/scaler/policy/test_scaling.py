@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.model.labels import Limits
+from scaler.model.labels import Cooldown, Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.model.records import Hold
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide, held_directions
 
 NOW = 1000.0
 UP, DOWN = Direction.UP, Direction.DOWN
-LIMITS = Limits(minimum=2, maximum=5, cooldown_up=10, cooldown_down=60)
+LIMITS = Limits(minimum=2, maximum=5, cooldown=Cooldown(up=10, down=60))
 
 NOTHING = Demand()
 HIGH_CPU = Demand(up=frozenset({"cpu"}))
@@ -378,8 +378,7 @@ def limits_of(draw: st.DrawFn) -> Limits:
         maximum=draw(st.integers(minimum, 12)),
         step=draw(st.integers(1, 4)),
         resources=tuple(sorted(draw(RESOURCES.filter(bool)))),
-        cooldown_up=draw(st.floats(0, 100)),
-        cooldown_down=draw(st.floats(0, 100)),
+        cooldown=Cooldown(up=draw(st.floats(0, 100)), down=draw(st.floats(0, 100))),
         pause=draw(st.sampled_from(Pause)),
     )
 
@@ -569,7 +568,7 @@ def test_a_run_never_goes_up_and_down_without_a_cooldown_between(
     steps = run(replicas, limits, ticks)
     for before, after in itertools.pairwise(steps):
         if after.decision.direction is not before.decision.direction:
-            cooldown = limits.cooldown_up if after.decision.direction is UP else limits.cooldown_down
+            cooldown = limits.cooldown.up if after.decision.direction is UP else limits.cooldown.down
             assert after.at >= before.at + cooldown
 
 
@@ -580,9 +579,9 @@ def test_a_run_steps_on_alerts_only_a_cooldown_after_any_change(
     steps = run(replicas, limits, ticks)
     for before, after in itertools.pairwise(steps):
         if after.decision.reason is DecisionReason.ALERT_UP:
-            assert after.at >= before.at + limits.cooldown_up
+            assert after.at >= before.at + limits.cooldown.up
         if after.decision.reason is DecisionReason.ALERT_DOWN:
-            assert after.at >= before.at + limits.cooldown_down
+            assert after.at >= before.at + limits.cooldown.down
 
 
 @given(st.integers(1, 16), limits_of(), st.integers(20, 60))

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import JournalError, StepError
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Probe, Requests
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Phase
 from scaler.model.records import Event, EventQuery, Order, Step
 from scaler.model.services import Kept
@@ -26,8 +26,8 @@ from tests.fake_swarm import NO_NODE, WEB, FakeSwarm
 from tests.fakes import until
 
 UP, DOWN = Direction.UP, Direction.DOWN
-LONG = Limits(ready_timeout=60.0, drain=30.0)
-SHORT = Limits(ready_timeout=0.1, drain=0.0)
+LONG = Limits(probe=Probe(timeout=60.0), requests=Requests(drain=30.0))
+SHORT = Limits(probe=Probe(timeout=0.1), requests=Requests(drain=0.0))
 
 
 def wanted(_step: Step, _limits: Limits) -> str:
@@ -200,7 +200,7 @@ class TestUp:
 
     def test_a_count_that_somebody_raises_meanwhile_is_not_taken_back(self, shop: Shop) -> None:
         shop.swarm.sick = "unhealthy container"
-        step = shop.begin(UP, limits=Limits(ready_timeout=0.5))
+        step = shop.begin(UP, limits=Limits(probe=Probe(timeout=0.5)))
         shop.swarm.scale(7)
         step.result(5)
 

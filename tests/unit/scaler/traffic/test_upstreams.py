@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import BalancerError, TargetError
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import ErrorReason, EventKind
 from scaler.model.records import EventQuery
 from scaler.model.services import Instance, Observation, Replica, Service
@@ -243,7 +243,7 @@ class TestNobodyIsReady:
         assert loop.nginx.loaded.keys() == {"web.conf"}
 
     def test_labels_that_cannot_be_read_leave_it_with_whom_it_has(self, loop: Loop) -> None:
-        loop.limits = Limits(port=8000)
+        loop.limits = Limits(requests=Requests(port=8000))
         loop.services = {WEB: (replica("a"), replica("b"))}
         loop.sync("ab")
         loop.unread = {WEB}
@@ -699,7 +699,7 @@ def test_services_of_other_projects_carry_its_name(loop: Loop) -> None:
 
 def test_the_label_chooses_the_port(loop: Loop) -> None:
     loop.services = {WEB: (replica("a", ports=(80, 443)),)}
-    loop.limits = Limits(port=443)
+    loop.limits = Limits(requests=Requests(port=443))
     loop.sync("a")
 
     assert loop.nginx.servers("web") == [f"10.0.0.{ord('a')}:443"]
