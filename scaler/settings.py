@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import SettingsError
-from scaler.model.labels import parse_duration
+from scaler.model.labels import parse_duration, whole_number
 
 T = TypeVar("T")
 
@@ -27,7 +27,6 @@ COMPOSE: Final = "compose"
 SWARM: Final = "swarm"
 TARGETS: Final = (COMPOSE, SWARM)
 _HIGHEST_PORT: Final = 65535
-_MOST_LINES: Final = 100
 _FEWEST_EVENTS: Final = 100
 
 
@@ -144,12 +143,6 @@ def _events(text: str) -> int:
     raise ValueError(f"a whole number of at least {_FEWEST_EVENTS}")
 
 
-def _lines(text: str) -> int:
-    if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) <= _MOST_LINES:
-        return int(text)
-    raise ValueError(f"a whole number from 0 to {_MOST_LINES}")
-
-
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text in words:
@@ -241,7 +234,7 @@ KEEP_EVENTS: Final = Variable(
 )
 KEEP_LOG_LINES: Final = Variable(
     name="KEEP_LOG_LINES",
-    read=_lines,
+    read=whole_number(0, 100),
     default="20",
     meaning="Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
 )
