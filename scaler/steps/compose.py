@@ -18,7 +18,7 @@ from scaler.model.view import NOT_ASKED, View
 from scaler.policy import recovery
 from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.drain import Drains, drain
-from scaler.steps.log import Phases, own_fault
+from scaler.steps.log import Phases, failure
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class Stepper:
         self._target = target
         self._balancer = balancer
         self._log, self._world, self._metrics = context.log, context.world, context.metrics
-        self._wake, self._stopping = context.wake, context.stopping
+        self._wake, self._wait, self._stopping = context.wake, context.wait, context.stopping
 
     def take(self, order: Order, unwanted: Unwanted) -> None:
         """See :class:`scaler.steps.contract.Steps`."""
@@ -90,7 +90,8 @@ class Stepper:
                 self._up(phases, limits, model, ask)
             else:
                 self._down(phases, limits, ask)
-        except AlertscaleError as error:
+        except Exception as raised:  # noqa: BLE001 - a fault of our own ends the step, too
+            error = failure(step, raised)
             if error.reason is ErrorReason.STOPPING:
                 log.info("step left for the next start", **step.words, phase=phases.phase)
                 return
@@ -102,11 +103,6 @@ class Stepper:
                     self.resume(phases.step, limits, unwanted)
                 return
             self._failed(step, phases, error, limits)
-            return
-        except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
-            log.exception("a fault of the scaler's own in a step", **step.words)
-            self._failed(step, phases, own_fault(error), limits)
             return
         phases.end()
         self._end(step, End(outcome=Outcome.DONE, seconds=phases.seconds))
@@ -227,12 +223,6 @@ class Stepper:
                 return False
             ask()
         return True
-
-    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
-        held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)
-        if self._stopping.is_set():
-            raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
-        return held
 
     def _failed(self, step: Step, phases: Phases, error: AlertscaleError, limits: Limits) -> None:
         phases.end()

@@ -19,8 +19,8 @@ from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
 from scaler.model.records import End, Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.steps.contract import StepContext, Unwanted
-from scaler.steps.log import Phases, own_fault
+from scaler.steps.contract import StepContext, Unwanted, stopped
+from scaler.steps.log import Phases, failure
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class CountStepper:
     ) -> None:
         self._target = target
         self._log, self._world, self._metrics = context.log, context.world, context.metrics
-        self._wake, self._stopping = context.wake, context.stopping
+        self._wake, self._wait, self._stopping = context.wake, context.wait, context.stopping
         self._placed_within = placed_within
         self._shown_within = shown_within
 
@@ -98,13 +98,8 @@ class CountStepper:
         try:
             self._retried(step, change)
             self._see(step, phases, limits)
-        except AlertscaleError as error:
-            self._not_done(step, phases, before, error)
-            return
-        except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
-            log.exception("a fault of the scaler's own in a step", **step.words)
-            self._not_done(step, phases, before, own_fault(error))
+        except Exception as raised:  # noqa: BLE001 - a fault of our own ends the step, too
+            self._not_done(step, phases, before, failure(step, raised))
             return
         phases.end()
         self._end(phases, Outcome.DONE)
@@ -153,7 +148,7 @@ class CountStepper:
             except AlertscaleError:
                 continue
             return
-        raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+        raise stopped()
 
     def _see(self, step: Step, phases: Phases, limits: Limits) -> None:
         """Wait until the count that was asked for has come true."""
@@ -207,19 +202,6 @@ class CountStepper:
             log.warning(
                 "a count that cannot be reached could not be taken back", **step.words, error=str(error)
             )
-
-    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
-        # Asked now and then without a change of the view, too: some conditions are of time.
-        deadline = time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
-            held = self._world.wait_for(
-                lambda view: self._stopping.is_set() or condition(view), timeout=max(0.0, min(left, 1.0))
-            )
-            if self._stopping.is_set():
-                raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
-            if held or left <= 0:
-                return held
 
     def _end(self, phases: Phases, outcome: Outcome, detail: str = "") -> None:
         self._log.recorder.step_ended(
