@@ -152,7 +152,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Variable(Generic[T]):
     """One of our variables: how it is called, read and explained.
 
@@ -169,81 +169,64 @@ class Variable(Generic[T]):
     meaning: str
 
 
-LISTEN: Final = Variable(name="LISTEN", read=_listen, default="0.0.0.0:8000", meaning="Address and port.")
-DATA: Final = Variable(
-    name="DATA", read=_directory, default="/var/lib/alertscale/data", meaning="Directory of the journal."
-)
+LISTEN: Final = Variable("LISTEN", _listen, "0.0.0.0:8000", "Address and port.")
+DATA: Final = Variable("DATA", _directory, "/var/lib/alertscale/data", "Directory of the journal.")
 UPSTREAMS: Final = Variable(
-    name="UPSTREAMS",
-    read=_directory,
-    default="/var/lib/alertscale/upstreams",
-    meaning="Directory that is shared with nginx.",
+    "UPSTREAMS", _directory, "/var/lib/alertscale/upstreams", "Directory that is shared with nginx."
 )
 TOKEN_FILE: Final = Variable(
-    name="TOKEN_FILE",
-    read=_directory,
-    default="/run/alertscale/token",
-    meaning="File of the bearer token, made at the first start; it may be replaced at any time.",
+    "TOKEN_FILE",
+    _directory,
+    "/run/alertscale/token",
+    "File of the bearer token, made at the first start; it may be replaced at any time.",
 )
 TARGET: Final = Variable(
-    name="TARGET",
-    read=_one_of(TARGETS),
-    default=COMPOSE,
-    meaning="What holds the replicas: `compose` or `swarm`.",
+    "TARGET", _one_of(TARGETS), COMPOSE, "What holds the replicas: `compose` or `swarm`."
 )
 PROJECT: Final = Variable(
-    name="PROJECT",
-    read=_project,
-    default="",
-    meaning="Compose project or stack of nginx; empty is read off the scaler's own container.",
+    "PROJECT",
+    _project,
+    "",
+    "Compose project or stack of nginx; empty is read off the scaler's own container.",
 )
 PROJECTS: Final = Variable(
-    name="PROJECTS",
-    read=_projects,
-    default="",
-    meaning="Projects to look after, separated by commas; empty is all without a scaler of their own.",
+    "PROJECTS",
+    _projects,
+    "",
+    "Projects to look after, separated by commas; empty is all without a scaler of their own.",
 )
 SIGNAL_TTL: Final = Variable(
-    name="SIGNAL_TTL",
-    read=_seconds(1, 3600),
-    default="15s",
-    meaning="An alert that was not heard of for longer is forgotten.",
+    "SIGNAL_TTL", _seconds(1, 3600), "15s", "An alert that was not heard of for longer is forgotten."
 )
 PROMETHEUS: Final = Variable(
-    name="PROMETHEUS",
-    read=_url,
-    default="",
-    meaning="Asked what fires before a step on an alert, and for the chart; `http://user@…` if "
+    "PROMETHEUS",
+    _url,
+    "",
+    "Asked what fires before a step on an alert, and for the chart; `http://user@…` if "
     "it may ask for a password. Empty asks nobody; `docker-compose.yml` sets it.",
 )
 PROMETHEUS_PASSWORD_FILE: Final = Variable(
-    name="PROMETHEUS_PASSWORD_FILE",
-    read=_directory,
-    default="/run/monitoring/password",
-    meaning="That user's password, read at each question.",
+    "PROMETHEUS_PASSWORD_FILE",
+    _directory,
+    "/run/monitoring/password",
+    "That user's password, read at each question.",
 )
 STACK: Final = Variable(
-    name="STACK",
-    read=_directory,
-    default="/etc/alertscale",
-    meaning="Directory of the stack's files, checked at the start if it is there.",
+    "STACK",
+    _directory,
+    "/etc/alertscale",
+    "Directory of the stack's files, checked at the start if it is there.",
 )
-TICK: Final = Variable(name="TICK", read=_seconds(0.1, 60), default="1s", meaning="Between two decisions.")
-KEEP_EVENTS: Final = Variable(
-    name="KEEP_EVENTS", read=_events, default="10000", meaning="Entries of the history."
-)
+TICK: Final = Variable("TICK", _seconds(0.1, 60), "1s", "Between two decisions.")
+KEEP_EVENTS: Final = Variable("KEEP_EVENTS", _events, "10000", "Entries of the history.")
 KEEP_LOG_LINES: Final = Variable(
-    name="KEEP_LOG_LINES",
-    read=whole_number(0, 100),
-    default="20",
-    meaning="Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
+    "KEEP_LOG_LINES",
+    whole_number(0, 100),
+    "20",
+    "Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
 )
-LOG_LEVEL: Final = Variable(
-    name="LOG_LEVEL", read=_one_of(_LEVELS), default="info", meaning="`debug`, `info`, `warning` or `error`."
-)
-LOG_FORMAT: Final = Variable(
-    name="LOG_FORMAT", read=_one_of(_FORMATS), default="json", meaning="`json` or `console`."
-)
+LOG_LEVEL: Final = Variable("LOG_LEVEL", _one_of(_LEVELS), "info", "`debug`, `info`, `warning` or `error`.")
+LOG_FORMAT: Final = Variable("LOG_FORMAT", _one_of(_FORMATS), "json", "`json` or `console`.")
 
 VARIABLES: Final[Mapping[str, Variable[Any]]] = {
     one.name: one

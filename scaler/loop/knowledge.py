@@ -7,7 +7,7 @@ from typing import Final
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
-from scaler.loop.views import Decided, Inputs, ServiceView, inputs_of, on_the_wall, service_view
+from scaler.loop.views import Decided, Inputs, ServiceView, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Event, EventQuery, Step
@@ -229,13 +229,8 @@ class Knowledge:
             decision: as the policy took it.
             demand: the alerts that it was taken on.
         """
-        inputs = inputs_of(
-            state=known.state,
-            demand=demand,
-            limits=known.limits,
-            signal_ttl=self.alerts.ttl,
-            wall=self.anchors.wall,
-        )
+        state = replace(known.state, waits=known.state.waits.on(self.anchors.wall))
+        inputs = Inputs(state=state, demand=demand, limits=known.limits, signal_ttl=self.alerts.ttl)
         return self._keep(known.service.key, decision, inputs)
 
     def gone(self, key: ServiceKey, gone: Gone, *, now: float) -> Decision:

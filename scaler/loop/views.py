@@ -8,7 +8,7 @@ from scaler.model.reasons import ReplicaState
 from scaler.model.records import Event, Hold
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import NOT_ASKED, View
-from scaler.policy.scaling import Decision, Demand, State, Waits
+from scaler.policy.scaling import Decision, Demand, State
 from scaler.policy.signals import Signal
 
 
@@ -105,31 +105,6 @@ class Health:
     watchdog_age: float
     balancer_error: str
     journal_error: str
-
-
-def inputs_of(
-    *,
-    state: State,
-    demand: Demand,
-    limits: Limits,
-    signal_ttl: float,
-    wall: Callable[[float | None], float | None],
-) -> Inputs:
-    """Put together what a decision was taken on.
-
-    Args:
-        state: what was known of the service.
-        demand: the alerts that fired for it.
-        limits: what its labels said.
-        signal_ttl: seconds after which an alert not heard of is forgotten.
-        wall: carries a time of ``state`` over to seconds since the epoch.
-    """
-    waits = Waits(
-        last_change=wall(state.waits.last_change),
-        retry_at=wall(state.waits.retry_at),
-        retry_down_at=wall(state.waits.retry_down_at),
-    )
-    return Inputs(state=replace(state, waits=waits), demand=demand, limits=limits, signal_ttl=signal_ttl)
 
 
 def on_the_wall(signal: Signal, wall: Callable[[float | None], float | None]) -> Signal:

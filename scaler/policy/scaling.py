@@ -22,6 +22,9 @@ be written, until the backoff of its direction is over, and while it might take 
 ready.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,6 +83,14 @@ class Waits:
     last_change: float | None = None
     retry_at: float | None = None
     retry_down_at: float | None = None
+
+    def on(self, clock: Callable[[float | None], float | None]) -> Waits:
+        """The same times on another clock, which carries each of them over."""
+        return Waits(
+            last_change=clock(self.last_change),
+            retry_at=clock(self.retry_at),
+            retry_down_at=clock(self.retry_down_at),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

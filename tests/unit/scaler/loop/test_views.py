@@ -1,14 +1,11 @@
 """What the API and the status page are given of a service."""
 
-from dataclasses import replace
-
-from scaler.loop.views import Inputs, ReplicaView, inputs_of, on_the_wall, service_view
+from scaler.loop.views import ReplicaView, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, Pause, ReplicaState
 from scaler.model.records import Hold
 from scaler.model.services import Observation, Replica, Service
 from scaler.model.view import Readiness, View
-from scaler.policy.scaling import Demand, State, Waits
 from scaler.policy.signals import Alert, Signal
 
 WEB = ("shop", "web")
@@ -75,18 +72,6 @@ def test_a_service_whose_labels_cannot_be_read() -> None:
 
 def wall(monotonic: float | None) -> float | None:
     return None if monotonic is None else monotonic + 1_000_000.0
-
-
-def test_what_a_decision_was_taken_on_is_shown_on_the_wall_clock() -> None:
-    state = State(replicas=2, waits=Waits(last_change=50.0, retry_at=70.0), former=4, stepping=True)
-    demand, limits = Demand(up=frozenset({"cpu"}), watched=False), Limits(maximum=3)
-
-    assert inputs_of(state=state, demand=demand, limits=limits, signal_ttl=15.0, wall=wall) == Inputs(
-        state=replace(state, waits=Waits(last_change=1_000_050.0, retry_at=1_000_070.0)),
-        demand=demand,
-        limits=limits,
-        signal_ttl=15.0,
-    )
 
 
 def test_the_times_of_an_alert_are_shown_on_the_wall_clock() -> None:

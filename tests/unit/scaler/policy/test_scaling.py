@@ -596,3 +596,9 @@ def test_a_run_under_lasting_load_ends_at_max_and_idleness_at_min(
         ends.append(steps[-1].decision.target if steps else replicas)
 
     assert ends == [limits.maximum, limits.minimum]
+
+
+def test_waits_are_the_same_on_another_clock() -> None:
+    later = Waits(last_change=50.0, retry_at=70.0).on(lambda at: None if at is None else at + 1000)
+
+    assert later == Waits(last_change=1050.0, retry_at=1070.0, retry_down_at=None)
