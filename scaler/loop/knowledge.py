@@ -229,7 +229,7 @@ class Knowledge:
             decision: as the policy took it.
             demand: the alerts that it was taken on.
         """
-        state = replace(known.state, waits=known.state.waits.on(self.anchors.wall))
+        state = replace(known.state, waits=known.state.waits.carried(self.anchors.wall))
         inputs = Inputs(state=state, demand=demand, limits=known.limits, signal_ttl=self.alerts.ttl)
         return self._keep(known.service.key, decision, inputs)
 

@@ -84,12 +84,12 @@ class Waits:
     retry_at: float | None = None
     retry_down_at: float | None = None
 
-    def on(self, clock: Callable[[float | None], float | None]) -> Waits:
-        """The same times on another clock, which carries each of them over."""
+    def carried(self, over: Callable[[float | None], float | None]) -> Waits:
+        """The same times on another clock."""
         return Waits(
-            last_change=clock(self.last_change),
-            retry_at=clock(self.retry_at),
-            retry_down_at=clock(self.retry_down_at),
+            last_change=over(self.last_change),
+            retry_at=over(self.retry_at),
+            retry_down_at=over(self.retry_down_at),
         )
 
 

@@ -599,6 +599,6 @@ def test_a_run_under_lasting_load_ends_at_max_and_idleness_at_min(
 
 
 def test_waits_are_the_same_on_another_clock() -> None:
-    later = Waits(last_change=50.0, retry_at=70.0).on(lambda at: None if at is None else at + 1000)
+    later = Waits(last_change=50.0, retry_at=70.0).carried(lambda at: None if at is None else at + 1000)
 
     assert later == Waits(last_change=1050.0, retry_at=1070.0, retry_down_at=None)
