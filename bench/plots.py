@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,21 +14,12 @@ from bench.model import Result
 OURS: Final = "#1f6feb"
 THEIRS: Final = "#8b949e"
 BAD: Final = "#cf222e"
-_STYLE: Final[dict[Any, Any]] = {
-    "svg.hashsalt": "alertscale",
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-}
+_STYLE: Final = Path(__file__).parents[1] / "tools/plots.mplstyle"
 
 
 def draw(benchmark: Benchmark, result: Result, *, folder: Path) -> None:
     """Draw a result into its file of a folder."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(fname=_STYLE):
         drawing = Drawing(figsize=(9, 4.5), layout="constrained")
         benchmark.plot(drawing, result.outcome.raw)
         # Neither the time nor the program: the same data gives the same file.

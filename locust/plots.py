@@ -1,7 +1,7 @@
 """`.venv/bin/python locust/plots.py`: draw each profile into docs/images/, from the functions that run."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
 from loadtest.plan import Plan, plan
@@ -13,16 +13,7 @@ from matplotlib.figure import Figure
 HERE: Final = Path(__file__).resolve().parent
 IMAGES: Final = HERE.parent / "docs/images"
 POINTS: Final = 1500
-STYLE: Final[dict[Any, Any]] = {
-    "svg.hashsalt": "alertscale",
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-}
+STYLE: Final = HERE.parent / "tools/plots.mplstyle"
 
 
 def planned(**environ: str) -> Plan:
@@ -43,7 +34,7 @@ def curve(axes: Axes, drawn: Plan) -> None:
 
 def draw(name: str) -> None:
     """Draw a profile, as 5 minutes with a peak of 100 percent, or the example trace."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(fname=STYLE):
         figure = Figure(figsize=(6, 2), layout="constrained")
         axes = figure.subplots()
         curve(axes, planned(LOCUST_PROFILE=name, LOCUST_USERS="100"))

@@ -66,13 +66,13 @@ def main() -> int:
 
 
 def _run(settings: Settings) -> int:
-    for directory in (settings.data, settings.upstreams, settings.token_file.parent):
+    for directory in (settings.files.data, settings.files.upstreams, settings.files.token.parent):
         directory.mkdir(parents=True, exist_ok=True)
-    _make_token(settings.token_file)
+    _make_token(settings.files.token)
     door = Door(settings=settings)
     place = door.place()
     networks = sorted(place.networks) if place.networks is not None else "host"
-    log.info("alertscale", target=settings.target, project=place.project, networks=networks)
+    log.info("alertscale", target=settings.scope.target, project=place.project, networks=networks)
     running = _Running(settings, door, place)
     signal.signal(signal.SIGTERM, running.stop)
     signal.signal(signal.SIGINT, running.stop)
@@ -92,7 +92,7 @@ class _Running:
 
     def run(self) -> int:
         """Serve until told to stop; return the exit code."""
-        keeper = self._keeper() if self._settings.target == SWARM else None
+        keeper = self._keeper() if self._settings.scope.target == SWARM else None
         if keeper is not None:
             self._serve(keeper.app, keeper.start)
             keeper.finish()
@@ -103,10 +103,10 @@ class _Running:
 
     def _serve(self, app: WSGIApplication, begin: Callable[[], object]) -> None:
         settings = self._settings
-        server = create_server(app, host=settings.host, port=settings.port)
+        server = create_server(app, host=settings.listen.host, port=settings.listen.port)
         begin()
         threading.Thread(target=self._watch_socket, name="socket", daemon=True).start()
-        log.info("listening", address=f"{settings.host}:{settings.port}")
+        log.info("listening", address=f"{settings.listen.host}:{settings.listen.port}")
         try:
             server.run()
         except SystemExit:
@@ -121,7 +121,7 @@ class _Running:
         lease = Lease(
             store=self._door.lease(self._place),
             me=f"{self._place.node}-{secrets.token_hex(4)}",
-            address=f"{self._place.address}:{self._settings.port}",
+            address=f"{self._place.address}:{self._settings.listen.port}",
             node=self._place.manager,
             monotonic=time.monotonic,
         )
@@ -147,17 +147,17 @@ class _Running:
 
     def _act(self, note: str, *, is_ours_again: bool, may_change: Callable[[], bool]) -> Acting:
         settings = self._settings
-        prometheus = Prometheus(settings.prometheus, password_file=settings.prometheus_password_file)
+        prometheus = Prometheus(settings.prometheus.url, password_file=settings.prometheus.password_file)
         parts = wire(
             settings, self._place, stopping=self._stopping, prometheus=prometheus, may_change=may_change
         )
         _take_over(parts.memory.journal, parts.memory.recorder, note, is_ours_again=is_ours_again)
-        selfcheck = SelfCheck(directory=settings.stack, survived=parts.memory.recorder.survived)
+        selfcheck = SelfCheck(directory=settings.files.stack, survived=parts.memory.recorder.survived)
         app = create_app(
             orders=parts.orders,
             reading=parts.reading,
             metrics=parts.memory.metrics,
-            token=settings.token_file.read_text,
+            token=settings.files.token.read_text,
             wall=time.time,
             prometheus=prometheus,
             signal_ttl=settings.signal_ttl,
@@ -209,7 +209,7 @@ def _make_token(path: Path) -> None:
 def _configure_log(settings: Settings) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
+        if settings.log.format == "json"
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
@@ -218,11 +218,11 @@ def _configure_log(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             # Without the local variables: the token may be one.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-            if settings.log_format == "json"
+            if settings.log.format == "json"
             else structlog.processors.StackInfoRenderer(),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log.level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.getLogger("waitress").setLevel(logging.ERROR)

@@ -10,12 +10,14 @@ Beside our own variables, Docker's library reads:
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from scaler.model.errors import SettingsError
-from scaler.model.labels import parse_duration
+from scaler.model.labels import parse_duration, whole_number
+
+T = TypeVar("T")
 
 PREFIX: Final = "ALERTSCALE_"
 _OF_THE_COMMAND_LINE: Final = frozenset({"URL", "TOKEN"})
@@ -25,51 +27,72 @@ COMPOSE: Final = "compose"
 SWARM: Final = "swarm"
 TARGETS: Final = (COMPOSE, SWARM)
 _HIGHEST_PORT: Final = 65535
-_MOST_LINES: Final = 100
 _FEWEST_EVENTS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the scaler runs. Durations are seconds.
-
-    Attributes:
-        host: ALERTSCALE_LISTEN, the address part.
-        port: ALERTSCALE_LISTEN, the port part.
-        data: ALERTSCALE_DATA, the directory of the journal.
-        upstreams: ALERTSCALE_UPSTREAMS, the directory shared with nginx.
-        token_file: ALERTSCALE_TOKEN_FILE, made at first start.
-        target: ALERTSCALE_TARGET, what holds the replicas: compose or swarm.
-        project: ALERTSCALE_PROJECT, our own Compose project or stack; empty to read it off our own container.
-        projects: ALERTSCALE_PROJECTS, those to look after; empty for all without a scaler of their own.
-        signal_ttl: ALERTSCALE_SIGNAL_TTL, an alert not heard of for longer is forgotten.
-        prometheus: ALERTSCALE_PROMETHEUS, asked what fires before a step on an alert; empty not to ask.
-        prometheus_password_file: ALERTSCALE_PROMETHEUS_PASSWORD_FILE, read if that address names a user.
-        stack: ALERTSCALE_STACK, the directory of the stack's files, checked at the start if it is there.
-        tick: ALERTSCALE_TICK, between two decisions.
-        keep_events: ALERTSCALE_KEEP_EVENTS, entries of the history.
-        keep_log_lines: ALERTSCALE_KEEP_LOG_LINES, of a new replica that failed.
-        log_level: ALERTSCALE_LOG_LEVEL.
-        log_format: ALERTSCALE_LOG_FORMAT.
-    """
+class Listen:
+    """Where the server listens."""
 
     host: str
     port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Directories: of the journal, shared with nginx, of the stack; and the file of the bearer token."""
+
     data: Path
     upstreams: Path
-    token_file: Path
+    token: Path
+    stack: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Whose replicas are looked after; ``project``, our own, is empty to be read off our own container."""
+
     target: str
     project: str
     projects: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusAccess:
+    """Whom to ask; nobody if the address is empty."""
+
+    url: str
+    password_file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """How many entries of the history are kept, and lines of the log of a new replica that failed."""
+
+    events: int
+    log_lines: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """How the log is written."""
+
+    level: str
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the scaler runs; what each of these means is told where it is read. Durations are seconds."""
+
+    listen: Listen
+    files: Files
+    scope: Scope
+    prometheus: PrometheusAccess
     signal_ttl: float
-    prometheus: str
-    prometheus_password_file: Path
-    stack: Path
     tick: float
-    keep_events: int
-    keep_log_lines: int
-    log_level: str
-    log_format: str
+    keep: Keep
+    log: Log
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -120,12 +143,6 @@ def _events(text: str) -> int:
     raise ValueError(f"a whole number of at least {_FEWEST_EVENTS}")
 
 
-def _lines(text: str) -> int:
-    if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) <= _MOST_LINES:
-        return int(text)
-    raise ValueError(f"a whole number from 0 to {_MOST_LINES}")
-
-
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text in words:
@@ -135,83 +152,104 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
-@dataclass(frozen=True, kw_only=True)
-class Variable:
-    """One of our variables: how it is read and explained.
+@dataclass(frozen=True)
+class Variable(Generic[T]):
+    """One of our variables: how it is called, read and explained.
 
     Attributes:
+        name: without the prefix ``ALERTSCALE_``.
         read: text to value; its ValueError completes the sentence "is not …".
         default: its text where it is not given.
         meaning: for the documentation.
     """
 
-    read: Callable[[str], object]
+    name: str
+    read: Callable[[str], T]
     default: str
     meaning: str
 
 
-VARIABLES: Final[Mapping[str, Variable]] = {
-    "LISTEN": Variable(read=_listen, default="0.0.0.0:8000", meaning="Address and port."),
-    "DATA": Variable(
-        read=_directory, default="/var/lib/alertscale/data", meaning="Directory of the journal."
-    ),
-    "UPSTREAMS": Variable(
-        read=_directory,
-        default="/var/lib/alertscale/upstreams",
-        meaning="Directory that is shared with nginx.",
-    ),
-    "TOKEN_FILE": Variable(
-        read=_directory,
-        default="/run/alertscale/token",
-        meaning="File of the bearer token, made at the first start; it may be replaced at any time.",
-    ),
-    "TARGET": Variable(
-        read=_one_of(TARGETS), default=COMPOSE, meaning="What holds the replicas: `compose` or `swarm`."
-    ),
-    "PROJECT": Variable(
-        read=_project,
-        default="",
-        meaning="Compose project or stack of nginx; empty is read off the scaler's own container.",
-    ),
-    "PROJECTS": Variable(
-        read=_projects,
-        default="",
-        meaning="Projects to look after, separated by commas; empty is all without a scaler of their own.",
-    ),
-    "SIGNAL_TTL": Variable(
-        read=_seconds(1, 3600),
-        default="15s",
-        meaning="An alert that was not heard of for longer is forgotten.",
-    ),
-    "PROMETHEUS": Variable(
-        read=_url,
-        default="",
-        meaning="Asked what fires before a step on an alert, and for the chart; `http://user@…` if "
-        "it may ask for a password. Empty asks nobody; `docker-compose.yml` sets it.",
-    ),
-    "PROMETHEUS_PASSWORD_FILE": Variable(
-        read=_directory,
-        default="/run/monitoring/password",
-        meaning="That user's password, read at each question.",
-    ),
-    "STACK": Variable(
-        read=_directory,
-        default="/etc/alertscale",
-        meaning="Directory of the stack's files, checked at the start if it is there.",
-    ),
-    "TICK": Variable(read=_seconds(0.1, 60), default="1s", meaning="Between two decisions."),
-    "KEEP_EVENTS": Variable(read=_events, default="10000", meaning="Entries of the history."),
-    "KEEP_LOG_LINES": Variable(
-        read=_lines,
-        default="20",
-        meaning="Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
-    ),
-    "LOG_LEVEL": Variable(
-        read=_one_of(_LEVELS), default="info", meaning="`debug`, `info`, `warning` or `error`."
-    ),
-    "LOG_FORMAT": Variable(read=_one_of(_FORMATS), default="json", meaning="`json` or `console`."),
-}
-"""Every variable without its prefix ``ALERTSCALE_``; all but the first are a field of ``Settings`` each."""
+LISTEN: Final = Variable("LISTEN", _listen, "0.0.0.0:8000", "Address and port.")
+DATA: Final = Variable("DATA", _directory, "/var/lib/alertscale/data", "Directory of the journal.")
+UPSTREAMS: Final = Variable(
+    "UPSTREAMS", _directory, "/var/lib/alertscale/upstreams", "Directory that is shared with nginx."
+)
+TOKEN_FILE: Final = Variable(
+    "TOKEN_FILE",
+    _directory,
+    "/run/alertscale/token",
+    "File of the bearer token, made at the first start; it may be replaced at any time.",
+)
+TARGET: Final = Variable(
+    "TARGET", _one_of(TARGETS), COMPOSE, "What holds the replicas: `compose` or `swarm`."
+)
+PROJECT: Final = Variable(
+    "PROJECT",
+    _project,
+    "",
+    "Compose project or stack of nginx; empty is read off the scaler's own container.",
+)
+PROJECTS: Final = Variable(
+    "PROJECTS",
+    _projects,
+    "",
+    "Projects to look after, separated by commas; empty is all without a scaler of their own.",
+)
+SIGNAL_TTL: Final = Variable(
+    "SIGNAL_TTL", _seconds(1, 3600), "15s", "An alert that was not heard of for longer is forgotten."
+)
+PROMETHEUS: Final = Variable(
+    "PROMETHEUS",
+    _url,
+    "",
+    "Asked what fires before a step on an alert, and for the chart; `http://user@…` if "
+    "it may ask for a password. Empty asks nobody; `docker-compose.yml` sets it.",
+)
+PROMETHEUS_PASSWORD_FILE: Final = Variable(
+    "PROMETHEUS_PASSWORD_FILE",
+    _directory,
+    "/run/monitoring/password",
+    "That user's password, read at each question.",
+)
+STACK: Final = Variable(
+    "STACK",
+    _directory,
+    "/etc/alertscale",
+    "Directory of the stack's files, checked at the start if it is there.",
+)
+TICK: Final = Variable("TICK", _seconds(0.1, 60), "1s", "Between two decisions.")
+KEEP_EVENTS: Final = Variable("KEEP_EVENTS", _events, "10000", "Entries of the history.")
+KEEP_LOG_LINES: Final = Variable(
+    "KEEP_LOG_LINES",
+    whole_number(0, 100),
+    "20",
+    "Last lines of the log of a new replica that failed, which the history keeps; 0 for none.",
+)
+LOG_LEVEL: Final = Variable("LOG_LEVEL", _one_of(_LEVELS), "info", "`debug`, `info`, `warning` or `error`.")
+LOG_FORMAT: Final = Variable("LOG_FORMAT", _one_of(_FORMATS), "json", "`json` or `console`.")
+
+VARIABLES: Final[Mapping[str, Variable[Any]]] = {
+    one.name: one
+    for one in (
+        LISTEN, DATA, UPSTREAMS, TOKEN_FILE, TARGET, PROJECT, PROJECTS, SIGNAL_TTL, PROMETHEUS,
+        PROMETHEUS_PASSWORD_FILE, STACK, TICK, KEEP_EVENTS, KEEP_LOG_LINES, LOG_LEVEL, LOG_FORMAT,
+    )
+}  # fmt: skip
+"""Every variable by its name."""
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    environment: Mapping[str, str]
+    faults: list[str] = field(default_factory=list)
+
+    def get(self, variable: Variable[T]) -> T:
+        text = self.environment.get(PREFIX + variable.name, "") or variable.default
+        try:
+            return variable.read(text)
+        except ValueError as error:
+            self.faults.append(f"{PREFIX}{variable.name}: {text!r} is not {error}")
+            return variable.read(variable.default)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -223,19 +261,29 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: some variables cannot be read, or begin with ALERTSCALE_ and are not known.
     """
-    faults = []
-    values: dict[str, Any] = {}
-    for name, variable in VARIABLES.items():
-        text = environment.get(PREFIX + name, "") or variable.default
-        try:
-            values[name] = variable.read(text)
-        except ValueError as error:
-            faults.append(f"{PREFIX}{name}: {text!r} is not {error}")
-    faults += _unknown(environment)
+    reader = _Reader(environment=environment)
+    host, port = reader.get(LISTEN)
+    settings = Settings(
+        listen=Listen(host=host, port=port),
+        files=Files(
+            data=reader.get(DATA),
+            upstreams=reader.get(UPSTREAMS),
+            token=reader.get(TOKEN_FILE),
+            stack=reader.get(STACK),
+        ),
+        scope=Scope(target=reader.get(TARGET), project=reader.get(PROJECT), projects=reader.get(PROJECTS)),
+        prometheus=PrometheusAccess(
+            url=reader.get(PROMETHEUS), password_file=reader.get(PROMETHEUS_PASSWORD_FILE)
+        ),
+        signal_ttl=reader.get(SIGNAL_TTL),
+        tick=reader.get(TICK),
+        keep=Keep(events=reader.get(KEEP_EVENTS), log_lines=reader.get(KEEP_LOG_LINES)),
+        log=Log(level=reader.get(LOG_LEVEL), format=reader.get(LOG_FORMAT)),
+    )
+    faults = (*reader.faults, *_unknown(environment))
     if faults:
-        raise SettingsError(tuple(faults))
-    host, port = values.pop("LISTEN")
-    return Settings(host=host, port=port, **{name.lower(): value for name, value in values.items()})
+        raise SettingsError(faults)
+    return settings
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -143,44 +143,57 @@ def assemble(
         own_project: our Compose project, or our stack.
         networks: names of the networks that we are on; None when we reach all of them.
     """
-    world, journal, recorder = memory.world, memory.journal, memory.recorder
-    outside = Outside(world=world, journal=journal, anchors=memory.anchors)
+    outside = Outside(world=memory.world, journal=memory.journal, anchors=memory.anchors)
+    watch = Watch(
+        target=edges.target,
+        world=memory.world,
+        prober=edges.prober,
+        outside=outside,
+        recorder=memory.recorder,
+        rhythm=rhythm,
+        networks=networks,
+    )
+    knowledge, runner = _knowing(edges, memory, alerts=alerts, rhythm=rhythm, outside=outside)
+    traffic = _traffic(edges, memory, own_project=own_project, wake=rhythm.pass_soon)
+    return Parts(
+        autoscaler=Autoscaler(
+            watch=watch, alerts=alerts, knowledge=knowledge, traffic=traffic, runner=runner,
+            journal=memory.journal, recorder=memory.recorder, rhythm=rhythm,
+        ),
+        orders=Orders(
+            alerts=alerts, knowledge=knowledge, journal=memory.journal, recorder=memory.recorder,
+            watch=watch, rhythm=rhythm, own_project=own_project,
+        ),
+        reading=Reading(
+            knowledge=knowledge, journal=memory.journal, alerts=alerts, watch=watch, traffic=traffic,
+            rhythm=rhythm,
+        ),
+        edges=edges,
+        memory=memory,
+    )  # fmt: skip
+
+
+def _knowing(
+    edges: Edges, memory: Memory, *, alerts: Alerts, rhythm: Rhythm, outside: Outside
+) -> tuple[Knowledge, Runner]:
+    """What is known of services and what takes steps of them: each is asked by the other."""
     runner = Runner(
         steps=edges.steps,
-        world=world,
-        recorder=recorder,
+        world=memory.world,
+        recorder=memory.recorder,
         learn=edges.target.prepare,
         done=rhythm.decide_soon,
         unwanted=lambda step, limits: knowledge.unwanted(step, limits, now=rhythm.now()),
     )
     knowledge = Knowledge(
-        world=world,
-        journal=journal,
+        world=memory.world,
+        journal=memory.journal,
         alerts=alerts,
         outside=outside,
         anchors=memory.anchors,
         stepping=runner.stepping,
     )
-    watch = Watch(
-        target=edges.target,
-        world=world,
-        prober=edges.prober,
-        outside=outside,
-        recorder=recorder,
-        rhythm=rhythm,
-        networks=networks,
-    )
-    traffic = _traffic(edges, memory, own_project=own_project, wake=rhythm.pass_soon)
-    shared: dict[str, Any] = {
-        "alerts": alerts, "knowledge": knowledge, "journal": journal, "watch": watch, "rhythm": rhythm,
-    }  # fmt: skip
-    return Parts(
-        autoscaler=Autoscaler(traffic=traffic, runner=runner, recorder=recorder, **shared),
-        orders=Orders(recorder=recorder, own_project=own_project, **shared),
-        reading=Reading(traffic=traffic, **shared),
-        edges=edges,
-        memory=memory,
-    )
+    return knowledge, runner
 
 
 def _traffic(edges: Edges, memory: Memory, *, own_project: str, wake: Callable[[], object]) -> Traffic:
@@ -200,11 +213,11 @@ def _edges(
 ) -> Edges:
     door = Door(settings=settings, answered=context.metrics.engine_calls.inc)
     balancer = Nginx(
-        directory=settings.upstreams, control=door.nginx(), pause=time.sleep, monotonic=time.monotonic
+        directory=settings.files.upstreams, control=door.nginx(), pause=time.sleep, monotonic=time.monotonic
     )
     target: Target
     steps: Steps
-    if settings.target == SWARM:
+    if settings.scope.target == SWARM:
         target = counts = door.counts(place, pause=context.stopping.wait, may_change=may_change)
         steps = CountStepper(target=counts, context=context)
     else:
@@ -220,7 +233,7 @@ def _remember(settings: Settings) -> Memory:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     metrics = Metrics(registry)
-    journal = Journal(path=settings.data / "journal.sqlite", keep=settings.keep_events)
+    journal = Journal(path=settings.files.data / "journal.sqlite", keep=settings.keep.events)
     recorder = Recorder(journal=journal, metrics=metrics, wall=time.time)
     if journal.set_aside:
         recorder.survived("journal", JournalError(journal.set_aside))

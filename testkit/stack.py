@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +49,56 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Scaled(ABC):
+    """What a scaler is asked and ordered, wherever the stack runs."""
+
+    @abstractmethod
+    def scaler(self, path: str) -> dict[str, Any]:
+        """GET from the scaler."""
+
+    @abstractmethod
+    def change(self, path: str, body: object) -> requests.Response:
+        """POST to the scaler with the token."""
+
+    def service(self, name: str = "flask-app") -> dict[str, Any]:
+        """A service as the API shows it; empty while no scaler acts."""
+        found = [s for s in self.scaler("/api/v1/services").get("services", []) if s["service"] == name]
+        return dict(found[0]) if found else {}
+
+    def events(self) -> list[dict[str, Any]]:
+        """The history, oldest first."""
+        return list(reversed(self.scaler("/api/v1/events?limit=1000").get("events", [])))
+
+    def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
+        """Wait until so many replicas are ready, and no other container of the service is there."""
+        wait_until(
+            lambda: has_ready(self.service(service), count),
+            within=within,
+            what=f"{count} ready replicas of {service}",
+        )
+
+    def scale(self, count: int, *, service: str = "flask-app", within: float = 60) -> None:
+        """Order a count through the API, and wait for it and for the end of the order.
+
+        A replica is ready a moment before its step has ended, and there may be the right number of them while
+        a step of an earlier order is under way. An order outlives the scaler: one that is left is carried out
+        when nobody expects it, by the next test or out of a backup.
+        """
+        answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
+        assert answer.status_code == 202, answer.text
+        wait_until(
+            lambda: carried_out(self.service(service), count),
+            within=within,
+            what=f"the order of {count} replicas of {service} carried out",
+        )
+
+    def pause(self, pause: str, *, service: str = "flask-app") -> None:
+        answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
+        assert answer.status_code == 200, answer.text
+
+
 @dataclass(kw_only=True)
-class Stack:
+class Stack(Scaled):
     """The running stack.
 
     Attributes:
@@ -128,15 +177,6 @@ class Stack:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def service(self, name: str = "flask-app") -> dict[str, Any]:
-        """A service as the API shows it."""
-        found = [s for s in self.scaler("/api/v1/services")["services"] if s["service"] == name]
-        return dict(found[0]) if found else {}
-
-    def events(self) -> list[dict[str, Any]]:
-        """The history, oldest first."""
-        return list(reversed(self.scaler("/api/v1/events?limit=1000")["events"]))
-
     def token(self) -> str:
         """The bearer token, read once."""
         if not self._tokens:
@@ -203,33 +243,6 @@ class Stack:
         except requests.ConnectionError:
             return False
         return answer.status_code == http.client.OK
-
-    def await_replicas(self, count: int, *, within: float, service: str = "flask-app") -> None:
-        """Wait until so many replicas are ready, and no other container of the service is there."""
-        wait_until(
-            lambda: has_ready(self.service(service), count),
-            within=within,
-            what=f"{count} ready replicas of {service}",
-        )
-
-    def scale(self, count: int, *, service: str = "flask-app") -> None:
-        """Order a count through the API, and wait for it and for the end of the order.
-
-        A replica is ready a moment before its step has ended, and there may be the right number of them while
-        a step of an earlier order is under way. An order outlives the scaler: one that is left is carried out
-        when nobody expects it, by the next test or out of a backup.
-        """
-        answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
-        assert answer.status_code == 202, answer.text
-        wait_until(
-            lambda: carried_out(self.service(service), count),
-            within=60,
-            what=f"the order of {count} replicas of {service} carried out",
-        )
-
-    def pause(self, pause: str, *, service: str = "flask-app") -> None:
-        answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
-        assert answer.status_code == 200, answer.text
 
 
 def has_ready(service: dict[str, Any], count: int) -> bool:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from scaler.loop.views import Health, ReplicaView, ServiceView
+from scaler.loop.views import Decided, Health, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery, Hold
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
@@ -42,17 +42,10 @@ class Recording:
     def services(self) -> tuple[ServiceView, ...]:
         return (_web(), _faulty())
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
         event = Event(at=_NOW, kind=EventKind.STARTED, reason="started", text="the scaler started", id=1)
-        left_out = kind not in {None, event.kind} or service not in {None, event.service}
-        return () if left_out or (before is not None and before <= 1) else (event,)[:limit]
+        left_out = query.kind not in {None, event.kind} or query.service not in {None, event.service}
+        return () if left_out or (query.before is not None and query.before <= 1) else (event,)[: query.limit]
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         view = self._find(name)
@@ -101,15 +94,18 @@ def _web() -> ServiceView:
                 detail="",
             ),
         ),
-        decision=Decision(
-            direction=None,
-            reason=DecisionReason.UP_COOLDOWN,
-            replicas=1,
-            target=1,
-            resources=("cpu",),
-            until=_NOW + 4,
+        decided=Decided(
+            decision=Decision(
+                direction=None,
+                reason=DecisionReason.UP_COOLDOWN,
+                replicas=1,
+                target=1,
+                resources=("cpu",),
+                until=_NOW + 4,
+            ),
+            at=_NOW,
+            inputs=None,
         ),
-        decided_at=_NOW,
         signals=(
             Signal(
                 alert=Alert(firing=True, labels=labels),
@@ -120,8 +116,7 @@ def _web() -> ServiceView:
                 last_heard=2.0,
             ),
         ),
-        pause=Pause.NONE,
-        wanted=2,
+        hold=Hold(wanted=2),
         faults=(),
     )
 
@@ -131,11 +126,9 @@ def _faulty() -> ServiceView:
         key=FAULTY,
         limits=None,
         replicas=(),
-        decision=None,
-        decided_at=0.0,
+        decided=None,
         signals=(),
-        pause=Pause.NONE,
-        wanted=None,
+        hold=Hold(),
         faults=("compose.yml: service faulty: alertscale.max: 'x' is not a whole number",),
     )
 

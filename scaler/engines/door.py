@@ -50,11 +50,13 @@ class Door:
             AlertscaleError: not in a container of this engine, and no project is set; or, on Swarm, not on a
                 manager; or no engine is there.
         """
-        client, on_swarm = connect(timeout=_TIMEOUT), self.settings.target == SWARM
+        client, on_swarm = connect(timeout=_TIMEOUT), self.settings.scope.target == SWARM
         manager = _manager(client) if on_swarm else ""
         node = socket.gethostname()
-        if self.settings.project:
-            return Place(project=self.settings.project, networks=None, address="", node=node, manager=manager)
+        if self.settings.scope.project:
+            return Place(
+                project=self.settings.scope.project, networks=None, address="", node=node, manager=manager
+            )
         try:
             with engine_errors(f"show the container {node}"):
                 own = client.inspect_container(node)
@@ -79,9 +81,9 @@ class Door:
             client=self._connect(),
             events=self._connect(),
             own_project=place.project,
-            projects=self.settings.projects,
-            stack=self.settings.stack,
-            log_lines=self.settings.keep_log_lines,
+            projects=self.settings.scope.projects,
+            stack=self.settings.files.stack,
+            log_lines=self.settings.keep.log_lines,
         )
 
     def counts(
@@ -98,7 +100,7 @@ class Door:
             client=self._connect(),
             watch=self._connect(),
             own_stack=place.project,
-            stacks=self.settings.projects,
+            stacks=self.settings.scope.projects,
             monotonic=time.monotonic,
             pause=pause,
             may_change=may_change,

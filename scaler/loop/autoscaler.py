@@ -151,16 +151,16 @@ class Autoscaler:
 
     def _order_over(self, known: Known) -> Known:
         """An order that has been carried out is over."""
-        wanted, key = known.hold.wanted, known.service.key
-        if wanted is None or known.stepping or known.limits.clamp(wanted) != known.state.replicas:
+        state, key, wanted = known.state, known.service.key, known.state.hold.wanted
+        if wanted is None or state.stepping or known.limits.clamp(wanted) != state.replicas:
             return known
         self.journal.clear_wanted(key, wanted)
-        return replace(known, hold=replace(known.hold, wanted=None))
+        return replace(known, state=replace(state, hold=replace(state.hold, wanted=None)))
 
     def _decide(self, known: Known, now: float) -> Decision:
         demand = known.demand
         decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
-        held = known.stepping and self.alerts.as_asked_last(known.service.key, now=now).ended
+        held = known.state.stepping and self.alerts.as_asked_last(known.service.key, now=now).ended
         # What is held against a step under way may fire anew, and takes it back then.
         if held or rests_on_alerts(decision, demand, known.limits):
             demand = self.alerts.confirmed(known.service.key, now=now)

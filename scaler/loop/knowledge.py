@@ -7,14 +7,14 @@ from typing import Final
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
-from scaler.loop.views import Inputs, ServiceView, inputs_of, on_the_wall, service_view
+from scaler.loop.views import Decided, Inputs, ServiceView, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
-from scaler.model.records import Event, Hold, Step
+from scaler.model.records import Event, EventQuery, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import Gone, View
 from scaler.policy import backoff, deploy, recovery, replica_choice
-from scaler.policy.scaling import Decision, Demand, State, decide
+from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
@@ -27,21 +27,6 @@ _STEPS_LOOKED_AT: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
-    """A decision that was taken.
-
-    Attributes:
-        decision: its ``until`` in seconds since the epoch.
-        at: when, seconds since the epoch.
-        inputs: what it was taken on; None for a service that is gone.
-    """
-
-    decision: Decision
-    at: float
-    inputs: Inputs | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Known:
     """A service whose labels can be read, at one moment. Times are seconds, monotonic.
 
@@ -49,55 +34,19 @@ class Known:
         service: as the engine lists it.
         limits: what its labels say.
         counted: the replicas that the policy counts.
-        unready: how many of them cannot serve, or not yet.
         retiring: those of them that a deploy asked to take away.
         dead: those that are to be cleared away.
-        stepping: a step of it is under way.
-        hold: what a person asked for.
-        former: the count before somebody else set it back lately; None if nobody did.
-        last_change: when the last step was done, or the engine's count changed; None if never.
-        retry_at: no step up before; None for at once.
-        retry_down_at: no step down before; None for at once.
-        spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
-        writable: the journal can be written.
+        state: what the policy decides on.
         demand: the alerts that fire for it.
     """
 
     service: Service
     limits: Limits
     counted: tuple[Replica, ...]
-    unready: int
     retiring: tuple[Replica, ...]
     dead: tuple[Replica, ...]
-    stepping: bool
-    hold: Hold
-    former: int | None
-    last_change: float | None
-    retry_at: float | None
-    retry_down_at: float | None
-    spare: int | None
-    writable: bool
+    state: State
     demand: Demand
-
-    @property
-    def state(self) -> State:
-        """What the policy decides on."""
-        kept = self.service.kept
-        return State(
-            replicas=len(self.counted) if kept is None else kept.count,
-            retiring=len(self.retiring),
-            versions=deploy.versions(self.service, self.counted),
-            unready=self.unready,
-            last_change=self.last_change,
-            retry_at=self.retry_at,
-            retry_down_at=self.retry_down_at,
-            spare=self.spare,
-            pause=self.hold.pause,
-            wanted=self.hold.wanted,
-            stepping=self.stepping,
-            former=self.former,
-            writable=self.writable,
-        )
 
 
 @dataclass(kw_only=True)
@@ -142,26 +91,49 @@ class Knowledge:
         Raises:
             JournalError: the journal cannot be read.
         """
-        counted, stepping = view.counted(service), self.stepping(service.key)
-        named = self.retiring(service.key)
+        counted, named = view.counted(service), self.retiring(service.key)
         retiring = tuple(r for r in counted if r.id in named)
+        state = self._state(service, counted, retiring, view=view, now=now)
         dead_for = {r.id: self.outside.dead_for(r.id, now=now) for r in service.replicas}
         return Known(
             service=service,
             limits=limits,
             counted=counted,
-            unready=sum(not view.is_ready(r) for r in counted),
             retiring=retiring,
-            dead=() if stepping else tuple(replica_choice.cleared_away(service, dead_for)),
-            stepping=stepping,
-            hold=self.journal.hold(service.key),
-            former=self.outside.former(service.key, now=now),
-            last_change=self.anchors.monotonic(service.key, self._last_change(service)),
-            retry_at=self._retry_at(service, Direction.UP),
-            retry_down_at=self._retry_at(service, Direction.DOWN),
-            spare=replica_choice.spare(service, counted, going=retiring, view=view),
-            writable=not self.journal.error,
+            dead=() if state.stepping else tuple(replica_choice.cleared_away(service, dead_for)),
+            state=state,
             demand=self.alerts.demand(service.key, now=now),
+        )
+
+    def _state(
+        self,
+        service: Service,
+        counted: tuple[Replica, ...],
+        retiring: tuple[Replica, ...],
+        *,
+        view: View,
+        now: float,
+    ) -> State:
+        key = service.key
+        # Before the journal is read: of a step that ends in between, its end would not be known.
+        stepping = self.stepping(key)
+        return State(
+            replicas=len(counted) if service.kept is None else service.kept.count,
+            crew=Crew(
+                versions=deploy.versions(service, counted),
+                unready=sum(not view.is_ready(r) for r in counted),
+                retiring=len(retiring),
+                spare=replica_choice.spare(service, counted, going=retiring, view=view),
+            ),
+            waits=Waits(
+                last_change=self.anchors.monotonic(key, self._last_change(service)),
+                retry_at=self._retry_at(service, Direction.UP),
+                retry_down_at=self._retry_at(service, Direction.DOWN),
+            ),
+            hold=self.journal.hold(key),
+            stepping=stepping,
+            former=self.outside.former(key, now=now),
+            writable=not self.journal.error,
         )
 
     def unwanted(self, step: Step, limits: Limits, *, now: float) -> str:
@@ -192,14 +164,14 @@ class Knowledge:
         limits = view.limits.get(step.service, limits)
         known = self.of(service, limits, view=view, now=now)
         counted, going = (others, ()) if step.direction is Direction.UP else ((*others, own), (own,))
-        state = replace(
-            known.state,
-            replicas=len(counted),
+        crew = replace(
+            known.state.crew,
             versions=deploy.versions(service, (*others, own)),
-            # What failed, or was undone, is no reason: it may have been begun together with this one.
-            retry_down_at=backoff.settled_at(self.outside.lost_at(service)),
             spare=replica_choice.spare(service, counted, going=going, view=view),
         )
+        # What failed, or was undone, is no reason: it may have been begun together with this one.
+        waits = replace(known.state.waits, retry_down_at=backoff.settled_at(self.outside.lost_at(service)))
+        state = replace(known.state, replicas=len(counted), crew=crew, waits=waits)
         # What the decision did not count, since it has ended at its source, must not take it back.
         demand = self.alerts.as_asked_last(service.key, now=now)
         return recovery.unwanted(step, state=state, demand=demand, limits=limits, now=now)
@@ -243,10 +215,9 @@ class Knowledge:
         return service_view(
             view,
             service,
-            decided=(decided.decision, decided.at) if decided else (None, 0.0),
+            decided=decided,
             hold=self.journal.hold(service.key),
             signals=tuple(on_the_wall(s, self.anchors.wall) for s in signals),
-            inputs=decided.inputs if decided else None,
             failed=self._failed(service.key),
         )
 
@@ -258,13 +229,8 @@ class Knowledge:
             decision: as the policy took it.
             demand: the alerts that it was taken on.
         """
-        inputs = inputs_of(
-            state=known.state,
-            demand=demand,
-            limits=known.limits,
-            signal_ttl=self.alerts.ttl,
-            wall=self.anchors.wall,
-        )
+        state = replace(known.state, waits=known.state.waits.carried(self.anchors.wall))
+        inputs = Inputs(state=state, demand=demand, limits=known.limits, signal_ttl=self.alerts.ttl)
         return self._keep(known.service.key, decision, inputs)
 
     def gone(self, key: ServiceKey, gone: Gone, *, now: float) -> Decision:
@@ -312,7 +278,8 @@ class Knowledge:
     def _failed(self, key: ServiceKey) -> Event | None:
         if not self.journal.failures(key, Direction.UP)[0]:
             return None
-        steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        asked = EventQuery(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
+        steps = self.journal.events(asked)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
     def _retry_at(self, service: Service, direction: Direction) -> float | None:

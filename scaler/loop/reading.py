@@ -7,9 +7,8 @@ from scaler.loop.knowledge import Knowledge
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Health, ServiceView
 from scaler.loop.watch import Watch
-from scaler.model.reasons import EventKind
-from scaler.model.records import Event
-from scaler.model.services import Service, ServiceKey
+from scaler.model.records import Event, EventQuery
+from scaler.model.services import Service
 from scaler.state.journal import Journal
 from scaler.traffic.upstreams import Traffic
 
@@ -41,16 +40,9 @@ class Reading:
         services = sorted([*view.observation.services, *gone], key=lambda s: s.key)
         return tuple(self.knowledge.shown(service, view=view) for service in services)
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
-        """The history, newest first; of one service or kind only if asked so."""
-        return self.journal.events(limit=limit, before=before, service=service, kind=kind)
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        """The history, newest first."""
+        return self.journal.events(query)
 
     def health(self) -> Health:
         """Whether the loop runs, the engine answers and alerts arrive."""

@@ -54,6 +54,7 @@ def compose_stem(name: str, labels: Mapping[str, str]) -> str | None:
 
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -114,7 +115,9 @@ def _boolean(text: str) -> bool:
     raise ValueError("true or false")
 
 
-def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers within bounds; its ValueError completes the sentence "is not …"."""
+
     def read(text: str) -> int:
         if re.fullmatch(r"\d{1,9}", text, re.ASCII) and lowest <= int(text) <= highest:
             return int(text)
@@ -135,13 +138,6 @@ def _host(text: str) -> str:
     raise ValueError("a host name, perhaps with a port, such as shop.example.org")
 
 
-def _scheme(text: str) -> Scheme:
-    try:
-        return Scheme(text)
-    except ValueError:
-        raise ValueError("http, https or forwarded-https") from None
-
-
 def _resources(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if names and all(_RESOURCE.fullmatch(name) for name in names):
@@ -149,18 +145,15 @@ def _resources(text: str) -> tuple[str, ...]:
     raise ValueError("resource names separated by commas, such as cpu,memory")
 
 
-def _pause(text: str) -> Pause:
-    try:
-        return Pause(text)
-    except ValueError:
-        raise ValueError("none, up, down or all") from None
+def _word(words: type[W]) -> Callable[[str], W]:
+    def read(text: str) -> W:
+        try:
+            return words(text)
+        except ValueError:
+            *others, last = words
+            raise ValueError(f"{', '.join(others)} or {last}") from None
 
-
-def _balance(text: str) -> Balance:
-    try:
-        return Balance(text)
-    except ValueError:
-        raise ValueError("round-robin, least-conn, ip-hash or consistent-hash") from None
+    return read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +176,12 @@ class Label(Generic[T]):
 
 
 ENABLE: Final = Label(name="enable", read=_boolean, default=False, meaning="scale this service")
-MIN: Final = Label(name="min", read=_integer(1, _MAX_REPLICAS), default=1, meaning="lower bound")
-MAX: Final = Label(name="max", read=_integer(1, _MAX_REPLICAS), default=10, meaning="upper bound")
-STEP: Final = Label(name="step", read=_integer(1, 100), default=1, meaning="replicas a step")
+MIN: Final = Label(name="min", read=whole_number(1, _MAX_REPLICAS), default=1, meaning="lower bound")
+MAX: Final = Label(name="max", read=whole_number(1, _MAX_REPLICAS), default=10, meaning="upper bound")
+STEP: Final = Label(name="step", read=whole_number(1, 100), default=1, meaning="replicas a step")
 PORT: Final[Label[int | None]] = Label(
     name="port",
-    read=_integer(1, 65535),
+    read=whole_number(1, 65535),
     default=None,
     meaning="where a replica serves",
     without="the one port that the service exposes",
@@ -209,7 +202,7 @@ READY_HOST: Final[Label[str | None]] = Label(
 )
 READY_SCHEME: Final = Label(
     name="ready-scheme",
-    read=_scheme,
+    read=_word(Scheme),
     default=Scheme.HTTP,
     meaning="how that path is asked for: `https` over TLS (the certificate is not looked at),"
     " `forwarded-https` in plain with `X-Forwarded-Proto: https`, as behind a proxy that ends TLS",
@@ -276,11 +269,13 @@ KEEPALIVE: Final = Label(
 )
 BALANCE: Final = Label(
     name="balance",
-    read=_balance,
+    read=_word(Balance),
     default=Balance.ROUND_ROBIN,
     meaning="how nginx chooses the replica of a request ([nginx](scaler.md#nginx))",
 )
-PAUSE: Final = Label(name="pause", read=_pause, default=Pause.NONE, meaning="`up`, `down` or `all` are held")
+PAUSE: Final = Label(
+    name="pause", read=_word(Pause), default=Pause.NONE, meaning="`up`, `down` or `all` are held"
+)
 
 ALL: Final[tuple[Label[Any], ...]] = (
     ENABLE, MIN, MAX, STEP, PORT, READY, READY_HOST, READY_SCHEME, READY_TIMEOUT, RESOURCES,
@@ -289,24 +284,45 @@ ALL: Final[tuple[Label[Any], ...]] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe:
+    """How a replica is asked whether it can serve: ``alertscale.ready`` and its like; in seconds."""
+
+    path: str | None = READY.default
+    host: str | None = READY_HOST.default
+    scheme: Scheme = READY_SCHEME.default
+    timeout: float = READY_LEAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cooldown:
+    """``alertscale.cooldown.up`` and ``.down``, in seconds."""
+
+    up: float = COOLDOWN_UP.default
+    down: float = COOLDOWN_DOWN.default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """How requests reach a replica, and how long those of one that leaves may take; in seconds."""
+
+    port: int | None = PORT.default
+    keepalive: float = KEEPALIVE.default
+    balance: Balance = BALANCE.default
+    drain: float = DRAIN.default
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the labels of one service say. Durations are seconds."""
+    """What the labels of one service say."""
 
     minimum: int = MIN.default
     maximum: int = MAX.default
     step: int = STEP.default
-    port: int | None = PORT.default
-    ready: str | None = READY.default
-    ready_host: str | None = READY_HOST.default
-    ready_scheme: Scheme = READY_SCHEME.default
-    ready_timeout: float = READY_LEAST
     resources: tuple[str, ...] = RESOURCES.default
-    cooldown_up: float = COOLDOWN_UP.default
-    cooldown_down: float = COOLDOWN_DOWN.default
-    drain: float = DRAIN.default
-    keepalive: float = KEEPALIVE.default
-    balance: Balance = BALANCE.default
     pause: Pause = PAUSE.default
+    cooldown: Cooldown = field(default_factory=Cooldown)
+    probe: Probe = field(default_factory=Probe)
+    requests: Requests = field(default_factory=Requests)
 
     def clamp(self, replicas: int) -> int:
         """The nearest count within the bounds."""
@@ -378,18 +394,21 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
         minimum=reader.get(MIN),
         maximum=reader.get(MAX),
         step=reader.get(STEP),
-        port=reader.get(PORT),
-        ready=ready,
-        ready_host=reader.get(READY_HOST),
-        ready_scheme=reader.get(READY_SCHEME),
-        ready_timeout=ready_timeout,
         resources=reader.get(RESOURCES),
-        cooldown_up=reader.get(COOLDOWN_UP),
-        cooldown_down=reader.get(COOLDOWN_DOWN),
-        drain=reader.get(DRAIN),
-        keepalive=reader.get(KEEPALIVE),
-        balance=reader.get(BALANCE),
         pause=reader.get(PAUSE),
+        cooldown=Cooldown(up=reader.get(COOLDOWN_UP), down=reader.get(COOLDOWN_DOWN)),
+        probe=Probe(
+            path=ready,
+            host=reader.get(READY_HOST),
+            scheme=reader.get(READY_SCHEME),
+            timeout=ready_timeout,
+        ),
+        requests=Requests(
+            port=reader.get(PORT),
+            keepalive=reader.get(KEEPALIVE),
+            balance=reader.get(BALANCE),
+            drain=reader.get(DRAIN),
+        ),
     )
     if limits.minimum > limits.maximum:
         reader.faults.append(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaler.model.labels import Limits
-from scaler.model.reasons import Direction, Pause
+from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.services import Kept, ServiceKey
 
 
@@ -33,6 +33,23 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EventQuery:
+    """Which entries of the history are asked for.
+
+    Attributes:
+        limit: how many at most.
+        service: only of that one; None for all.
+        kind: only of that kind; None for all.
+        before: only those with a lower id; None for the newest.
+    """
+
+    limit: int = 100
+    service: ServiceKey | None = None
+    kind: EventKind | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """A step as the journal knows it.
 
@@ -46,7 +63,6 @@ class Step:
         replica: the engine's id of its replica; None before that is known.
         phase: the last one begun; a word of a later version is no :class:`Phase`.
         phases: when each phase was begun, seconds since the epoch.
-        started: when it was begun, seconds since the epoch.
     """
 
     id: int
@@ -57,7 +73,6 @@ class Step:
     replica: str | None
     phase: str
     phases: Mapping[str, float]
-    started: float
 
     @property
     def words(self) -> dict[str, object]:
@@ -70,6 +85,23 @@ class Step:
             "number": self.number,
             "why": self.why,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a step ended.
+
+    Attributes:
+        outcome: the word for it.
+        detail: why, if it was not done.
+        seconds: what each phase took.
+        said: the last lines of the log of a replica that is gone.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+    seconds: Mapping[Phase, float] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,14 +81,14 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     before = replace(
         state,
         stepping=False,
-        last_change=None,
         writable=True,
-        retry_at=None,
-        retiring=int(step.why == DecisionReason.RETIRE),
+        crew=replace(state.crew, retiring=int(step.why == DecisionReason.RETIRE)),
+        waits=replace(state.waits, last_change=None, retry_at=None),
     )
     decision = decide(state=before, demand=demand, limits=limits, now=now)
     if decision.direction is step.direction:
         # An order for the count of before asks for no step, so nothing is decided by it.
-        stays = state.wanted is not None and limits.clamp(state.wanted) == state.replicas
+        wanted = state.hold.wanted
+        stays = wanted is not None and limits.clamp(wanted) == state.replicas
         return _EITHER_WAY[DecisionReason.MANUAL] if by_alert and stays else ""
     return _WORDS[Direction(step.direction)].get(decision.reason, _OVER).format(limits=limits)

@@ -22,11 +22,15 @@ be written, until the backoff of its direction is over, and while it might take 
 ready.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
+from scaler.model.records import Hold
 from scaler.policy.deploy import is_under_way
 from scaler.policy.watchdog import may_remove
 
@@ -49,40 +53,69 @@ _LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_AL
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crew:
+    """What the replicas of a service are like.
+
+    Attributes:
+        versions: how many different versions (config hash and image) they carry.
+        unready: how many of them cannot serve, or not yet.
+        retiring: how many of them a deploy asked to take away, by name.
+        spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
+    """
+
+    versions: int = 1
+    unready: int = 0
+    retiring: int = 0
+    spare: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """From when on steps may be taken again. Times are seconds, all on one clock.
+
+    Attributes:
+        last_change: when the last step, either way, was done, which the cooldowns count from; None if never.
+        retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
+            there was nothing of the kind.
+        retry_down_at: the same of steps down; what a deploy asked to take away does not wait for it.
+    """
+
+    last_change: float | None = None
+    retry_at: float | None = None
+    retry_down_at: float | None = None
+
+    def carried(self, over: Callable[[float | None], float | None]) -> Waits:
+        """The same times on another clock."""
+        return Waits(
+            last_change=over(self.last_change),
+            retry_at=over(self.retry_at),
+            retry_down_at=over(self.retry_down_at),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class State:
     """What is known of one service. Times are seconds on one clock, the one that ``now`` is read from.
 
     Attributes:
         replicas: those that run or are being started; leaving and dead ones do not count.
-        versions: how many different versions (config hash and image) they carry.
-        unready: how many of ``replicas`` cannot serve, or not yet.
-        last_change: when the last step, either way, was done; None if never.
-        retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
-            there was nothing of the kind.
-        retry_down_at: the same of steps down; what a deploy asked to take away does not wait for it.
-        pause: what a person holds through the API, beside what the label holds.
-        wanted: the count that a person asked for through the API and that is not reached yet.
+        crew: what these are like.
+        waits: from when on steps may be taken.
+        hold: what a person holds through the API, beside what the label holds, and the count that a person
+            asked for through it and that is not reached yet.
         stepping: a step is under way.
         former: the count before somebody else set it back lately; None if nobody did.
         writable: the journal can be written, so a step can be.
-        retiring: how many of ``replicas`` a deploy asked to take away, by name.
         gone_until: it has no container any more, and until then it is shown; None for one that is there.
-        spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
     """
 
     replicas: int
-    versions: int = 1
-    unready: int = 0
-    last_change: float | None = None
-    retry_at: float | None = None
-    retry_down_at: float | None = None
-    pause: Pause = Pause.NONE
-    wanted: int | None = None
+    crew: Crew = field(default_factory=Crew)
+    waits: Waits = field(default_factory=Waits)
+    hold: Hold = field(default_factory=Hold)
     stepping: bool = False
     former: int | None = None
     writable: bool = True
-    retiring: int = 0
-    spare: int | None = None
     gone_until: float | None = None
 
 
@@ -163,15 +196,15 @@ def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decis
 
 
 def _retirement(state: State, now: float) -> Decision | None:
-    if not 0 < state.retiring < state.replicas or state.stepping:
+    if not 0 < state.crew.retiring < state.replicas or state.stepping:
         return None
     # Whoever deploys has put as many others beside them: the count is not what this changes.
-    leave = _step(state, state.replicas - state.retiring, DecisionReason.RETIRE)
+    leave = _step(state, state.replicas - state.crew.retiring, DecisionReason.RETIRE)
     return _postponed(state, leave, now) or leave
 
 
 def _by_the_rules(state: State, demand: Demand, limits: Limits, now: float) -> Decision:
-    held = held_directions(state.pause, limits.pause)
+    held = held_directions(state.hold.pause, limits.pause)
     if held == _HELD[Pause.ALL]:
         return _hold(state, DecisionReason.PAUSED)
     if state.stepping:
@@ -180,11 +213,11 @@ def _by_the_rules(state: State, demand: Demand, limits: Limits, now: float) -> D
         gone = state.gone_until is not None
         return _hold(state, DecisionReason.GONE if gone else DecisionReason.STOPPED, until=state.gone_until)
     # A deploy may never end: what is needed or asked for waits for none. It may go past max meanwhile.
-    deploying = is_under_way(versions=state.versions)
+    deploying = is_under_way(versions=state.crew.versions)
     wish = _below_min(state, limits) or (None if deploying else _above_max(state, limits))
     wish = wish or _manual(state, limits)
     # What is being started would leave first, and it is the new version.
-    if deploying and (wish is None or (wish.direction is Direction.DOWN and state.unready)):
+    if deploying and (wish is None or (wish.direction is Direction.DOWN and state.crew.unready)):
         return _hold(state, DecisionReason.DEPLOYING)
     wish = wish or _on_alerts(state, demand, limits, now)
     if wish is None:
@@ -200,9 +233,9 @@ def _postponed(state: State, wish: Decision, now: float) -> Decision | None:
     if wish.direction is None:
         return None
     leave = state.replicas - wish.target
-    if state.spare is not None and leave > state.spare:
+    if state.crew.spare is not None and leave > state.crew.spare:
         return _hold(state, DecisionReason.LAST_READY, resources=wish.resources)
-    retry_at = state.retry_at if wish.direction is Direction.UP else state.retry_down_at
+    retry_at = state.waits.retry_at if wish.direction is Direction.UP else state.waits.retry_down_at
     if retry_at is not None and now < retry_at and wish.reason is not DecisionReason.RETIRE:
         return _hold(state, DecisionReason.BACKOFF, until=retry_at, resources=wish.resources)
     return None
@@ -249,9 +282,9 @@ def _above_max(state: State, limits: Limits) -> Decision | None:
 
 
 def _manual(state: State, limits: Limits) -> Decision | None:
-    if state.wanted is None:
+    if state.hold.wanted is None:
         return None
-    wanted = limits.clamp(state.wanted)
+    wanted = limits.clamp(state.hold.wanted)
     if wanted == state.replicas:
         return None
     lowest = state.replicas - limits.step
@@ -276,7 +309,7 @@ def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | 
     if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:
         # Not a step on the way to what is needed: the load had it, and lost it.
         return _step(state, min(limits.maximum, state.former), DecisionReason.RESTORE, resources)
-    until = _cooldown_end(state, limits.cooldown_up)
+    until = _cooldown_end(state, limits.cooldown.up)
     if now < until:
         return _hold(state, DecisionReason.UP_COOLDOWN, until=until, resources=resources)
     target = min(limits.maximum, state.replicas + limits.step)
@@ -294,7 +327,7 @@ def _down(state: State, demand: Demand, limits: Limits, now: float) -> Decision 
         return _hold(state, DecisionReason.NOT_ALL_LOW, resources=missing)
     if state.replicas <= limits.minimum:
         return _hold(state, DecisionReason.AT_MIN, resources=resources)
-    until = _cooldown_end(state, limits.cooldown_down)
+    until = _cooldown_end(state, limits.cooldown.down)
     if now < until:
         return _hold(state, DecisionReason.DOWN_COOLDOWN, until=until, resources=resources)
     target = max(limits.minimum, state.replicas - limits.step)
@@ -302,4 +335,4 @@ def _down(state: State, demand: Demand, limits: Limits, now: float) -> Decision 
 
 
 def _cooldown_end(state: State, cooldown: float) -> float:
-    return float("-inf") if state.last_change is None else state.last_change + cooldown
+    return float("-inf") if state.waits.last_change is None else state.waits.last_change + cooldown

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from scaler.model.errors import AlertscaleError, UnavailableError
 from scaler.model.reasons import EventKind
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.prometheus.cached import Shared
 from scaler.prometheus.client import Source
@@ -40,14 +40,7 @@ _LABEL: Final = "alertscale_series"
 class Past(Protocol):
     """What is asked of the scaler's own history."""
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
         """Read the history, newest first."""
 
 
@@ -147,7 +140,7 @@ class History:
     def _marks(self, service: ServiceKey, span: str) -> tuple[Event, ...]:
         since = self._wall() - RANGES[span][0]
         alerts, steps = (
-            self._past.events(limit=_MOST_MARKS, service=service, kind=kind)
+            self._past.events(EventQuery(limit=_MOST_MARKS, service=service, kind=kind))
             for kind in (EventKind.ALERT, EventKind.STEP)
         )
         fired = (e for e in alerts if e.detail.get("state") == "firing")

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, Hold, Standing, Step
+from scaler.model.records import Event, EventQuery, Hold, Standing, Step
 from scaler.model.services import ServiceKey
 
 _MIGRATIONS: Final = (
@@ -73,6 +73,8 @@ _PRUNE_EVERY: Final = 200
 
 _BESIDE: Final = ("-wal", "-shm", "")
 """What SQLite adds to the file's name; itself last, since a log without it would be read into the next."""
+
+_NEWEST: Final = EventQuery()
 
 W = TypeVar("W", bound=StrEnum)
 
@@ -239,36 +241,22 @@ class Journal:
             (self._keep,),
         )
 
-    def events(
-        self,
-        *,
-        limit: int = 100,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-        before: int | None = None,
-    ) -> tuple[Event, ...]:
-        """Return the newest entries first.
-
-        Args:
-            limit: how many at most.
-            service: only of that one.
-            kind: only of that kind.
-            before: only those with a lower id.
-        """
+    def events(self, query: EventQuery = _NEWEST) -> tuple[Event, ...]:
+        """Return the newest entries first."""
         filters: list[tuple[str, object]] = []
-        if service is not None:
-            filters += [("project = ?", service[0]), ("service = ?", service[1])]
-        if kind is not None:
-            filters.append(("kind = ?", str(kind)))
-        if before is not None:
-            filters.append(("id < ?", before))
+        if query.service is not None:
+            filters += [("project = ?", query.service[0]), ("service = ?", query.service[1])]
+        if query.kind is not None:
+            filters.append(("kind = ?", str(query.kind)))
+        if query.before is not None:
+            filters.append(("id < ?", query.before))
         where = " AND ".join(text for text, _ in filters) or "1"
         with self._cursor() as db:
             rows = db.execute(
                 # Only fixed texts are joined; every value is bound.
                 f"SELECT id, at, project, service, kind, reason, text, detail FROM event WHERE {where}"  # noqa: S608
                 " ORDER BY id DESC LIMIT ?",
-                (*(value for _, value in filters), limit),
+                (*(value for _, value in filters), query.limit),
             ).fetchall()
         return tuple(
             Event(
@@ -305,7 +293,6 @@ class Journal:
             replica=replica,
             phase=phase,
             phases={phase: now},
-            started=now,
         )
 
     def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
@@ -341,13 +328,13 @@ class Journal:
         """Return the steps that were begun and have no end, oldest first."""
         with self._cursor() as db:
             rows = db.execute(
-                "SELECT id, project, service, direction, number, why, replica, phase, phases, started"
+                "SELECT id, project, service, direction, number, why, replica, phase, phases"
                 " FROM step WHERE ended IS NULL ORDER BY id"
             ).fetchall()
         return tuple(
             Step(
                 id=r[0], service=(r[1], r[2]), direction=_word(Direction, r[3]), number=r[4], why=r[5],
-                replica=r[6], phase=_word(Phase, r[7]), started=r[9],
+                replica=r[6], phase=_word(Phase, r[7]),
                 phases={_word(Phase, k): v for k, v in json.loads(r[8]).items()},
             )
             for r in rows

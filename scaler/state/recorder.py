@@ -16,10 +16,9 @@ from scaler.model.reasons import (
     ErrorReason,
     EventKind,
     Outcome,
-    Phase,
     ReplicaState,
 )
-from scaler.model.records import Event, Step
+from scaler.model.records import End, Event, Step
 from scaler.model.services import ServiceKey
 from scaler.model.view import NOT_ASKED, Readiness, View
 from scaler.policy import deploy
@@ -97,29 +96,14 @@ class Recorder:
             self._lost += len(events)
             self.survived("history", error)
 
-    def step_ended(
-        self,
-        step: Step,
-        outcome: Outcome,
-        *,
-        detail: str = "",
-        seconds: Mapping[Phase, float] | None = None,
-        said: tuple[str, ...] = (),
-    ) -> None:
+    def step_ended(self, step: Step, end: End) -> None:
         """Write down how a step ended, and record it, both or neither.
-
-        Args:
-            step: the step.
-            outcome: how.
-            detail: why, if it was not done.
-            seconds: what each phase took.
-            said: the last lines of the log of a replica that is gone.
 
         Raises:
             JournalError: it cannot be written: the step has not ended, and is taken up again.
         """
-        now = self._wall()
-        phases = {str(phase): round(took, 3) for phase, took in (seconds or {}).items()}
+        now, outcome, detail = self._wall(), end.outcome, end.detail
+        phases = {str(phase): round(took, 3) for phase, took in end.seconds.items()}
         event = Event(
             at=now,
             service=step.service,
@@ -127,7 +111,7 @@ class Recorder:
             reason=outcome,
             text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
             detail={"why": step.why, "phases": phases, "number": step.number}
-            | ({"log": list(said)} if said else {}),
+            | ({"log": list(end.said)} if end.said else {}),
         )
         # An end that cannot be written is none yet: the step is taken up again, and counted then.
         self._journal.finish(step.id, outcome=outcome, now=now, detail=detail, events=(event,))

@@ -12,13 +12,13 @@ from scaler.model.errors import AlertscaleError, StepError, TargetError
 from scaler.model.hooks import HookKind
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.model.services import GONE, Fate
 from scaler.model.view import NOT_ASKED, View
 from scaler.policy import recovery
 from scaler.steps.contract import StepContext, Unwanted
 from scaler.steps.drain import Drains, drain
-from scaler.steps.log import Phases, own_fault
+from scaler.steps.log import Phases, failure
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class Stepper:
         self._target = target
         self._balancer = balancer
         self._log, self._world, self._metrics = context.log, context.world, context.metrics
-        self._wake, self._stopping = context.wake, context.stopping
+        self._wake, self._wait, self._stopping = context.wake, context.wait, context.stopping
 
     def take(self, order: Order, unwanted: Unwanted) -> None:
         """See :class:`scaler.steps.contract.Steps`."""
@@ -74,7 +74,7 @@ class Stepper:
         outcome = recovery.outcome(step, found=found)
         if outcome is not None:
             self._world.unmark_draining(step.replica or "")
-            self._end(step, outcome, "its replica is not there any more")
+            self._end(step, End(outcome=outcome, detail="its replica is not there any more"))
             return
         self._run(replace(step, replica=found), limits, unwanted, model="")
 
@@ -90,7 +90,8 @@ class Stepper:
                 self._up(phases, limits, model, ask)
             else:
                 self._down(phases, limits, ask)
-        except AlertscaleError as error:
+        except Exception as raised:  # noqa: BLE001 - a fault of our own ends the step, too
+            error = failure(step, raised)
             if error.reason is ErrorReason.STOPPING:
                 log.info("step left for the next start", **step.words, phase=phases.phase)
                 return
@@ -103,13 +104,8 @@ class Stepper:
                 return
             self._failed(step, phases, error, limits)
             return
-        except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
-            log.exception("a fault of the scaler's own in a step", **step.words)
-            self._failed(step, phases, own_fault(error), limits)
-            return
         phases.end()
-        self._end(step, Outcome.DONE, "", phases.seconds)
+        self._end(step, End(outcome=Outcome.DONE, seconds=phases.seconds))
 
     def _await_engine(self, step: Step) -> bool:
         """Wait until the engine answers and has settled; False when the scaler stops before."""
@@ -141,7 +137,7 @@ class Stepper:
         self._world.mark_preparing(replica)
         self._target.start(replica)
         try:
-            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.ready_timeout)
+            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.probe.timeout)
         except TargetError as error:
             fate = self._target.fate(replica) if error.reason is ErrorReason.HOOK_FAILED else None
             if fate is not None and (fate.restarts or fate.exit_code is not None):
@@ -154,7 +150,7 @@ class Stepper:
             seen = view.replica(replica)
             return replica in view.serving or (seen is not None and seen.status in GONE)
 
-        self._wait_asking(settled, limits.ready_timeout, ask)
+        self._wait_asking(settled, limits.probe.timeout, ask)
         view = self._world.view
         if replica in view.serving:
             return
@@ -162,7 +158,7 @@ class Stepper:
         fate = self._target.fate(replica)
         if fate is not None and (fate.restarts or (seen is not None and seen.status in GONE)):
             raise _ended(fate)
-        within = f"within {limits.ready_timeout:g} s"
+        within = f"within {limits.probe.timeout:g} s"
         if readiness.ready:
             raise StepError(f"ready, but not in nginx {within}", reason=ErrorReason.RELOAD_FAILED)
         raise StepError(f"not ready {within}: {readiness.detail}", reason=ErrorReason.NOT_READY)
@@ -196,7 +192,7 @@ class Stepper:
         before = self._target.fate(replica)
         try:
             self._target.run_hooks(
-                replica, kind=HookKind.PRE_STOP, timeout=max(limits.drain, _PRE_STOP_LEAST)
+                replica, kind=HookKind.PRE_STOP, timeout=max(limits.requests.drain, _PRE_STOP_LEAST)
             )
         except TargetError as error:
             if error.reason is not ErrorReason.HOOK_FAILED:
@@ -216,7 +212,7 @@ class Stepper:
     def _drain(self, limits: Limits, ask: Callable[[], object]) -> None:
         instance = self._world.view.observation.balancer
         requests = self._balancer.draining(instance.id if instance and instance.running else None)
-        drain(requests, longest=limits.drain, stopping=self._stopping, ask=ask)
+        drain(requests, longest=limits.requests.drain, stopping=self._stopping, ask=ask)
 
     def _wait_asking(
         self, condition: Callable[[View], bool], timeout: float, ask: Callable[[], object]
@@ -227,12 +223,6 @@ class Stepper:
                 return False
             ask()
         return True
-
-    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
-        held = self._world.wait_for(lambda view: self._stopping.is_set() or condition(view), timeout=timeout)
-        if self._stopping.is_set():
-            raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
-        return held
 
     def _failed(self, step: Step, phases: Phases, error: AlertscaleError, limits: Limits) -> None:
         phases.end()
@@ -251,7 +241,8 @@ class Stepper:
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
-        self._end(step, outcome, f"{error.reason}: {error}", phases.seconds, said)
+        detail = f"{error.reason}: {error}"
+        self._end(step, End(outcome=outcome, detail=detail, seconds=phases.seconds, said=said))
 
     def _last_words(self, replica: str) -> tuple[str, ...]:
         """Its log goes with it; that it cannot be read is no reason to keep a replica that failed."""
@@ -290,15 +281,8 @@ class Stepper:
         seen = view.replica(replica)
         return replica in view.serving or (seen is not None and view.is_able(seen))
 
-    def _end(
-        self,
-        step: Step,
-        outcome: Outcome,
-        detail: str,
-        seconds: dict[Phase, float] | None = None,
-        said: tuple[str, ...] = (),
-    ) -> None:
-        self._log.end(step, outcome, detail, seconds, said=said)
+    def _end(self, step: Step, end: End) -> None:
+        self._log.recorder.step_ended(step, end)
         self._wake()
 
 

@@ -1,15 +1,21 @@
 """What all that takes steps can do, and what it works with, whatever the engine."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from scaler.model.errors import StepError
 from scaler.model.labels import Limits
+from scaler.model.reasons import ErrorReason
 from scaler.model.records import Order, Step
+from scaler.model.view import View
 from scaler.state.metrics import Metrics
 from scaler.state.world import World
 from scaler.steps.log import StepLog
+
+_LOOK_EVERY: Final = 1.0
 
 Unwanted = Callable[[Step, Limits], str]
 """Asked of a step while it waits: why it would not be taken now, for a person; empty if it would."""
@@ -49,3 +55,27 @@ class StepContext:
     metrics: Metrics
     wake: Callable[[], object]
     stopping: threading.Event
+
+    def wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
+        """Wait until a condition on the view holds; tell whether it does.
+
+        Raises:
+            StepError: the scaler is stopping.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            # Asked now and then without a change of the view, too: some conditions are of time.
+            held = self.world.wait_for(
+                lambda view: self.stopping.is_set() or condition(view),
+                timeout=max(0.0, min(left, _LOOK_EVERY)),
+            )
+            if self.stopping.is_set():
+                raise stopped()
+            if held or left <= 0:
+                return held
+
+
+def stopped() -> StepError:
+    """Make what ends a step for now when the scaler does."""
+    return StepError("the scaler is stopping", reason=ErrorReason.STOPPING)

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from scaler.model.errors import StepError
-from scaler.model.reasons import ErrorReason
+from scaler.steps.contract import stopped
 
 _LOOK_EVERY: Final = 0.2
 
@@ -56,4 +55,4 @@ def drain(
     while not requests.over() and time.monotonic() < deadline:
         ask()
         if stopping.wait(_LOOK_EVERY):
-            raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+            raise stopped()

@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scaler.model.errors import StepError
-from scaler.model.reasons import ErrorReason, Outcome, Phase
+import structlog
+
+from scaler.model.errors import AlertscaleError, StepError
+from scaler.model.reasons import ErrorReason, Phase
 from scaler.model.records import Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,18 +55,6 @@ class StepLog:
     def phases(self, step: Step) -> Phases:
         """Make what journals and times a step's phases."""
         return Phases(self, step)
-
-    def end(
-        self,
-        step: Step,
-        outcome: Outcome,
-        detail: str,
-        seconds: dict[Phase, float] | None = None,
-        *,
-        said: tuple[str, ...] = (),
-    ) -> None:
-        """Write down how a step ended: see :meth:`scaler.state.recorder.Recorder.step_ended`."""
-        self.recorder.step_ended(step, outcome, detail=detail, seconds=seconds, said=said)
 
 
 class Phases:
@@ -111,8 +103,14 @@ class Phases:
         self._begun = now
 
 
-def own_fault(error: Exception) -> StepError:
-    """Make a failure of the step out of a fault of our own in it."""
-    failed = StepError(f"a fault of the scaler's own: {error!r}", reason=ErrorReason.INTERNAL)
-    failed.__cause__ = error
+def failure(step: Step, raised: Exception) -> AlertscaleError:
+    """Make a failure of a step of what was raised in it, whatever that is.
+
+    A fault of our own ends the step too: left open, it would be begun anew at once, and again.
+    """
+    if isinstance(raised, AlertscaleError):
+        return raised
+    log.error("a fault of the scaler's own in a step", **step.words, exc_info=raised)
+    failed = StepError(f"a fault of the scaler's own: {raised!r}", reason=ErrorReason.INTERNAL)
+    failed.__cause__ = raised
     return failed

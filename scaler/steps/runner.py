@@ -10,7 +10,7 @@ import structlog
 from scaler.model.errors import AlertscaleError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import View
 from scaler.policy import replica_choice
@@ -131,7 +131,8 @@ class Runner:
         """Whether we can go on with a step; of one that only a later version can, nothing is touched."""
         later = "a later version of alertscale began it and left it"
         if not isinstance(step.direction, Direction):
-            self.recorder.step_ended(step, Outcome.UNDONE, detail=f"{later}; its replica stays as it is")
+            end = End(outcome=Outcome.UNDONE, detail=f"{later}; its replica stays as it is")
+            self.recorder.step_ended(step, end)
             return False
         if not isinstance(step.phase, Phase):
             text = (

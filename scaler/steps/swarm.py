@@ -16,11 +16,11 @@ from scaler.engines.contract import Counts
 from scaler.model.errors import AlertscaleError, StepError, TargetError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, ErrorReason, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.model.services import Kept, Service
 from scaler.model.view import View
-from scaler.steps.contract import StepContext, Unwanted
-from scaler.steps.log import Phases, own_fault
+from scaler.steps.contract import StepContext, Unwanted, stopped
+from scaler.steps.log import Phases, failure
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class CountStepper:
     ) -> None:
         self._target = target
         self._log, self._world, self._metrics = context.log, context.world, context.metrics
-        self._wake, self._stopping = context.wake, context.stopping
+        self._wake, self._wait, self._stopping = context.wake, context.wait, context.stopping
         self._placed_within = placed_within
         self._shown_within = shown_within
 
@@ -98,16 +98,11 @@ class CountStepper:
         try:
             self._retried(step, change)
             self._see(step, phases, limits)
-        except AlertscaleError as error:
-            self._not_done(step, phases, before, error)
-            return
-        except Exception as error:
-            # A fault of our own ends the step too: left open, it would be begun anew at once, and again.
-            log.exception("a fault of the scaler's own in a step", **step.words)
-            self._not_done(step, phases, before, own_fault(error))
+        except Exception as raised:  # noqa: BLE001 - a fault of our own ends the step, too
+            self._not_done(step, phases, before, failure(step, raised))
             return
         phases.end()
-        self._end(step, Outcome.DONE, "", phases)
+        self._end(phases, Outcome.DONE)
 
     def _not_done(self, step: Step, phases: Phases, before: int, error: AlertscaleError) -> None:
         if error.reason is ErrorReason.STOPPING:
@@ -115,7 +110,7 @@ class CountStepper:
             return
         phases.end()
         if error.reason is ErrorReason.OVERTAKEN:
-            self._end(step, Outcome.UNDONE, f"{error.reason}: {error}", phases)
+            self._end(phases, Outcome.UNDONE, f"{error.reason}: {error}")
             return
         self._metrics.errors.labels(error.reason).inc()
         if error.reason is ErrorReason.JOURNAL:
@@ -123,7 +118,7 @@ class CountStepper:
             return
         if step.direction is Direction.UP:
             self._take_back(step, before)
-        self._end(step, Outcome.FAILED, f"{error.reason}: {error}", phases)
+        self._end(phases, Outcome.FAILED, f"{error.reason}: {error}")
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""
@@ -153,7 +148,7 @@ class CountStepper:
             except AlertscaleError:
                 continue
             return
-        raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
+        raise stopped()
 
     def _see(self, step: Step, phases: Phases, limits: Limits) -> None:
         """Wait until the count that was asked for has come true."""
@@ -165,7 +160,7 @@ class CountStepper:
             self._see_down(step, limits)
 
     def _see_down(self, step: Step, limits: Limits) -> None:
-        self._wait(lambda view: _is_gone(view, step), limits.drain + STOPS_WITHIN)
+        self._wait(lambda view: _is_gone(view, step), limits.requests.drain + STOPS_WITHIN)
         if _asked(self._world.view.service(step.service)) >= step.number:
             raise _changed()
 
@@ -177,7 +172,7 @@ class CountStepper:
             stuck = unplaced.see(holds=bool(_unplaced(service)), now=time.monotonic())
             return stuck or _asked(service) < step.number or _ready(view, service) >= step.number
 
-        self._wait(settled, limits.ready_timeout)
+        self._wait(settled, limits.probe.timeout)
         view = self._world.view
         service = view.service(step.service)
         if service is None or _asked(service) < step.number:
@@ -188,7 +183,7 @@ class CountStepper:
         if nowhere:
             raise StepError(f"no node can take it: {nowhere}", reason=ErrorReason.CANNOT_PLACE)
         ended = self._target.trouble(service.kept) if service.kept is not None else ""
-        within = f"{_ready(view, service)} of {step.number} ready within {limits.ready_timeout:g} s"
+        within = f"{_ready(view, service)} of {step.number} ready within {limits.probe.timeout:g} s"
         raise StepError(f"{within}{': ' if ended else ''}{ended}", reason=ErrorReason.NOT_READY)
 
     def _take_back(self, step: Step, before: int) -> None:
@@ -208,21 +203,10 @@ class CountStepper:
                 "a count that cannot be reached could not be taken back", **step.words, error=str(error)
             )
 
-    def _wait(self, condition: Callable[[View], bool], timeout: float) -> bool:
-        # Asked now and then without a change of the view, too: some conditions are of time.
-        deadline = time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
-            held = self._world.wait_for(
-                lambda view: self._stopping.is_set() or condition(view), timeout=max(0.0, min(left, 1.0))
-            )
-            if self._stopping.is_set():
-                raise StepError("the scaler is stopping", reason=ErrorReason.STOPPING)
-            if held or left <= 0:
-                return held
-
-    def _end(self, step: Step, outcome: Outcome, detail: str, phases: Phases) -> None:
-        self._log.end(step, outcome, detail, phases.seconds)
+    def _end(self, phases: Phases, outcome: Outcome, detail: str = "") -> None:
+        self._log.recorder.step_ended(
+            phases.step, End(outcome=outcome, detail=detail, seconds=phases.seconds)
+        )
         self._wake()
 
 

@@ -167,8 +167,8 @@ def _upstream(
     how = limits or Limits()
     return Upstream(
         name=name,
-        keepalive=how.keepalive,
-        balance=how.balance,
+        keepalive=how.requests.keepalive,
+        balance=how.requests.balance,
         servers=tuple(servers.values()),
         fallback=tuple(f"{n}:{p}" for n, p in begins.items() if not servers or n in servers),
     )

@@ -72,8 +72,8 @@ class Check:
 
 def serving_port(replica: Replica, limits: Limits) -> int | None:
     """Where a replica serves: ``alertscale.port``, else the one port that it exposes, else None."""
-    if limits.port is not None:
-        return limits.port
+    if limits.requests.port is not None:
+        return limits.requests.port
     return replica.ports[0] if len(replica.ports) == 1 else None
 
 
@@ -91,7 +91,7 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
         limits: of its service.
         networks: those that we are on; None when we reach all of them (on the host itself).
     """
-    if limits.ready is None and replica.health is not Health.NONE:
+    if limits.probe.path is None and replica.health is not Health.NONE:
         return Check(
             kind=Kind.HEALTH,
             passed=replica.health is Health.HEALTHY,
@@ -111,15 +111,15 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
             detail=f"it is on {', '.join(sorted(replica.addresses)) or 'no network'}, and the scaler is not;"
             " put the service on a network with alertscale's nginx, or give it a health check",
         )
-    if limits.ready is None:
+    if limits.probe.path is None:
         return Check(kind=Kind.TCP, address=address, port=port)
     return Check(
         kind=Kind.HTTP,
         address=address,
         port=port,
-        path=limits.ready,
-        host=limits.ready_host,
-        scheme=limits.ready_scheme,
+        path=limits.probe.path,
+        host=limits.probe.host,
+        scheme=limits.probe.scheme,
     )
 
 

@@ -13,19 +13,19 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from flask import Flask, Response, jsonify, request
 
-from scaler.loop.views import Health, ServiceView
+from scaler.loop.views import Decided, Health, Inputs, ServiceView
 from scaler.model.errors import RequestError
+from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, Pause
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.prometheus.chart import RANGES, Chart, History, Past
 from scaler.prometheus.lamps import Pipeline
 from scaler.web import schema
-from scaler.web.guard import Guard
-from scaler.web.query import HIGHEST_ID, whole_argument, word_argument
+from scaler.web.explanation import sentence
+from scaler.web.guard import HIGHEST_ID, Guard, whole_argument, word_argument
 from scaler.web.schema import Time
-from scaler.web.sentences import sentence
 
 MAX_EVENTS: Final = 1000
 
@@ -99,7 +99,7 @@ def _add_state(app: Flask, reading: Reading) -> None:
     def events() -> tuple[Response, int]:
         limit = whole_argument(request.args, "limit", default=100, lowest=1, highest=MAX_EVENTS)
         before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID) or None
-        found = reading.events(limit=limit, before=before)
+        found = reading.events(EventQuery(limit=limit, before=before))
         return answer(schema.Events(events=tuple(map(_event, found))))
 
 
@@ -188,29 +188,45 @@ def _time(seconds: float | None) -> Time | None:
 
 
 def _service(view: ServiceView) -> schema.Service:
-    limits = _like(schema.Limits, view.limits) if view.limits else None
+    limits = _limits(view.limits) if view.limits else None
     return schema.Service(
         project=view.key[0],
         name=view.key[1],
         minimum=limits.minimum if limits else None,
         maximum=limits.maximum if limits else None,
         replicas=tuple(_like(schema.Replica, replica) for replica in view.replicas),
-        decision=_decision(view),
+        decision=_decision(view, view.decided) if view.decided else None,
         alerts=tuple(map(_firing, view.signals)),
-        pause=view.pause,
+        pause=view.hold.pause,
         pause_label=limits.pause if limits else None,
-        wanted=view.wanted,
+        wanted=view.hold.wanted,
         faults=view.faults,
         limits=limits,
-        inputs=_like(schema.Inputs, view.inputs) if view.inputs else None,
+        inputs=_inputs(view.decided.inputs) if view.decided and view.decided.inputs else None,
         failure=_like(schema.Failure, view.failure) if view.failure else None,
     )
 
 
-def _decision(view: ServiceView) -> schema.Decision | None:
-    decision = view.decision
-    if decision is None:
-        return None
+def _limits(limits: Limits) -> schema.Limits:
+    return schema.Limits(
+        minimum=limits.minimum,
+        maximum=limits.maximum,
+        step=limits.step,
+        port=limits.requests.port,
+        ready=limits.probe.path,
+        ready_timeout=limits.probe.timeout,
+        resources=limits.resources,
+        cooldown_up=limits.cooldown.up,
+        cooldown_down=limits.cooldown.down,
+        drain=limits.requests.drain,
+        keepalive=limits.requests.keepalive,
+        balance=limits.requests.balance,
+        pause=limits.pause,
+    )
+
+
+def _decision(view: ServiceView, decided: Decided) -> schema.Decision:
+    decision = decided.decision
     return schema.Decision(
         direction=decision.direction,
         reason=decision.reason,
@@ -219,7 +235,28 @@ def _decision(view: ServiceView) -> schema.Decision | None:
         resources=decision.resources,
         sentence=sentence(view),
         until=_time(decision.until),
-        at=_time(view.decided_at),
+        at=_time(decided.at),
+    )
+
+
+def _inputs(inputs: Inputs) -> schema.Inputs:
+    state, waits, limits = inputs.state, inputs.state.waits, inputs.limits
+    changed = waits.last_change
+    return schema.Inputs(
+        replicas=state.replicas,
+        versions=state.crew.versions,
+        stepping=state.stepping,
+        last_change=_time(changed),
+        cooldown_up_until=None if changed is None else Time(changed + limits.cooldown.up),
+        cooldown_down_until=None if changed is None else Time(changed + limits.cooldown.down),
+        retry_at=_time(waits.retry_at),
+        retry_down_at=_time(waits.retry_down_at),
+        former=state.former,
+        writable=state.writable,
+        watched=inputs.demand.watched,
+        signal_ttl=inputs.signal_ttl,
+        up=tuple(sorted(inputs.demand.up)),
+        down=tuple(sorted(inputs.demand.down)),
     )
 
 
@@ -245,8 +282,14 @@ def _event(event: Event) -> schema.Event:
         kind=event.kind,
         reason=event.reason,
         text=event.text,
-        detail=dict(event.detail),
+        detail=_detail(event),
     )
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    """What more is told, in which only a decision has a time, seconds since the epoch."""
+    until = event.detail.get("until")
+    return dict(event.detail) | ({"until": Time(until)} if isinstance(until, float) else {})
 
 
 def _history(key: ServiceKey, span: str, chart: Chart) -> schema.History:
@@ -255,7 +298,7 @@ def _history(key: ServiceKey, span: str, chart: Chart) -> schema.History:
         service=key[1],
         range=span,
         error=chart.error,
-        times=chart.lines.times,
+        times=tuple(map(Time, chart.lines.times)),
         **chart.lines.values,
         thresholds=tuple(_like(schema.Threshold, threshold) for threshold in chart.lines.thresholds),
         marks=tuple(_like(schema.Mark, mark) for mark in chart.marks),

@@ -1,7 +1,10 @@
-"""Who may change something, and with what: the bearer token and a body of JSON."""
+"""What a request must carry before anything is done: the bearer token and a body of JSON to change something.
+
+Its query is read strictly: a value that is not understood is refused by name.
+"""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from flask import request
@@ -13,6 +16,14 @@ _WAY_OUT: Final = "restart the scaler, which makes one: docker compose restart s
 
 _SHOWN: Final = 200
 """Characters of a header that an error message repeats."""
+
+HIGHEST_ID: Final = 2**53
+"""Of an event; what a program in a browser can count to."""
+
+_LONGEST_NUMBER: Final = 16
+"""Digits of a number in a query."""
+
+_SHOWN_OF_QUERY: Final = 100
 
 
 class Guard:
@@ -62,3 +73,30 @@ def _json_body() -> bytes:
         kind = request.headers.get("Content-Type", "")[:_SHOWN]
         raise RequestError(f"Content-Type: {kind!r} is not application/json", reason=ErrorReason.NOT_JSON)
     return request.get_data()
+
+
+def whole_argument(
+    arguments: Mapping[str, str], name: str, *, default: int, lowest: int, highest: int
+) -> int:
+    """Read a whole number.
+
+    Raises:
+        RequestError: it is none, or out of bounds.
+    """
+    text = arguments.get(name, str(default))
+    readable = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    if readable and lowest <= int(text) <= highest:
+        return int(text)
+    raise RequestError(f"{name}: {text[:_SHOWN_OF_QUERY]!r} is not a whole number from {lowest} to {highest}")
+
+
+def word_argument(arguments: Mapping[str, str], name: str, *, default: str, words: Collection[str]) -> str:
+    """Read a word of a closed list.
+
+    Raises:
+        RequestError: it is not on the list.
+    """
+    text = arguments.get(name, default)
+    if text in words:
+        return text
+    raise RequestError(f"{name}: {text[:_SHOWN_OF_QUERY]!r} is not one of {', '.join(w for w in words if w)}")

@@ -15,7 +15,7 @@ from scaler.model.reasons import EventKind, Pause
 from scaler.prometheus.chart import RANGES
 from scaler.web import schema
 from scaler.web.api import MAX_EVENTS
-from scaler.web.query import HIGHEST_ID
+from scaler.web.guard import HIGHEST_ID
 from scaler.web.webhook import notification_schema
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ again and puts in what has changed, so that nothing but the lamps is drawn by tw
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,16 +18,14 @@ from flask import Flask, Response, make_response, render_template, request
 from scaler.config_check import Finding
 from scaler.model.errors import AlertscaleError, RequestError
 from scaler.model.reasons import ErrorReason, EventKind
-from scaler.model.records import Event
-from scaler.model.services import ServiceKey
+from scaler.model.records import Event, EventQuery
 from scaler.prometheus.chart import RANGES
 from scaler.prometheus.lamps import Pipeline
 from scaler.web.api import Reading
 from scaler.web.assets import Assets, load_uplot, make_assets
-from scaler.web.query import HIGHEST_ID, whole_argument, word_argument
-from scaler.web.rule_links import rule_links
+from scaler.web.explanation import rule_links, sentence
+from scaler.web.guard import HIGHEST_ID, whole_argument, word_argument
 from scaler.web.schema import rfc3339
-from scaler.web.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -36,21 +34,6 @@ PAGE_OF_EVENTS: Final = 50
 _ALERTS_LOOKED_AT: Final = 200
 
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which events are shown.
-
-    Attributes:
-        service: only of that one; None for all.
-        kind: only of that kind; None for all.
-        before: only those with a lower id; None for the newest.
-    """
-
-    service: ServiceKey | None
-    kind: EventKind | None
-    before: int | None
 
 
 def add_page(
@@ -81,9 +64,7 @@ def add_page(
         filters = _filters()
         part = word_argument(request.args, "part", default="page", words=("page", "live"))
         health = reading.health()
-        events = reading.events(
-            limit=PAGE_OF_EVENTS + 1, before=filters.before, service=filters.service, kind=filters.kind
-        )
+        events = reading.events(filters)
         silent = health.watchdog_age > signal_ttl
         html = render_template(
             "live.html" if part == "live" else "status.html",
@@ -102,7 +83,7 @@ def add_page(
             ranges=tuple(RANGES),
         )
         response = make_response(html)
-        response.headers["Alertscale-Now"] = f"{wall():.3f}"
+        response.headers["Alertscale-Now"] = rfc3339(wall())
         if part == "live":
             response.set_etag(hashlib.sha256(html.encode()).hexdigest()[:24])
             response.headers["Cache-Control"] = "no-cache"
@@ -131,22 +112,22 @@ def _add_assets(app: Flask, assets: Assets) -> None:
         return response
 
 
-def _filters() -> Filters:
+def _filters() -> EventQuery:
+    """Read which entries are to be shown; one more, to know whether there are older ones."""
     kind = word_argument(request.args, "kind", default="", words=("", *EventKind))
     project, _, name = request.args.get("service", "").rpartition("/")
     before = whole_argument(request.args, "before", default=0, lowest=0, highest=HIGHEST_ID)
-    return Filters(
+    return EventQuery(
+        limit=PAGE_OF_EVENTS + 1,
         service=(project, name) if name else None,
         kind=EventKind(kind) if kind else None,
         before=before or None,
     )
 
 
-def _rules(reading: Reading, events: Sequence[Event], filters: Filters) -> Mapping[int, str]:
+def _rules(reading: Reading, events: Sequence[Event], filters: EventQuery) -> Mapping[int, str]:
     """Find the rules also of entries whose alerts a filter leaves out."""
-    alerts = reading.events(
-        limit=_ALERTS_LOOKED_AT, before=filters.before, service=filters.service, kind=EventKind.ALERT
-    )
+    alerts = reading.events(replace(filters, limit=_ALERTS_LOOKED_AT, kind=EventKind.ALERT))
     both = {e.id: e for e in (*events, *alerts)}
     return rule_links(sorted(both.values(), key=lambda e: -e.id))
 

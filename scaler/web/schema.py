@@ -283,7 +283,7 @@ class History(Struct, frozen=True, kw_only=True):
     error: Annotated[
         str, _says("Why there are no figures; empty if Prometheus answered. Marks are there all the same.")
     ]
-    times: Annotated[tuple[float, ...], _says("Seconds since the epoch.")]
+    times: Annotated[tuple[Time, ...], _says("Of each point.")]
     replicas: Annotated[Figures, _says("Ready replicas.")]
     cpu: Annotated[Figures, _says("Share of the CPU limit, the mean over those that may get requests.")]
     memory: Annotated[Figures, _says("Share of the memory limit, the mean over those that may get requests.")]

@@ -155,7 +155,7 @@ def test_the_scaler_still_learns_whether_prometheus_lives(locked: Stack) -> None
         "import os; from scaler.settings import read_settings;"
         "from scaler.prometheus.client import Prometheus;"
         "s = read_settings(os.environ);"
-        "p = Prometheus(s.prometheus, password_file=s.prometheus_password_file);"
+        "p = Prometheus(s.prometheus.url, password_file=s.prometheus.password_file);"
         "print(p.lives(), sorted(p.alerts(frozenset({'HighCPU', 'Gone'})).rules))"
     )
     assert locked.compose("exec", "-T", "scaler", "python", "-c", question).strip() == "True ['HighCPU']"

@@ -21,11 +21,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from scaler.config_check import Finding
-from scaler.loop.views import Health, ReplicaView, ServiceView
+from scaler.loop.views import Decided, Health, ReplicaView, ServiceView
 from scaler.model.errors import RequestError, UnavailableError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery, Hold
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
@@ -80,15 +80,8 @@ class Autoscaler:
     def services(self) -> tuple[ServiceView, ...]:
         return tuple(self._view(key) for key in keys(self.count))
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
-        return self.journal.events(limit=limit, before=before, service=service, kind=kind)
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        return self.journal.events(query)
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         self._known(name)
@@ -150,11 +143,9 @@ class Autoscaler:
             key=key,
             limits=Limits(maximum=5),
             replicas=tuple(_replica(key, n, starting=n > live - starting) for n in range(1, live + 1)),
-            decision=self._decision(key, live),
-            decided_at=time.time(),
+            decided=Decided(decision=self._decision(key, live), at=time.time(), inputs=None),
             signals=(_signal(key),) if key == SHOP else (),
-            pause=self.held if key == SHOP else Pause.NONE,
-            wanted=self.wanted if key == SHOP else None,
+            hold=Hold(pause=self.held, wanted=self.wanted) if key == SHOP else Hold(),
             faults=(),
         )
 

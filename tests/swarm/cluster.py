@@ -16,7 +16,7 @@ from machine import node
 from machine.cluster import Cluster
 from machine.node import Node
 from machine.shell import tail
-from testkit.stack import carried_out, has_ready, wait_until
+from testkit.stack import Scaled, wait_until
 
 STACK = "alertscale"
 FLASK_APP = f"{STACK}_flask-app"
@@ -26,7 +26,7 @@ PROMETHEUS_PORT = 10090
 
 
 @dataclass(kw_only=True)
-class Swarm:
+class Swarm(Scaled):
     """A running stack on a cluster.
 
     Attributes:
@@ -83,18 +83,9 @@ class Swarm:
         except (requests.RequestException, ValueError):
             return {}
 
-    def service(self, name: str = "flask-app") -> dict[str, Any]:
-        """A service as the API shows it; empty while no scaler acts."""
-        found = [s for s in self.scaler("/api/v1/services").get("services", []) if s["service"] == name]
-        return dict(found[0]) if found else {}
-
     def ready(self, name: str = "flask-app") -> int:
         """How many replicas are ready and are to stay."""
         return [r["state"] for r in self.service(name).get("replicas", [])].count("ready")
-
-    def events(self) -> list[dict[str, Any]]:
-        """The history of the scaler that acts, oldest first."""
-        return list(reversed(self.scaler("/api/v1/events?limit=1000").get("events", [])))
 
     def steps(self) -> list[str]:
         """How each step ended, oldest first."""
@@ -171,25 +162,7 @@ class Swarm:
         return answer
 
     def scale(self, count: int, *, service: str = "flask-app", within: float = 90) -> None:
-        """Order a count through the API, and wait for it and for the end of the order."""
-        answer = self.change(f"/api/v1/services/{service}/scale", {"replicas": count})
-        assert answer.status_code == 202, answer.text
-        wait_until(
-            lambda: carried_out(self.service(service), count),
-            within=within,
-            what=f"the order of {count} replicas of {service} carried out",
-        )
-
-    def await_ready(self, count: int, *, service: str = "flask-app", within: float) -> None:
-        wait_until(
-            lambda: has_ready(self.service(service), count),
-            within=within,
-            what=f"{count} ready replicas of {service}",
-        )
-
-    def pause(self, pause: str, *, service: str = "flask-app") -> None:
-        answer = self.change(f"/api/v1/services/{service}/pause", {"pause": pause})
-        assert answer.status_code == 200, answer.text
+        super().scale(count, service=service, within=within)
 
     def tasks(self, service: str = FLASK_APP) -> dict[str, int]:
         """How many tasks run on which node."""
@@ -236,7 +209,7 @@ class Swarm:
         assert answer.status_code == 202, answer.text
         # All at once, instead of one after another; refused when a step is quicker.
         self.docker("service", "scale", "--detach", f"{FLASK_APP}=1", check=False)
-        self.await_ready(1, within=90)
+        self.await_replicas(1, within=90)
 
     def described(self) -> str:
         """What a person would look at first: nodes, services, tasks, lease, history, what engines said."""

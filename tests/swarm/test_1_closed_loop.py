@@ -25,7 +25,7 @@ def test_replicas_follow_the_load_and_spread_over_the_nodes(
     up, second = since(begun), sorted(load.first_answer.values())[1]
     assert load.lost == {}
     assert len(spread) == 3, spread
-    calm.await_ready(1, within=120)
+    calm.await_replicas(1, within=120)
     directions = [text.split(":")[0] for text in calm.steps()]
     assert directions[-1] == "down"
     with capsys.disabled():

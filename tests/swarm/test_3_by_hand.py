@@ -28,7 +28,7 @@ def test_a_manual_scale_at_the_moment_of_a_step_is_not_lost(
         by_hand.join()
         assert answer.status_code == 202
         # The order through the API stands until it is reached, so that is where it ends, whoever was first.
-        calm.await_ready(3, within=60)
+        calm.await_replicas(3, within=60)
         assert calm.count() == 3
         overtaken += sum("overtaken" in text for text in calm.steps()[before:])
     with capsys.disabled():
@@ -48,13 +48,13 @@ def scale_by_hand(stack: Swarm, count: int) -> None:
 def test_a_manual_count_out_of_bounds_is_brought_back(calm: Swarm) -> None:
     calm.docker("service", "scale", "--detach", f"{FLASK_APP}=8")
     wait_until(lambda: calm.count() == 6, within=30, what="the maximum")
-    calm.await_ready(6, within=60)
+    calm.await_replicas(6, within=60)
 
 
 def test_a_manual_count_within_the_bounds_is_respected(calm: Swarm) -> None:
     calm.pause("down")
     calm.docker("service", "scale", "--detach", f"{FLASK_APP}=3")
-    calm.await_ready(3, within=30)
+    calm.await_replicas(3, within=30)
     assert calm.count() == 3
 
 
@@ -71,7 +71,7 @@ def test_what_no_node_can_take_is_taken_back_and_not_asked_for_again_at_once(cal
         assert "no suitable node (insufficient resources" in told[0]
         wait_until(lambda: _decision(calm) == "backoff", within=10, what="a hold before the next try")
         assert calm.count() == 3
-        calm.await_ready(3, within=10)
+        calm.await_replicas(3, within=10)
     finally:
         calm.docker("service", "update", "--detach", "--reserve-cpu", "0", FLASK_APP)
         wait_until(lambda: _decision(calm) != "deploying", within=90, what="the update's end")

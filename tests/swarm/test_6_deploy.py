@@ -75,7 +75,7 @@ def test_a_broken_version_is_taken_back_and_the_deploy_says_why(
     assert done.returncode == 1
     assert "flask-app: the new version did not become healthy" in done.stderr
     wait_until(lambda: image(calm) == before, within=60, what="the version before")
-    calm.await_ready(1, within=60)
+    calm.await_replicas(1, within=60)
     # It was held while it was deployed, and is not any more: the scaler goes on.
     wait_until(lambda: calm.service().get("pause_label") == "none", within=30, what="the label's end")
 

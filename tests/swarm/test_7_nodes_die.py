@@ -73,7 +73,7 @@ def test_the_acting_scalers_node_dies_in_a_step_and_another_acts_without_a_doubl
         )
     assert took < TAKEN_OVER_WITHIN
     assert seen == [3]
-    alive.await_ready(3, within=90)
+    alive.await_replicas(3, within=90)
 
 
 def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
@@ -85,7 +85,7 @@ def test_a_worker_that_dies_loses_only_what_was_under_way_on_it(
     entry = alive.leader()
     alive.pause("all")
     alive.docker("service", "scale", "--detach", f"{STACK}_flask-app=3")
-    alive.await_ready(3, within=60)
+    alive.await_replicas(3, within=60)
     wait_until(lambda: len(alive.tasks()) == 3, within=30, what="one replica on each node")
     with Load(*MIX, port=NGINX_PORT, host=entry.address, patience=25) as drill:
         wait_until(lambda: drill.answers["200"] > 300, within=30, what="traffic")
@@ -131,7 +131,7 @@ def test_the_leader_dies_in_a_step_and_the_scaler_that_acts_goes_on(
             f" {at.name} goes on; counts seen since: {seen}"
         )
     assert seen == [3]
-    alive.await_ready(3, within=90)
+    alive.await_replicas(3, within=90)
     wait_until(lambda: ends(alive.said(at)[told:]), within=60, what="the step's end")
     since_then = alive.said(at)[told:]
     (end,) = ends(since_then)
@@ -155,7 +155,7 @@ def begin_a_step_to_three(stack: Swarm) -> None:
     stack.pause("down")
     wait_until(lambda: '"down"' in stack.lease().get("note", ""), within=5, what="the pause is written down")
     stack.docker("service", "scale", "--detach", f"{STACK}_flask-app=2")
-    stack.await_ready(2, within=60)
+    stack.await_replicas(2, within=60)
     answer = stack.change("/api/v1/services/flask-app/scale", {"replicas": 3})
     assert answer.status_code == 202, answer.text
     wait_until(lambda: stack.count() == 3, within=20, what="the step has begun", every=0.02)

@@ -11,10 +11,23 @@ MODULES = {p.relative_to(ROOT): ast.parse(p.read_text("utf-8")) for p in ROOT.gl
 MOST_ARGUMENTS = 8
 """Of a constructor; what belongs together is one value."""
 
+FLAT = {
+    # What an engine says of one container; the engines alone make it.
+    "scaler/model/services.py: Replica": 13,
+    # Several threads replace its fields one by one, and all read them: ``view.serving``.
+    "scaler/model/view.py: View": 11,
+    # The JSON that the API promises has these side by side.
+    "scaler/web/schema.py: History": 10,
+    "scaler/web/schema.py: Inputs": 14,
+    "scaler/web/schema.py: Limits": 13,
+    "scaler/web/schema.py: Service": 14,
+}
+"""Values that stay wider than that, and how wide."""
+
 LONGEST = 60
 """Lines of a function, with its docstring."""
 
-FEWEST, MOST = 3, 12
+FEWEST, MOST = 3, 10
 """Modules of a package: fewer are no room, more are no order."""
 
 
@@ -31,24 +44,22 @@ def every(arguments: ast.arguments) -> list[ast.arg]:
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
 
 
-def collaborators() -> Iterator[tuple[str, list[str]]]:
-    """Each dataclass that is no value, since it is equal to itself alone, with what its constructor takes."""
+def fields() -> Iterator[tuple[str, list[str]]]:
+    """Each class that is described by its fields, dataclass or struct, with those its constructor takes."""
     for path, module in MODULES.items():
         for node in ast.walk(module):
-            if isinstance(node, ast.ClassDef) and any(
-                "eq=False" in ast.unparse(d) for d in node.decorator_list
-            ):
-                fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
-                taken = [ast.unparse(f.target) for f in fields if "init=False" not in ast.unparse(f)]
+            if isinstance(node, ast.ClassDef):
+                named = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+                taken = [ast.unparse(f.target) for f in named if "init=False" not in ast.unparse(f)]
                 yield f"{path}: {node.name}", taken
 
 
 def test_no_constructor_takes_more_than_eight_arguments() -> None:
     taken = {where: len(every(f.args)) - 1 for where, f in functions() if f.name == "__init__"}  # but self
-    taken |= {where: len(names) for where, names in collaborators()}
+    taken |= {where: len(names) for where, names in fields()}
 
-    assert {where: n for where, n in taken.items() if n > MOST_ARGUMENTS} == {}
-    assert len(taken) > 20
+    assert {where: n for where, n in taken.items() if n > MOST_ARGUMENTS} == FLAT
+    assert len(taken) > 100
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -57,7 +68,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     assert {where: n for where, n in long.items() if n > LONGEST} == {}
 
 
-def test_a_package_has_three_to_twelve_modules() -> None:
+def test_a_package_has_three_to_ten_modules() -> None:
     count = Counter(path.parent for path in MODULES if path.name != "__init__.py")
 
     assert {str(room): n for room, n in count.items() if not FEWEST <= n <= MOST} == {}
@@ -67,7 +78,7 @@ def test_a_package_has_three_to_twelve_modules() -> None:
 def test_what_gives_the_time_is_called_by_which_time_it_gives() -> None:
     """``wall`` is seconds since the epoch and may be set, ``monotonic`` is never set back."""
     vague = {where for where, f in functions() for taken in every(f.args) if taken.arg == "clock"}
-    vague |= {where for where, names in collaborators() if "clock" in names}
+    vague |= {where for where, names in fields() if "clock" in names}
 
     assert vague == set()
 

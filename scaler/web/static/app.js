@@ -133,7 +133,7 @@ async function poll() {
   try {
     const headers = etag ? { "If-None-Match": etag } : {};
     const answer = await fetch(`/?${query}`, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-    const sent = Number(answer.headers.get("Alertscale-Now")) * 1000;
+    const sent = Date.parse(answer.headers.get("Alertscale-Now"));
     if (sent) ahead = sent - Date.now();
     if (answer.status !== 304) {
       const text = await answer.text();

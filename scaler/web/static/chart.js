@@ -7,7 +7,8 @@ const NEAR = 10; // pixels
 
 const percent = (value) => (value == null ? "–" : `${(value * 100).toFixed(1)} %`);
 const whole = (value) => (value == null ? "–" : String(value));
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" });
+const seconds = (time) => Date.parse(time) / 1000;
+const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const lineOf = (threshold) => (/cpu/.test(threshold.metric) ? "cpu" : /memory/.test(threshold.metric) ? "memory" : "");
 
@@ -53,7 +54,7 @@ class Chart {
   }
 
   show(data) {
-    this.data = data;
+    this.data = { ...data, times: data.times.map(seconds) };
     const measured = data.times.length && ["replicas", "cpu", "memory"].some((n) => data[n].some((v) => v !== null));
     if (data.error) this.say(`No figures from Prometheus: ${data.error}`);
     else this.say(measured ? "" : "Prometheus has no figures of this service in that time yet.");
@@ -101,7 +102,7 @@ class Chart {
         { ...axis, scale: "%", side: 1, size: 50, grid: { show: false }, values: (_plot, splits) => splits.map((v) => `${Math.round(v * 100)} %`) },
       ],
       series: [
-        { label: "time", value: (_plot, seconds) => (seconds == null ? "–" : clock(seconds)) },
+        { label: "time", value: (_plot, at) => (at == null ? "–" : clock(at)) },
         line("replicas", "n", "replicas", whole, { paths: uPlot.paths.stepped({ align: 1 }), fill: colour("replicas-fill") }),
         line("CPU", "%", "cpu", percent, {}),
         line("memory", "%", "memory", percent, {}),
@@ -144,7 +145,7 @@ class Chart {
     const size = 5 * devicePixelRatio;
     ctx.save();
     for (const mark of this.data.marks) {
-      const x = plot.valToPos(Date.parse(mark.at) / 1000, "x", true);
+      const x = plot.valToPos(seconds(mark.at), "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.fillStyle = colour(mark.kind === "alert" ? "alert" : mark.reason === "done" ? "step" : "bad");
       // An alert hangs from the top, a step stands on the ground: told apart without their colours.
@@ -161,8 +162,8 @@ class Chart {
   near(plot) {
     const line = this.details.querySelector(".near");
     const { left } = plot.cursor;
-    const close = left < 0 ? [] : this.data.marks.filter((mark) => Math.abs(plot.valToPos(Date.parse(mark.at) / 1000, "x") - left) < NEAR);
-    const text = close.slice(-3).map((mark) => `${clock(Date.parse(mark.at) / 1000)} ${mark.text}`).join(" · ");
+    const close = left < 0 ? [] : this.data.marks.filter((mark) => Math.abs(plot.valToPos(seconds(mark.at), "x") - left) < NEAR);
+    const text = close.slice(-3).map((mark) => `${clock(seconds(mark.at))} ${mark.text}`).join(" · ");
     if (line.textContent !== text) line.textContent = text;
   }
 

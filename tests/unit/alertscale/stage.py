@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
-from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
+from scaler.loop.views import Decided, Health, Inputs, ReplicaView, ServiceView
 from scaler.model.errors import LabelError, RequestError
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery, Hold
 from scaler.model.services import ServiceKey
-from scaler.policy.scaling import Decision
+from scaler.policy.scaling import Decision, Demand, State, Waits
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.state.metrics import Metrics
 from scaler.web.api import Orders, Reading
@@ -34,37 +34,25 @@ def view(
         key=WEB,
         limits=Limits(maximum=5),
         replicas=tuple(_replica(n + 1) for n in range(count)),
-        decision=Decision(direction=None, reason=DecisionReason(reason), replicas=count, target=count),
-        decided_at=decided,
-        signals=(_signal(),),
-        pause=Pause.NONE,
-        wanted=wanted,
-        faults=(),
-        inputs=Inputs(
-            replicas=count,
-            versions=1,
-            stepping=False,
-            last_change=decided - 60,
-            cooldown_up_until=decided - 50,
-            cooldown_down_until=decided,
-            retry_at=None,
-            retry_down_at=None,
-            former=None,
-            writable=True,
-            watched=True,
-            signal_ttl=15.0,
-            up=("cpu",),
-            down=(),
+        decided=Decided(
+            decision=Decision(direction=None, reason=DecisionReason(reason), replicas=count, target=count),
+            at=decided,
+            inputs=Inputs(
+                state=State(replicas=count, waits=Waits(last_change=decided - 60)),
+                demand=Demand(up=frozenset({"cpu"})),
+                limits=Limits(),
+                signal_ttl=15.0,
+            ),
         ),
+        signals=(_signal(),),
+        hold=Hold(wanted=wanted),
+        faults=(),
     )
 
 
 def faulty() -> ServiceView:
     fault = "compose.yml: service bad: alertscale.max: 'x' is not a whole number"
-    bare = view(1)
-    return replace(
-        bare, key=("shop", "bad"), limits=None, decision=None, inputs=None, faults=(fault,), signals=()
-    )
+    return replace(view(1), key=("shop", "bad"), limits=None, decided=None, faults=(fault,), signals=())
 
 
 def _replica(number: int) -> ReplicaView:
@@ -126,20 +114,15 @@ class Script:
             self.looks.pop(0)()
         return tuple(self.views)
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
         newest_first = [
             e
             for e in reversed(self.history)
-            if (before is None or e.id < before) and service in {None, e.service} and kind in {None, e.kind}
+            if (query.before is None or e.id < query.before)
+            and query.service in {None, e.service}
+            and query.kind in {None, e.kind}
         ]
-        return tuple(newest_first[:limit])
+        return tuple(newest_first[: query.limit])
 
     def scale(self, name: str, replicas: int) -> ServiceView:
         found = self._find(name)
@@ -147,7 +130,7 @@ class Script:
             text = f"replicas: {replicas} is not within alertscale.min 1 and alertscale.max 5 of web"
             raise RequestError(text, reason=ErrorReason.OUT_OF_BOUNDS)
         self.asked.append(("scale", name, replicas))
-        self.becomes(replace(found, wanted=replicas))
+        self.becomes(replace(found, hold=replace(found.hold, wanted=replicas)))
         return self.views[0]
 
     def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
@@ -158,7 +141,7 @@ class Script:
     def pause(self, name: str, pause: Pause) -> ServiceView:
         found = self._find(name)
         self.asked.append(("pause", name, str(pause)))
-        self.becomes(replace(found, pause=pause))
+        self.becomes(replace(found, hold=replace(found.hold, pause=pause)))
         return self.views[0]
 
     def health(self) -> Health:

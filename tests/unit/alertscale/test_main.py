@@ -200,7 +200,7 @@ class TestScale:
     def test_a_count_that_is_held_ends_with_the_reason(self, run: Run, stage: Stage) -> None:
         def look() -> None:
             held = view(2, wanted=4, decided=NOW + len(stage.script.looks) * -2, reason="paused")
-            stage.script.becomes(replace(held, pause=Pause.ALL))
+            stage.script.becomes(replace(held, hold=replace(held.hold, pause=Pause.ALL)))
 
         stage.script.looks = [look] * 5
         shown = run("scale", "web", "4")

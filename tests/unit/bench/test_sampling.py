@@ -10,6 +10,7 @@ import pytest
 
 from bench.inside import fill, journal, program
 from bench.sampling import column, steps_done
+from scaler.model.records import EventQuery
 from scaler.state.journal import Journal
 
 EXPOSITION = """# TYPE alertscale_scale_total counter
@@ -42,7 +43,7 @@ def test_a_history_is_filled_to_so_many_rows_and_counted(tmp_path: Path) -> None
     assert (seen["events"], seen["steps"]) == (300, 0)
     assert seen["journal"] == sum(file.stat().st_size for file in tmp_path.iterdir())
     # Written as the scaler would: it can read them.
-    assert len(opened.events(limit=1000)) == 300
+    assert len(opened.events(EventQuery(limit=1000))) == 300
     opened.close()
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT COUNT(*) FROM event").fetchone() == (300,)

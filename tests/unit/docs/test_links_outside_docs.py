@@ -1,6 +1,6 @@
 """Pages outside docs/ (README.md and its like): every link, anchor and picture leads somewhere.
 
-Those within docs/ are held to it by `make docs` (test_site.py).
+Those within docs/ are held to it by `make docs` (test_site.py). And what pages about the code name is there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 READER = MarkdownIt("gfm-like", {"linkify": False})
 # `name` or `name()` of a file, as CONTRIBUTING.md has it.
 NAME_IN_FILE = re.compile(r"`(\w+)(?:\(\))?` (?:in|of|and `\w+` in)\s+`([\w./-]+\.\w+)`")
-PATH = re.compile(r"`([\w.-]+/[\w./-]*)`")
+NAME = re.compile(r"`([\w./-]+)`")
 
 
 def files() -> list[str]:
@@ -35,6 +35,14 @@ def files() -> list[str]:
 
 
 FILES = files()
+KNOWN = {*FILES, *(f"{parent}/" for path in FILES for parent in map(str, Path(path).parents))}
+SUFFIXES = {Path(path).suffix for path in FILES} - {""}
+MADE_HERE = tuple(
+    re.findall(r"^/?([^#*\n]+)$", (ROOT / ".gitignore").read_text(encoding="utf-8"), re.MULTILINE)
+)
+FOLDERS_MADE_HERE = tuple(path for path in MADE_HERE if path.endswith("/"))
+NAMES_FROM = {"CONTRIBUTING.md": ("",), "docs/architecture.md": ("", "scaler/", "scaler/policy/")}
+"""Pages about where things are, with the folders that the names in each of them start from."""
 PAGES = sorted(path for path in FILES if path.endswith(".md") and not path.startswith("docs/"))
 
 
@@ -108,15 +116,46 @@ def test_pictures_and_links_in_tables_are_read_and_code_is_not() -> None:
     assert links(text) == ["a.png", "b.md"]
 
 
-def test_what_contributing_names_is_there() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = {path for path in PATH.findall(text) if "NAME" not in path and not path.startswith("build/")}
-    assert len(named) > 30
-    known = {*FILES, *(f"{parent}/" for path in FILES for parent in map(str, Path(path).parents))}
-    # A path may be that of a folder of the folder that the sentence is about.
-    assert {
-        path for path in named if path not in known and not any(k.endswith(f"/{path}") for k in known)
-    } == set()
+def files_named(text: str) -> set[str]:
+    """What looks like a file or folder of the repository: by a slash, its suffix, or a dot before all."""
+    return {
+        name
+        for name in NAME.findall(text)
+        if "/" in name or Path(name).suffix in SUFFIXES or name.startswith(".")
+    }
+
+
+def absent(text: str, *, folders: tuple[str, ...] = ("",)) -> set[str]:
+    """Files and folders that a text names and that are not there, nor made here, nor a place for a name."""
+    return {
+        name
+        for name in files_named(text)
+        if name not in MADE_HERE
+        and not name.startswith(FOLDERS_MADE_HERE)
+        and "NAME" not in name
+        and KNOWN.isdisjoint(f"{folder}{name}" for folder in folders)
+    }
+
+
+@pytest.mark.parametrize("page", NAMES_FROM)
+def test_each_file_that_is_named_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    assert len(files_named(text)) > 30
+    assert absent(text, folders=NAMES_FROM[page]) == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["wiring.py", "scaler/absent.py", "absent.yml", ".absent", ".env.absent", "absent/"]
+)
+def test_a_file_that_is_named_and_not_there_is_found(name: str) -> None:
+    assert absent(f"see `{name}`") == {name}
+
+
+def test_what_is_there_is_made_here_or_is_no_file_is_not() -> None:
+    there = "`scaler/wiring.py` `tests/` `docker-stack.yml` `.env` `build/docs`"
+    assert absent(f"{there} `alertscale.drain` `History.range` `scaler/engines/NAME.py`") == set()
+    assert absent("`world.py` of the state", folders=("scaler/state/",)) == set()
 
 
 def test_a_function_or_class_that_contributing_names_is_in_that_file() -> None:

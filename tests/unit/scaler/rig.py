@@ -13,8 +13,9 @@ from scaler.loop.alerts import Alerts
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
 from scaler.model.reasons import EventKind
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
+from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, AtSource
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
@@ -182,14 +183,19 @@ class Rig:
 
     def reason(self, key: ServiceKey = WEB) -> str:
         """Return the reason of the last decision; empty before there is one."""
-        decision = self.service(key).decision
+        decision = self.decision(key)
         return str(decision.reason) if decision else ""
+
+    def decision(self, key: ServiceKey = WEB) -> Decision | None:
+        decided = self.service(key).decided
+        return decided.decision if decided else None
 
     def inputs(self, view: ServiceView | None = None) -> Inputs:
         """Return what the last decision was taken on; of a view that was read before, or of now."""
-        inputs = (view or self.service()).inputs
-        assert inputs is not None, "nothing was decided yet"
-        return inputs
+        decided = (view or self.service()).decided
+        assert decided is not None, "nothing was decided yet"
+        assert decided.inputs is not None, "its service is gone"
+        return decided.inputs
 
     def names(self, key: ServiceKey = WEB) -> list[str]:
         return self.target.names(key)
@@ -202,7 +208,7 @@ class Rig:
         return sorted(r.name for r in replicas if any(f"{a}:5000" in servers for a in r.addresses.values()))
 
     def events(self, kind: EventKind) -> tuple[Event, ...]:
-        return self.journal.events(kind=kind, limit=1000)
+        return self.journal.events(EventQuery(kind=kind, limit=1000))
 
     def steps(self, count: int) -> tuple[Event, ...]:
         """Wait until so many steps have ended; return how, the newest first."""
@@ -270,5 +276,5 @@ def never(condition: object, *, passes: int = 5, rig: Rig) -> None:
 
 def seconds_left(rig: Rig) -> float:
     """How long the last decision holds; -1 when time alone does not change it."""
-    decision = rig.service().decision
+    decision = rig.decision()
     return decision.until - rig.clock.time() if decision and decision.until else -1

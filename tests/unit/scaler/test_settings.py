@@ -1,5 +1,6 @@
 """Environment variables: defaults, what is read, and all faults at once."""
 
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.model.errors import SettingsError
-from scaler.settings import VARIABLES, Settings, read_settings
+from scaler.settings import (
+    VARIABLES,
+    Files,
+    Keep,
+    Listen,
+    Log,
+    PrometheusAccess,
+    Scope,
+    Settings,
+    read_settings,
+)
 
 
 def faults(environment: dict[str, str]) -> tuple[str, ...]:
@@ -18,50 +29,46 @@ def faults(environment: dict[str, str]) -> tuple[str, ...]:
 
 def test_defaults() -> None:
     assert read_settings({"PATH": "/bin"}) == Settings(
-        host="0.0.0.0",
-        port=8000,
-        data=Path("/var/lib/alertscale/data"),
-        upstreams=Path("/var/lib/alertscale/upstreams"),
-        token_file=Path("/run/alertscale/token"),
-        target="compose",
-        project="",
-        projects=frozenset(),
-        prometheus="",
-        prometheus_password_file=Path("/run/monitoring/password"),
-        stack=Path("/etc/alertscale"),
+        listen=Listen(host="0.0.0.0", port=8000),
+        files=Files(
+            data=Path("/var/lib/alertscale/data"),
+            upstreams=Path("/var/lib/alertscale/upstreams"),
+            token=Path("/run/alertscale/token"),
+            stack=Path("/etc/alertscale"),
+        ),
+        scope=Scope(target="compose", project="", projects=frozenset()),
+        prometheus=PrometheusAccess(url="", password_file=Path("/run/monitoring/password")),
         signal_ttl=15.0,
         tick=1.0,
-        keep_events=10_000,
-        keep_log_lines=20,
-        log_level="info",
-        log_format="json",
+        keep=Keep(events=10_000, log_lines=20),
+        log=Log(level="info", format="json"),
     )
 
 
 @pytest.mark.parametrize(
     ("name", "text", "attribute", "value"),
     [
-        ("LISTEN", "127.0.0.1:1", "port", 1),
-        ("LISTEN", "127.0.0.1:1", "host", "127.0.0.1"),
-        ("DATA", "/d", "data", Path("/d")),
-        ("UPSTREAMS", "/u", "upstreams", Path("/u")),
-        ("TOKEN_FILE", "/t", "token_file", Path("/t")),
-        ("PROJECT", "shop-2", "project", "shop-2"),
-        ("PROJECTS", "shop, blog", "projects", frozenset({"shop", "blog"})),
-        ("PROMETHEUS", "http://prometheus:9090/", "prometheus", "http://prometheus:9090/"),
-        ("PROMETHEUS", "http://me@prometheus:9090", "prometheus", "http://me@prometheus:9090"),
-        ("PROMETHEUS_PASSWORD_FILE", "/p", "prometheus_password_file", Path("/p")),
-        ("STACK", "/s", "stack", Path("/s")),
+        ("LISTEN", "127.0.0.1:1", "listen.port", 1),
+        ("LISTEN", "127.0.0.1:1", "listen.host", "127.0.0.1"),
+        ("DATA", "/d", "files.data", Path("/d")),
+        ("UPSTREAMS", "/u", "files.upstreams", Path("/u")),
+        ("TOKEN_FILE", "/t", "files.token", Path("/t")),
+        ("PROJECT", "shop-2", "scope.project", "shop-2"),
+        ("PROJECTS", "shop, blog", "scope.projects", frozenset({"shop", "blog"})),
+        ("PROMETHEUS", "http://prometheus:9090/", "prometheus.url", "http://prometheus:9090/"),
+        ("PROMETHEUS", "http://me@prometheus:9090", "prometheus.url", "http://me@prometheus:9090"),
+        ("PROMETHEUS_PASSWORD_FILE", "/p", "prometheus.password_file", Path("/p")),
+        ("STACK", "/s", "files.stack", Path("/s")),
         ("SIGNAL_TTL", "1m", "signal_ttl", 60.0),
         ("TICK", "100ms", "tick", 0.1),
-        ("KEEP_EVENTS", "100", "keep_events", 100),
-        ("KEEP_LOG_LINES", "0", "keep_log_lines", 0),
-        ("LOG_LEVEL", "debug", "log_level", "debug"),
-        ("LOG_FORMAT", "console", "log_format", "console"),
+        ("KEEP_EVENTS", "100", "keep.events", 100),
+        ("KEEP_LOG_LINES", "0", "keep.log_lines", 0),
+        ("LOG_LEVEL", "debug", "log.level", "debug"),
+        ("LOG_FORMAT", "console", "log.format", "console"),
     ],
 )
 def test_good_value(name: str, text: str, attribute: str, value: object) -> None:
-    assert getattr(read_settings({f"ALERTSCALE_{name}": text}), attribute) == value
+    assert attrgetter(attribute)(read_settings({f"ALERTSCALE_{name}": text})) == value
 
 
 @pytest.mark.parametrize("name", VARIABLES)

@@ -15,6 +15,7 @@ from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, P
 from scaler.model.records import Step
 from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
+from scaler.policy.scaling import Demand
 from scaler.policy.signals import AtSource
 from scaler.traffic.readiness import Check
 from tests.fakes import until
@@ -88,16 +89,15 @@ class TestUp:
             until(lambda: rig.reason() == "up_cooldown")
             view, now = rig.service(), rig.clock.time()
 
-        (signal,), inputs = view.signals, rig.inputs(view)
+        (signal,), inputs, changed = view.signals, rig.inputs(view), rig.inputs(view).state.waits.last_change
         assert before - slack < signal.first_heard <= signal.last_heard < now + slack
-        assert inputs.last_change is not None
-        assert before - slack < inputs.last_change < now + slack
-        assert inputs.cooldown_up_until == pytest.approx(inputs.last_change + 10)
-        assert inputs.cooldown_down_until == pytest.approx(inputs.last_change + 40)
-        assert view.decision is not None
-        assert view.decision.until == pytest.approx(inputs.cooldown_up_until)
-        assert (inputs.replicas, inputs.up, inputs.down, inputs.signal_ttl) == (2, ("cpu",), (), 15.0)
-        assert inputs.watched
+        assert changed is not None
+        assert before - slack < changed < now + slack
+        assert (inputs.limits.cooldown.up, inputs.limits.cooldown.down) == (10, 40)
+        assert view.decided is not None
+        assert view.decided.decision.until == pytest.approx(changed + 10)
+        assert (inputs.state.replicas, inputs.signal_ttl) == (2, 15.0)
+        assert inputs.demand == Demand(up=frozenset({"cpu"}))
 
     def test_a_wider_step_adds_several_at_once(self, rig: Rig) -> None:
         rig.target.add(labels=labels(step="3", max="4"))
@@ -267,8 +267,8 @@ class TestDown:
         self.add(rig, 2)
         with running(rig):
             rig.submit(*LOW[1:])
-            until(lambda: rig.inputs().down == ("cpu", "memory"))
-            assert not rig.inputs().watched
+            until(lambda: rig.inputs().demand.down == {"cpu", "memory"})
+            assert not rig.inputs().demand.watched
             until(lambda: rig.reason() == "blind")
             never(lambda: rig.target.calls, rig=rig)
 
@@ -390,7 +390,7 @@ class TestAskedAtTheSource:
         rig.source = None
         with running(rig):
             rig.submit(*LOW)
-            until(lambda: rig.inputs().down == ("cpu", "memory"))
+            until(lambda: rig.inputs().demand.down == {"cpu", "memory"})
             until(lambda: rig.reason() == "blind")
             never(lambda: rig.target.calls, rig=rig)
 
@@ -708,7 +708,7 @@ class TestIndependence:
 
         assert bad.ignored is IgnoredReason.LABEL_FAULT
         assert rig.names() == ["shop-web-1"]
-        assert (web.limits, web.decision) == (None, None)
+        assert (web.limits, web.decided) == (None, None)
         assert web.faults == (
             "/srv/compose.yml: service web: alertscale.max: 'many' is not a whole number from 1 to 1000",
             (
@@ -846,7 +846,7 @@ class TestOthers:
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
             rig.orders.scale("web", 1)
             rig.settle(["shop-web-1"])
-            until(lambda: rig.service().wanted is None)
+            until(lambda: rig.service().hold.wanted is None)
             rig.submit(*HIGH)
             until(lambda: len(rig.events(EventKind.STEP)) >= 5)
             assert "restore" not in {event.detail["why"] for event in rig.events(EventKind.STEP)}

@@ -99,7 +99,7 @@ class TestCount:
             rig.submit(watchdog())
             until(lambda: rig.reason() == "steady")
             never(lambda: rig.swarm.calls, rig=rig)
-            assert rig.inputs().replicas == 3
+            assert rig.inputs().state.replicas == 3
 
     def test_tasks_beyond_it_do_not_count_either(self, rig: SwarmRig) -> None:
         """While an update starts new ones first, or those of a node that is lost are still listed."""
@@ -109,7 +109,7 @@ class TestCount:
         with running(rig):
             rig.submit(*LOW)
             until(lambda: rig.reason() == "at_min")
-            assert (rig.inputs().replicas, rig.swarm.calls) == (1, [])
+            assert (rig.inputs().state.replicas, rig.swarm.calls) == (1, [])
 
     def test_fewer_than_min_are_made_up_for(self, rig: SwarmRig) -> None:
         rig.swarm.add(count=1, labels=labels(min="2"))
@@ -130,7 +130,7 @@ class TestCount:
         with running(rig):
             until(lambda: rig.reason() in {"steady", "blind"})
             rig.swarm.scale(1)
-            until(lambda: rig.inputs().replicas == 1)
+            until(lambda: rig.inputs().state.replicas == 1)
             rig.submit(*HIGH)
             until(lambda: rig.swarm.calls)
 
@@ -171,7 +171,7 @@ class TestCooldown:
         with running(rig):
             rig.submit(*LOW)
             until(lambda: rig.reason() == "down_cooldown")
-            decision = rig.service().decision
+            decision = rig.decision()
             assert decision is not None
             assert decision.until == pytest.approx(rig.swarm.services[WEB].kept.changed_at + 60, abs=1)
 
@@ -288,7 +288,7 @@ class TestUnplaceable:
                 rig.submit(*HIGH)
                 rig.steps(failures)
                 until(lambda: rig.reason() == "backoff")
-                decision = rig.service().decision
+                decision = rig.decision()
                 assert decision is not None
                 assert decision.until is not None
                 assert decision.until - rig.clock.time() == pytest.approx(wait, abs=2)
@@ -343,7 +343,7 @@ class TestTakeover:
         with running(after):
             after.submit(*HIGH)
             until(lambda: after.reason() == "paused")
-            assert after.service(API).pause is Pause.NONE
+            assert after.service(API).hold.pause is Pause.NONE
         after.journal.close()
         after.executor.shutdown()
 

@@ -26,12 +26,12 @@ class TestByHand:
     def test_a_count_is_reached_step_by_step_whatever_the_cooldown(self, rig: Rig) -> None:
         rig.target.add(labels=labels() | {"alertscale.cooldown.up": "1h", "alertscale.cooldown.down": "1h"})
         with running(rig):
-            assert rig.orders.scale("web", 3).wanted == 3
+            assert rig.orders.scale("web", 3).hold.wanted == 3
             rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-            until(lambda: rig.service().wanted is None)
+            until(lambda: rig.service().hold.wanted is None)
             rig.orders.scale("shop/web", 2)
             rig.settle(["shop-web-1", "shop-web-2"])
-            until(lambda: rig.service().wanted is None)
+            until(lambda: rig.service().hold.wanted is None)
             rig.orders.scale("web", 1)
             rig.settle(["shop-web-1"])
             manual = [event.text for event in rig.events(EventKind.MANUAL)]
@@ -107,7 +107,7 @@ class TestByHand:
         rig.clock.advance(absent)
         rig.wire()
         with running(rig):
-            until(lambda: rig.service().decision)
+            until(rig.decision)
             never(lambda: (rig.journal.hold(WEB).wanted == 2) is not stands, rig=rig)
 
     @pytest.mark.parametrize("count", [0, -1, 4])
@@ -118,7 +118,7 @@ class TestByHand:
                 RequestError, match=f"replicas: {count} is not within.*min 1.*max 3"
             ) as caught:
                 rig.orders.scale("web", count)
-            assert rig.service().wanted is None
+            assert rig.service().hold.wanted is None
         assert caught.value.status == 409
 
     def test_an_order_beyond_a_max_that_was_lowered_since_is_given_up(self, rig: Rig) -> None:
@@ -127,12 +127,12 @@ class TestByHand:
         rig.target.add(labels=labels(max="2"))
         with running(rig):
             rig.settle(["shop-web-1", "shop-web-2"])
-            until(lambda: rig.service().wanted is None)
+            until(lambda: rig.service().hold.wanted is None)
 
     def test_pausing_holds_and_letting_go_goes_on(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="2"))
         with running(rig):
-            assert rig.orders.pause("web", Pause.ALL).pause is Pause.ALL
+            assert rig.orders.pause("web", Pause.ALL).hold.pause is Pause.ALL
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "paused")
             never(lambda: rig.target.calls, rig=rig)
@@ -147,7 +147,7 @@ class TestByHand:
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "paused")
-            assert rig.service().pause is Pause.UP
+            assert rig.service().hold.pause is Pause.UP
 
     def test_names_are_looked_up(self, rig: Rig) -> None:
         rig.target.add(labels=labels())

@@ -3,6 +3,7 @@
 import pytest
 
 from scaler.model.errors import TargetError
+from scaler.model.records import EventQuery
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     HIGH,
@@ -72,8 +73,8 @@ def test_history_pages(rig: Rig) -> None:
     with running(rig):
         rig.submit(*HIGH)
         rig.settle([f"shop-web-{n}" for n in (1, 2, 3)])
-        first = rig.reading.events(limit=3)
-        second = rig.reading.events(limit=3, before=first[-1].id)
+        first = rig.reading.events(EventQuery(limit=3))
+        second = rig.reading.events(EventQuery(limit=3, before=first[-1].id))
 
     ids = [event.id for event in (*first, *second)]
     assert ids == sorted(ids, reverse=True)

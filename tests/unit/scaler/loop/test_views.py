@@ -1,12 +1,11 @@
 """What the API and the status page are given of a service."""
 
-from scaler.loop.views import Inputs, ReplicaView, inputs_of, on_the_wall, service_view
+from scaler.loop.views import ReplicaView, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, Pause, ReplicaState
 from scaler.model.records import Hold
 from scaler.model.services import Observation, Replica, Service
 from scaler.model.view import Readiness, View
-from scaler.policy.scaling import Demand, State
 from scaler.policy.signals import Alert, Signal
 
 WEB = ("shop", "web")
@@ -22,7 +21,7 @@ SERVICE = Service(
 
 def test_what_nginx_does_not_have_of_it_is_a_fault_beside_those_of_its_labels() -> None:
     view = View(faults={WEB: ("a label",)}, unserved={WEB: ("a name",), ("shop", "api"): ("another",)})
-    shown = service_view(view, SERVICE, decided=(None, 0.0), hold=Hold(), signals=())
+    shown = service_view(view, SERVICE, decided=None, hold=Hold(), signals=())
 
     assert shown.faults == ("a label", "a name")
 
@@ -36,10 +35,10 @@ def test_a_service_that_can_be_scaled() -> None:
             "b" * 64: Readiness(ready=False, detail="answers 503"),
         },
     )
-    shown = service_view(view, SERVICE, decided=(None, 0.0), hold=Hold(pause=Pause.UP, wanted=3), signals=())
+    shown = service_view(view, SERVICE, decided=None, hold=Hold(pause=Pause.UP, wanted=3), signals=())
 
     assert shown.limits == Limits(maximum=4)
-    assert (shown.pause, shown.wanted, shown.faults) == (Pause.UP, 3, ())
+    assert (shown.hold, shown.faults) == (Hold(pause=Pause.UP, wanted=3), ())
     assert shown.replicas == (
         ReplicaView(
             number=1, name="shop-web-1", id="a" * 12, state=ReplicaState.READY, address="1", detail=""
@@ -65,43 +64,14 @@ def test_a_service_that_can_be_scaled() -> None:
 
 def test_a_service_whose_labels_cannot_be_read() -> None:
     view = View(observation=Observation(services=(SERVICE,)), faults={WEB: ("alertscale.max: 'x' is not",)})
-    shown = service_view(view, SERVICE, decided=(None, 0.0), hold=Hold(), signals=())
+    shown = service_view(view, SERVICE, decided=None, hold=Hold(), signals=())
 
-    assert (shown.limits, shown.decision) == (None, None)
+    assert (shown.limits, shown.decided) == (None, None)
     assert shown.faults == ("alertscale.max: 'x' is not",)
 
 
 def wall(monotonic: float | None) -> float | None:
     return None if monotonic is None else monotonic + 1_000_000.0
-
-
-def test_what_a_decision_was_taken_on_with_the_ends_of_both_cooldowns() -> None:
-    state = State(replicas=2, versions=2, last_change=50.0, retry_at=70.0, former=4, stepping=True)
-    demand = Demand(up=frozenset({"memory", "cpu"}), down=frozenset({"disk"}), watched=False)
-    limits = Limits(cooldown_up=10.0, cooldown_down=60.0)
-
-    assert inputs_of(state=state, demand=demand, limits=limits, signal_ttl=15.0, wall=wall) == Inputs(
-        replicas=2,
-        versions=2,
-        stepping=True,
-        last_change=1_000_050.0,
-        cooldown_up_until=1_000_060.0,
-        cooldown_down_until=1_000_110.0,
-        retry_at=1_000_070.0,
-        retry_down_at=None,
-        former=4,
-        writable=True,
-        watched=False,
-        signal_ttl=15.0,
-        up=("cpu", "memory"),
-        down=("disk",),
-    )
-
-
-def test_a_service_that_never_changed_has_no_cooldown() -> None:
-    shown = inputs_of(state=State(replicas=1), demand=Demand(), limits=Limits(), signal_ttl=15.0, wall=wall)
-
-    assert (shown.last_change, shown.cooldown_up_until, shown.cooldown_down_until) == (None, None, None)
 
 
 def test_the_times_of_an_alert_are_shown_on_the_wall_clock() -> None:

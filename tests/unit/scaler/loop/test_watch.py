@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scaler.model.errors import UnavailableError
+from scaler.model.records import EventQuery
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     HIGH,
@@ -44,7 +45,9 @@ class TestEngine:
             assert rig.metric("alertscale_engine_up") == 0
             rig.target.down = False
             until(lambda: rig.reading.health().engine)
-            told = [e.text for e in rig.reading.events(limit=10) if e.reason == "engine_unavailable"]
+            told = [
+                e.text for e in rig.reading.events(EventQuery(limit=10)) if e.reason == "engine_unavailable"
+            ]
             assert told == ["the engine answers again", told[1]]
             assert told[1].startswith("no answer from the engine to ")
 
@@ -102,4 +105,4 @@ def test_what_holds_without_a_label_for_the_time_to_be_ready_is_shown(rig: Rig) 
         limits = rig.service().limits
 
     assert limits is not None
-    assert limits.ready_timeout == 89
+    assert limits.probe.timeout == 89

@@ -1,13 +1,25 @@
 """The labels of a service: defaults, what is read, what is refused and how it is said."""
 
 import math
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.model.errors import LabelError
-from scaler.model.labels import ALL, Balance, Limits, Scheme, is_enabled, parse_duration, read_limits
+from scaler.model.labels import (
+    ALL,
+    Balance,
+    Cooldown,
+    Limits,
+    Probe,
+    Requests,
+    Scheme,
+    is_enabled,
+    parse_duration,
+    read_limits,
+)
 from scaler.model.reasons import Pause
 
 
@@ -22,17 +34,10 @@ def test_defaults_are_those_of_the_design() -> None:
         minimum=1,
         maximum=10,
         step=1,
-        port=None,
-        ready=None,
-        ready_host=None,
-        ready_scheme=Scheme.HTTP,
-        ready_timeout=60.0,
         resources=("cpu", "memory"),
-        cooldown_up=10.0,
-        cooldown_down=60.0,
-        drain=30.0,
-        keepalive=1.0,
-        balance=Balance.ROUND_ROBIN,
+        cooldown=Cooldown(up=10.0, down=60.0),
+        probe=Probe(path=None, host=None, scheme=Scheme.HTTP, timeout=60.0),
+        requests=Requests(port=None, keepalive=1.0, balance=Balance.ROUND_ROBIN, drain=30.0),
         pause=Pause.NONE,
     )
 
@@ -45,26 +50,26 @@ def test_defaults_are_those_of_the_design() -> None:
         ("max", "1", "maximum", 1),
         ("max", "1000", "maximum", 1000),
         ("step", "100", "step", 100),
-        ("port", "1", "port", 1),
-        ("port", "65535", "port", 65535),
-        ("ready", "/", "ready", "/"),
-        ("ready", "/ready?deep=1", "ready", "/ready?deep=1"),
-        ("ready-host", "shop.example.org", "ready_host", "shop.example.org"),
-        ("ready-host", "localhost:8000", "ready_host", "localhost:8000"),
-        ("ready-scheme", "https", "ready_scheme", Scheme.HTTPS),
-        ("ready-scheme", "forwarded-https", "ready_scheme", Scheme.FORWARDED_HTTPS),
-        ("ready-timeout", "2m", "ready_timeout", 120.0),
+        ("port", "1", "requests.port", 1),
+        ("port", "65535", "requests.port", 65535),
+        ("ready", "/", "probe.path", "/"),
+        ("ready", "/ready?deep=1", "probe.path", "/ready?deep=1"),
+        ("ready-host", "shop.example.org", "probe.host", "shop.example.org"),
+        ("ready-host", "localhost:8000", "probe.host", "localhost:8000"),
+        ("ready-scheme", "https", "probe.scheme", Scheme.HTTPS),
+        ("ready-scheme", "forwarded-https", "probe.scheme", Scheme.FORWARDED_HTTPS),
+        ("ready-timeout", "2m", "probe.timeout", 120.0),
         ("resources", "cpu", "resources", ("cpu",)),
         ("resources", "cpu, queue-depth,cpu", "resources", ("cpu", "queue-depth")),
-        ("cooldown.up", "0s", "cooldown_up", 0.0),
-        ("cooldown.down", "1m30s", "cooldown_down", 90.0),
-        ("drain", "500ms", "drain", 0.5),
-        ("keepalive", "0s", "keepalive", 0.0),
-        ("keepalive", "1500ms", "keepalive", 1.5),
-        ("balance", "round-robin", "balance", Balance.ROUND_ROBIN),
-        ("balance", "least-conn", "balance", Balance.LEAST_CONN),
-        ("balance", "ip-hash", "balance", Balance.IP_HASH),
-        ("balance", "consistent-hash", "balance", Balance.CONSISTENT_HASH),
+        ("cooldown.up", "0s", "cooldown.up", 0.0),
+        ("cooldown.down", "1m30s", "cooldown.down", 90.0),
+        ("drain", "500ms", "requests.drain", 0.5),
+        ("keepalive", "0s", "requests.keepalive", 0.0),
+        ("keepalive", "1500ms", "requests.keepalive", 1.5),
+        ("balance", "round-robin", "requests.balance", Balance.ROUND_ROBIN),
+        ("balance", "least-conn", "requests.balance", Balance.LEAST_CONN),
+        ("balance", "ip-hash", "requests.balance", Balance.IP_HASH),
+        ("balance", "consistent-hash", "requests.balance", Balance.CONSISTENT_HASH),
         ("pause", "none", "pause", Pause.NONE),
         ("pause", "up", "pause", Pause.UP),
         ("pause", "down", "pause", Pause.DOWN),
@@ -72,7 +77,7 @@ def test_defaults_are_those_of_the_design() -> None:
     ],
 )
 def test_good_value(label: str, text: str, attribute: str, value: object) -> None:
-    assert getattr(read_limits({f"alertscale.{label}": text}), attribute) == value
+    assert attrgetter(attribute)(read_limits({f"alertscale.{label}": text})) == value
 
 
 WHOLE = ["", "-1", "1.5", "many", "0x2", "1e1", "٣"]
@@ -139,7 +144,7 @@ def test_every_label_has_a_bad_value_above_and_a_meaning() -> None:
 def test_a_new_replica_has_as_long_as_its_health_check_may_take(
     labels: dict[str, str], healthy: float, seconds: float
 ) -> None:
-    assert read_limits(labels, healthy=healthy).ready_timeout == seconds
+    assert read_limits(labels, healthy=healthy).probe.timeout == seconds
 
 
 def test_all_faults_are_listed_at_once() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Outcome, Pause, Phase
-from scaler.model.records import Step
+from scaler.model.records import Hold, Step
 from scaler.policy.recovery import outcome, unwanted
-from scaler.policy.scaling import Demand, State
+from scaler.policy.scaling import Crew, Demand, State, Waits
 
 
 def left(direction: Direction, replica: str | None) -> Step:
@@ -21,7 +21,6 @@ def left(direction: Direction, replica: str | None) -> Step:
         replica=replica,
         phase=Phase.START,
         phases={},
-        started=0.0,
     )
 
 
@@ -70,37 +69,39 @@ class TestDownUnderWay:
     def test_it_goes_on_though_its_alert_has_ended_and_whatever_the_cooldown(self) -> None:
         """The load of the one that leaves is on the others now: they are not as idle as before."""
         assert asked(DOWN) == ""
-        assert asked(DOWN, replace(THREE, last_change=NOW, stepping=True)) == ""
+        assert asked(DOWN, replace(THREE, waits=Waits(last_change=NOW), stepping=True)) == ""
 
     @pytest.mark.parametrize("replicas", [1, 2])
     def test_others_have_left_meanwhile(self, replicas: int) -> None:
         assert asked(DOWN, State(replicas=replicas)) == "fewer than alertscale.min (2) would be left"
 
     def test_no_other_is_ready_any_more(self) -> None:
-        assert asked(DOWN, replace(THREE, spare=0)) == "no other replica is ready"
+        assert asked(DOWN, replace(THREE, crew=Crew(spare=0))) == "no other replica is ready"
 
     def test_another_has_just_gone(self) -> None:
-        state = replace(THREE, retry_down_at=NOW + 2)
+        state = replace(THREE, waits=Waits(retry_down_at=NOW + 2))
         assert asked(DOWN, state) == "another replica has just died or been asked to stop"
 
-    @pytest.mark.parametrize("state", [THREE, State(replicas=4), replace(THREE, last_change=NOW)])
+    @pytest.mark.parametrize(
+        "state", [THREE, State(replicas=4), replace(THREE, waits=Waits(last_change=NOW))]
+    )
     def test_the_load_is_there_again(self, state: State) -> None:
         assert asked(DOWN, state, demand=HIGH) == "an alert asks for more"
 
     def test_a_person_or_a_deploy_came_between(self) -> None:
-        assert asked(DOWN, replace(THREE, pause=Pause.DOWN)) == "steps are paused"
-        assert asked(DOWN, replace(THREE, versions=2)) == "a new version is being deployed"
-        assert asked(DOWN, replace(THREE, wanted=4)) == "a person has asked for another count"
+        assert asked(DOWN, replace(THREE, hold=Hold(pause=Pause.DOWN))) == "steps are paused"
+        assert asked(DOWN, replace(THREE, crew=Crew(versions=2))) == "a new version is being deployed"
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=4))) == "a person has asked for another count"
 
     def test_a_person_wants_the_count_of_before(self) -> None:
-        assert asked(DOWN, replace(THREE, wanted=3)) == "a person has asked for another count"
-        assert asked(DOWN, replace(THREE, wanted=2)) == ""
-        assert asked(DOWN, replace(THREE, wanted=4), limits=replace(LIMITS, maximum=3)) != ""
-        assert asked(DOWN, replace(THREE, wanted=3), why=DecisionReason.RETIRE) == ""
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=3))) == "a person has asked for another count"
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=2))) == ""
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=4)), limits=replace(LIMITS, maximum=3)) != ""
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=3)), why=DecisionReason.RETIRE) == ""
 
     def test_what_a_person_asked_for_is_so_without_it(self) -> None:
-        assert asked(DOWN, replace(THREE, wanted=2), why=DecisionReason.MANUAL) == ""
-        assert asked(DOWN, replace(THREE, wanted=3), why=DecisionReason.MANUAL) == (
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=2)), why=DecisionReason.MANUAL) == ""
+        assert asked(DOWN, replace(THREE, hold=Hold(wanted=3)), why=DecisionReason.MANUAL) == (
             "what it was for is so without it"
         )
 
@@ -111,9 +112,12 @@ class TestDownUnderWay:
         assert asked(DOWN, five, why=DecisionReason.ABOVE_MAX, limits=raised) != ""
 
     def test_what_a_deploy_took_away_goes_while_another_is_ready(self) -> None:
-        two = State(replicas=2, versions=2, pause=Pause.ALL)
+        two = State(replicas=2, crew=Crew(versions=2), hold=Hold(pause=Pause.ALL))
         assert asked(DOWN, two, why=DecisionReason.RETIRE) == ""
-        assert asked(DOWN, replace(two, spare=0), why=DecisionReason.RETIRE) == "no other replica is ready"
+        assert (
+            asked(DOWN, replace(two, crew=Crew(versions=2, spare=0)), why=DecisionReason.RETIRE)
+            == "no other replica is ready"
+        )
         assert asked(DOWN, replace(two, replicas=1), why=DecisionReason.RETIRE) != ""
 
 
@@ -126,7 +130,9 @@ def test_a_journal_that_cannot_be_written_takes_nothing_back(direction: Directio
 class TestUpUnderWay:
     def test_it_goes_on_though_its_alert_has_ended_and_others_have_gone(self) -> None:
         assert asked(UP) == ""
-        assert asked(UP, State(replicas=1, retry_at=NOW + 9, last_change=NOW), why="restore") == ""
+        assert (
+            asked(UP, State(replicas=1, waits=Waits(retry_at=NOW + 9, last_change=NOW)), why="restore") == ""
+        )
 
     def test_as_many_are_there_without_it(self) -> None:
         assert asked(UP, State(replicas=4)) == "alertscale.max (4) is reached without it"
@@ -135,8 +141,8 @@ class TestUpUnderWay:
         assert asked(UP, State(replicas=1), why=DecisionReason.BELOW_MIN) == ""
 
     def test_a_person_or_a_deploy_came_between(self) -> None:
-        assert asked(UP, replace(THREE, pause=Pause.UP)) == "steps are paused"
-        assert asked(UP, replace(THREE, versions=2)) == "a new version is being deployed"
-        assert asked(UP, replace(THREE, wanted=2)) == "a person has asked for another count"
-        assert asked(UP, replace(THREE, wanted=3)) == "a person has asked for another count"
-        assert asked(UP, replace(THREE, wanted=4)) == ""
+        assert asked(UP, replace(THREE, hold=Hold(pause=Pause.UP))) == "steps are paused"
+        assert asked(UP, replace(THREE, crew=Crew(versions=2))) == "a new version is being deployed"
+        assert asked(UP, replace(THREE, hold=Hold(wanted=2))) == "a person has asked for another count"
+        assert asked(UP, replace(THREE, hold=Hold(wanted=3))) == "a person has asked for another count"
+        assert asked(UP, replace(THREE, hold=Hold(wanted=4))) == ""

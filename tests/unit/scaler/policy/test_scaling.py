@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.model.labels import Limits
+from scaler.model.labels import Cooldown, Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
-from scaler.policy.scaling import Decision, Demand, State, decide, held_directions
+from scaler.model.records import Hold
+from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide, held_directions
 
 NOW = 1000.0
 UP, DOWN = Direction.UP, Direction.DOWN
-LIMITS = Limits(minimum=2, maximum=5, cooldown_up=10, cooldown_down=60)
+LIMITS = Limits(minimum=2, maximum=5, cooldown=Cooldown(up=10, down=60))
 
 NOTHING = Demand()
 HIGH_CPU = Demand(up=frozenset({"cpu"}))
@@ -55,18 +56,14 @@ class Row:
     def decide(self) -> Decision:
         state = State(
             replicas=self.n,
-            versions=self.versions,
-            last_change=self.last_change,
-            retry_at=self.retry_at,
-            pause=self.pause,
-            wanted=self.wanted,
+            crew=Crew(versions=self.versions, unready=self.unready, retiring=self.retiring, spare=self.spare),
+            waits=Waits(
+                last_change=self.last_change, retry_at=self.retry_at, retry_down_at=self.retry_down_at
+            ),
+            hold=Hold(pause=self.pause, wanted=self.wanted),
             stepping=self.stepping,
             former=self.former,
             writable=self.writable,
-            retiring=self.retiring,
-            unready=self.unready,
-            retry_down_at=self.retry_down_at,
-            spare=self.spare,
             gone_until=self.gone_until,
         )
         return decide(state=state, demand=self.demand, limits=self.limits, now=NOW)
@@ -381,8 +378,7 @@ def limits_of(draw: st.DrawFn) -> Limits:
         maximum=draw(st.integers(minimum, 12)),
         step=draw(st.integers(1, 4)),
         resources=tuple(sorted(draw(RESOURCES.filter(bool)))),
-        cooldown_up=draw(st.floats(0, 100)),
-        cooldown_down=draw(st.floats(0, 100)),
+        cooldown=Cooldown(up=draw(st.floats(0, 100)), down=draw(st.floats(0, 100))),
         pause=draw(st.sampled_from(Pause)),
     )
 
@@ -391,17 +387,17 @@ demands = st.builds(Demand, up=RESOURCES, down=RESOURCES, watched=st.booleans(),
 states = st.builds(
     State,
     replicas=st.integers(0, 16),
-    versions=st.integers(1, 2),
-    unready=st.integers(0, 2),
-    last_change=TIMES,
-    retry_at=TIMES,
-    retry_down_at=TIMES,
-    spare=st.none() | st.integers(0, 16),
-    pause=st.sampled_from(Pause),
-    wanted=st.none() | st.integers(0, 20),
+    crew=st.builds(
+        Crew,
+        versions=st.integers(1, 2),
+        unready=st.integers(0, 2),
+        retiring=st.just(0) | st.integers(0, 16),
+        spare=st.none() | st.integers(0, 16),
+    ),
+    waits=st.builds(Waits, last_change=TIMES, retry_at=TIMES, retry_down_at=TIMES),
+    hold=st.builds(Hold, pause=st.sampled_from(Pause), wanted=st.none() | st.integers(0, 20)),
     stepping=st.booleans(),
     former=st.none() | st.integers(1, 20),
-    retiring=st.just(0) | st.integers(0, 16),
 )
 
 
@@ -411,7 +407,7 @@ def test_a_count_within_the_bounds_stays_within(
 ) -> None:
     target = decide(state=state, demand=demand, limits=limits, now=now).target
 
-    if limits.minimum <= state.replicas <= limits.maximum and not state.retiring:
+    if limits.minimum <= state.replicas <= limits.maximum and not state.crew.retiring:
         assert limits.minimum <= target <= limits.maximum
 
 
@@ -419,7 +415,9 @@ def test_a_count_within_the_bounds_stays_within(
 def test_a_count_outside_the_bounds_goes_toward_them_or_stays(
     state: State, demand: Demand, limits: Limits, now: float
 ) -> None:
-    target = decide(state=replace(state, retiring=0), demand=demand, limits=limits, now=now).target
+    target = decide(
+        state=replace(state, crew=replace(state.crew, retiring=0)), demand=demand, limits=limits, now=now
+    ).target
 
     if state.replicas < limits.minimum:
         assert state.replicas <= target <= limits.minimum
@@ -438,7 +436,7 @@ def test_a_step_is_at_most_as_wide_as_the_label_says(
         assert state.former is not None
         assert state.replicas < decision.target <= state.former
     elif decision.reason is DecisionReason.RETIRE:
-        assert 1 <= decision.target == state.replicas - state.retiring
+        assert 1 <= decision.target == state.replicas - state.crew.retiring
     else:
         assert abs(decision.target - state.replicas) <= limits.step
 
@@ -465,8 +463,8 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
         DecisionReason.RESTORE: bool(demand.up) and state.former is not None,
         DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
         DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
-        DecisionReason.MANUAL: state.wanted is not None,
-        DecisionReason.RETIRE: state.retiring > 0,
+        DecisionReason.MANUAL: state.hold.wanted is not None,
+        DecisionReason.RETIRE: state.crew.retiring > 0,
     }
     if decision.direction is not None:
         assert grounds[decision.reason]
@@ -477,7 +475,7 @@ def test_a_held_direction_is_never_taken(state: State, demand: Demand, limits: L
     decision = decide(state=state, demand=demand, limits=limits, now=now)
 
     if decision.reason is not DecisionReason.RETIRE:
-        assert decision.direction not in held_directions(state.pause, limits.pause)
+        assert decision.direction not in held_directions(state.hold.pause, limits.pause)
 
 
 @given(states, demands, limits_of(), st.floats(0, 2000))
@@ -514,11 +512,13 @@ def test_more_replicas_never_aim_at_fewer(state: State, demand: Demand, limits: 
     A former count counts only at min, where nobody can have chosen it; replicas that were named leave only
     while others stay.
     """
-    state = replace(state, former=None, retiring=0)
-    wanted = None if state.wanted is None else min(max(state.wanted, limits.minimum), limits.maximum)
+    state = replace(state, former=None, crew=replace(state.crew, retiring=0))
+    asked = state.hold.wanted
+    wanted = None if asked is None else min(max(asked, limits.minimum), limits.maximum)
     more = replace(state, replicas=state.replicas + 1)
     if wanted in {state.replicas, more.replicas}:
-        state, more = replace(state, wanted=None), replace(more, wanted=None)
+        hold = replace(state.hold, wanted=None)
+        state, more = replace(state, hold=hold), replace(more, hold=hold)
 
     few = decide(state=state, demand=demand, limits=limits, now=now)
     many = decide(state=more, demand=demand, limits=limits, now=now)
@@ -539,7 +539,7 @@ def run(replicas: int, limits: Limits, ticks: list[tuple[float, Demand]]) -> lis
     now, last_change, taken = 0.0, None, []
     for wait, demand in ticks:
         now += wait
-        state = State(replicas=replicas, last_change=last_change)
+        state = State(replicas=replicas, waits=Waits(last_change=last_change))
         decision = decide(state=state, demand=demand, limits=limits, now=now)
         if decision.direction is not None:
             replicas, last_change = decision.target, now
@@ -568,7 +568,7 @@ def test_a_run_never_goes_up_and_down_without_a_cooldown_between(
     steps = run(replicas, limits, ticks)
     for before, after in itertools.pairwise(steps):
         if after.decision.direction is not before.decision.direction:
-            cooldown = limits.cooldown_up if after.decision.direction is UP else limits.cooldown_down
+            cooldown = limits.cooldown.up if after.decision.direction is UP else limits.cooldown.down
             assert after.at >= before.at + cooldown
 
 
@@ -579,9 +579,9 @@ def test_a_run_steps_on_alerts_only_a_cooldown_after_any_change(
     steps = run(replicas, limits, ticks)
     for before, after in itertools.pairwise(steps):
         if after.decision.reason is DecisionReason.ALERT_UP:
-            assert after.at >= before.at + limits.cooldown_up
+            assert after.at >= before.at + limits.cooldown.up
         if after.decision.reason is DecisionReason.ALERT_DOWN:
-            assert after.at >= before.at + limits.cooldown_down
+            assert after.at >= before.at + limits.cooldown.down
 
 
 @given(st.integers(1, 16), limits_of(), st.integers(20, 60))
@@ -596,3 +596,9 @@ def test_a_run_under_lasting_load_ends_at_max_and_idleness_at_min(
         ends.append(steps[-1].decision.target if steps else replicas)
 
     assert ends == [limits.maximum, limits.minimum]
+
+
+def test_waits_are_the_same_on_another_clock() -> None:
+    later = Waits(last_change=50.0, retry_at=70.0).carried(lambda at: None if at is None else at + 1000)
+
+    assert later == Waits(last_change=1050.0, retry_at=1070.0, retry_down_at=None)

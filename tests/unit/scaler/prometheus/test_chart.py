@@ -8,7 +8,7 @@ import pytest
 
 from scaler.model.errors import UnavailableError
 from scaler.model.reasons import EventKind
-from scaler.model.records import Event
+from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.prometheus.chart import RANGES, History, query
 from scaler.state.journal import Journal
@@ -41,15 +41,9 @@ class Past:
     def __init__(self, *events: Event) -> None:
         self._events = events
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,  # noqa: ARG002 - the chart has no pages
-        service: ServiceKey | None = None,
-        kind: EventKind | None = None,
-    ) -> tuple[Event, ...]:
-        return tuple(e for e in self._events if e.service == service and e.kind is kind)[:limit]
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        found = (e for e in self._events if e.service == query.service and e.kind is query.kind)
+        return tuple(found)[: query.limit]
 
 
 def build(prometheus: Prometheus, *events: Event) -> History:

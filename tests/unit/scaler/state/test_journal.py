@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, Hold, Standing, Step
+from scaler.model.records import Event, EventQuery, Hold, Standing, Step
 from scaler.model.services import ServiceKey
 from scaler.state.journal import _MIGRATIONS, Journal, read_holds, write_holds
 
@@ -68,7 +68,7 @@ class TestSteps:
         again.close()
 
         assert (step.id, step.service, step.direction, step.number) == (begun, WEB, Direction.UP, 2)
-        assert (step.why, step.replica, step.started) == ("alert_up", "c0ffee", 10.0)
+        assert (step.why, step.replica) == ("alert_up", "c0ffee")
         assert step.phase is Phase.READY
         assert step.phases == {Phase.CREATE: 10.0, Phase.START: 11.5, Phase.READY: 12.5}
 
@@ -243,14 +243,14 @@ class TestEvents:
             tell(journal, text)
 
         assert [event.text for event in journal.events()] == ["c", "b", "a"]
-        assert [event.text for event in journal.events(limit=2)] == ["c", "b"]
+        assert [event.text for event in journal.events(EventQuery(limit=2))] == ["c", "b"]
 
     def test_before_gives_the_next_page(self, journal: Journal) -> None:
         for text in "abcd":
             tell(journal, text)
-        page = journal.events(limit=2)
+        page = journal.events(EventQuery(limit=2))
 
-        assert [event.text for event in journal.events(limit=2, before=page[-1].id)] == ["b", "a"]
+        assert [event.text for event in journal.events(EventQuery(limit=2, before=page[-1].id))] == ["b", "a"]
 
     def test_filters_go_together(self, journal: Journal) -> None:
         tell(journal, "a")
@@ -258,16 +258,16 @@ class TestEvents:
         tell(journal, "c", kind=EventKind.ALERT)
         tell(journal, "d", service=("blog", "web"))
 
-        assert [e.text for e in journal.events(service=WEB)] == ["c", "a"]
-        assert [e.text for e in journal.events(kind=EventKind.STEP)] == ["d", "b", "a"]
-        assert [e.text for e in journal.events(service=WEB, kind=EventKind.STEP)] == ["a"]
-        assert journal.events(service=API, before=1) == ()
+        assert [e.text for e in journal.events(EventQuery(service=WEB))] == ["c", "a"]
+        assert [e.text for e in journal.events(EventQuery(kind=EventKind.STEP))] == ["d", "b", "a"]
+        assert [e.text for e in journal.events(EventQuery(service=WEB, kind=EventKind.STEP))] == ["a"]
+        assert journal.events(EventQuery(service=API, before=1)) == ()
 
     def test_old_events_are_forgotten_now_and_then(self, path: Path) -> None:
         journal = Journal(path=path, keep=100)
         for number in range(1000):
             tell(journal, str(number))
-        texts = [event.text for event in journal.events(limit=5000)]
+        texts = [event.text for event in journal.events(EventQuery(limit=5000))]
         journal.close()
 
         assert texts == [str(number) for number in range(999, 899, -1)]
@@ -276,7 +276,7 @@ class TestEvents:
         journal = Journal(path=path, keep=100)
         for number in range(11):
             journal.record(*(event(f"{number}-{n}") for n in range(90)))
-        texts = [e.text for e in journal.events(limit=5000)]
+        texts = [e.text for e in journal.events(EventQuery(limit=5000))]
         journal.close()
 
         assert len(texts) < 300
@@ -421,7 +421,7 @@ class TestSchema:
             (left,) = journal.unfinished()
             assert left == Step(
                 id=4, service=WEB, direction=Direction.UP, number=3, why="alert_up", replica=None,
-                phase=Phase.CREATE, phases={Phase.CREATE: 90.0}, started=90.0,
+                phase=Phase.CREATE, phases={Phase.CREATE: 90.0},
             )  # fmt: skip
             assert (journal.last_change(WEB), journal.failures(WEB)) == (12.5, (1, 81.0))
             assert (journal.undone_at(API), journal.undone_at(WEB)) == (31.0, None)

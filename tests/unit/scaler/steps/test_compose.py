@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import JournalError, TargetError
 from scaler.model.hooks import HookKind
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Probe, Requests
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Outcome, Phase
-from scaler.model.records import Order
+from scaler.model.records import EventQuery, Order
 from scaler.model.services import Fate
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
@@ -26,7 +26,7 @@ from scaler.steps.log import StepLog
 from tests.fakes import LIVES, FakeTarget, until
 
 WEB = ("shop", "web")
-LIMITS = Limits(ready_timeout=0.05, drain=0.0)
+LIMITS = Limits(probe=Probe(timeout=0.05), requests=Requests(drain=0.0))
 CREATE, START, READY, DRAIN, STOP, REMOVE = Phase
 
 
@@ -164,7 +164,7 @@ class Shop:
     @property
     def ends(self) -> list[str]:
         """The text of each step that ended, the oldest first."""
-        return [event.text for event in reversed(self.journal.events(kind=EventKind.STEP))]
+        return [event.text for event in reversed(self.journal.events(EventQuery(kind=EventKind.STEP)))]
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ class TestUp:
 
     def test_one_that_exits_is_not_waited_for(self, shop: Shop) -> None:
         shop.target.exits = {2}
-        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
+        shop.take(Direction.UP, limits=replace(LIMITS, probe=Probe(timeout=3600)))
 
         assert shop.target.names() == ["shop-web-1"]
         assert shop.ends == ["up: replica 2 failed: replica_exited: it exited before it was ready"]
@@ -276,10 +276,10 @@ class TestUp:
 
     def test_the_last_lines_of_its_log_are_kept_since_the_log_goes_with_it(self, shop: Shop) -> None:
         shop.target.exits, shop.target.words = {2}, {2: ("cannot reach db", "giving up")}
-        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=3600))
+        shop.take(Direction.UP, limits=replace(LIMITS, probe=Probe(timeout=3600)))
 
         assert shop.target.names() == ["shop-web-1"]
-        (event,) = shop.journal.events(kind=EventKind.STEP)
+        (event,) = shop.journal.events(EventQuery(kind=EventKind.STEP))
         assert event.detail["log"] == ["cannot reach db", "giving up"]
 
     def test_a_log_that_cannot_be_read_is_told_in_its_place_and_keeps_nothing(self, shop: Shop) -> None:
@@ -288,7 +288,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        (event,) = shop.journal.events(kind=EventKind.STEP)
+        (event,) = shop.journal.events(EventQuery(kind=EventKind.STEP))
         assert event.reason == Outcome.FAILED
         assert event.detail["log"] == [f"(its log cannot be read: {refused})"]
 
@@ -408,7 +408,7 @@ class TestUp:
         monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
         shop.target.unready = {2}
         shop.unwanted = lambda step, _: f"{step.phase} of {step.replica[4:14]}" if step.replica else "?"
-        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=60.0))
+        shop.take(Direction.UP, limits=replace(LIMITS, probe=Probe(timeout=60.0)))
 
         assert shop.target.names() == ["shop-web-1"]
         why = "it would not be taken any more: ready of shop-web-2"
@@ -422,7 +422,9 @@ class TestUp:
         monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
         shop.refused, shop.under_way = True, 2
         shop.unwanted = lambda step, _: "max is reached" if step.replica else ""
-        shop.take(Direction.UP, limits=replace(LIMITS, ready_timeout=60.0, drain=60.0))
+        shop.take(
+            Direction.UP, limits=replace(LIMITS, probe=Probe(timeout=60.0), requests=Requests(drain=60.0))
+        )
 
         assert shop.target.calls[2:] == ["stop shop-web-2", "discard shop-web-2"]
         assert shop.looks == 3
@@ -654,7 +656,7 @@ class TestDown:
     def test_it_is_stopped_when_its_requests_are_over(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.under_way = 2
-        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, requests=Requests(drain=60.0)))
 
         assert shop.looks == 3
         assert shop.ends == ["down: replica 2 done"]
@@ -662,7 +664,7 @@ class TestDown:
     def test_it_is_not_waited_for_longer_than_the_drain_time(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.under_way = 100
-        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=0.01))
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, requests=Requests(drain=0.01)))
 
         assert shop.looks < 10
         assert shop.target.names() == ["shop-web-1"]
@@ -680,7 +682,7 @@ class TestDown:
         second = shop.target.add(number=2)
         shop.under_way = 100
         shop.unwanted = lambda *_: "" if second in shop.world.view.serving else "no other is ready"
-        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, requests=Requests(drain=60.0)))
 
         assert shop.world.view.serving == {shop.first, second}
         assert (shop.target.calls, shop.looks) == ([], 1)
@@ -735,7 +737,7 @@ class TestDown:
         second = shop.target.add(number=2)
         shop.under_way = 100
         shop.stopping.set()
-        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, drain=60.0))
+        shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, requests=Requests(drain=60.0)))
 
         assert [step.phase for step in shop.journal.unfinished()] == [DRAIN]
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]

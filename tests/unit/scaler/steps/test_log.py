@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from scaler.model.errors import JournalError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
-from scaler.model.records import Order, Step
+from scaler.model.records import End, Order, Step
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
@@ -20,6 +20,7 @@ WEB = ("shop", "web")
 UP = Order(
     service=WEB, direction=Direction.UP, number=2, why="alert_up", limits=Limits(), replica="the model"
 )
+DONE = End(outcome=Outcome.DONE)
 
 
 class Written:
@@ -50,6 +51,9 @@ class Written:
         labels = {"project": "shop", "service": "web", "direction": "up", "outcome": outcome}
         return self.metrics.registry.get_sample_value("alertscale_scale_total", labels) or 0.0
 
+    def end(self, step: Step, end: End) -> None:
+        self.log.recorder.step_ended(step, end)
+
     def timed(self, phase: Phase) -> float | None:
         labels = {"project": "shop", "service": "web", "direction": "up", "phase": phase}
         return self.metrics.registry.get_sample_value("alertscale_scale_duration_seconds_sum", labels)
@@ -67,7 +71,7 @@ def test_a_step_stands_in_the_journal_before_it_is_taken(written: Written) -> No
 
     assert written.unfinished == step
     assert (step.service, step.direction, step.number, step.why) == (WEB, Direction.UP, 2, "alert_up")
-    assert (step.phase, step.started, step.replica) == (Phase.CREATE, 1000.0, None)
+    assert (step.phase, step.phases, step.replica) == (Phase.CREATE, {Phase.CREATE: 1000.0}, None)
 
 
 class TestPhases:
@@ -124,7 +128,7 @@ class TestEnd:
     def test_the_history_the_count_and_the_journal_tell_of_it(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
         written.pass_by(5)
-        written.log.end(step, Outcome.DONE, "", {Phase.CREATE: 0.12345})
+        written.end(step, End(outcome=Outcome.DONE, seconds={Phase.CREATE: 0.12345}))
 
         (event,) = written.journal.events()
         assert (event.at, event.kind, event.reason) == (1005.0, EventKind.STEP, Outcome.DONE)
@@ -135,15 +139,17 @@ class TestEnd:
         assert written.steps(Outcome.DONE) == 1
 
     def test_why_it_was_not_done_is_told(self, written: Written) -> None:
-        written.log.end(written.log.begin(UP, phase=Phase.CREATE), Outcome.FAILED, "not_ready: it sleeps")
+        step = written.log.begin(UP, phase=Phase.CREATE)
+        written.end(step, End(outcome=Outcome.FAILED, detail="not_ready: it sleeps"))
 
         (event,) = written.journal.events()
         assert event.text == "up: replica 2 failed: not_ready: it sleeps"
 
     def test_it_has_one_line_in_the_log(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
+        end = End(outcome=Outcome.FAILED, detail="not_ready: it sleeps", seconds={Phase.CREATE: 0.12345})
         with capture_logs() as lines:
-            written.log.end(step, Outcome.FAILED, "not_ready: it sleeps", {Phase.CREATE: 0.12345})
+            written.end(step, end)
 
         assert lines == [
             {
@@ -157,7 +163,7 @@ class TestEnd:
         written.journal.close()
 
         with capture_logs() as lines, pytest.raises(JournalError):
-            written.log.end(step, Outcome.DONE, "")
+            written.end(step, DONE)
         assert written.steps(Outcome.DONE) == 0
         assert lines == []
 
@@ -168,12 +174,12 @@ class TestEnd:
             "CREATE TEMP TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
         )
         with pytest.raises(JournalError, match="disk is full"):
-            written.log.end(step, Outcome.DONE, "")
+            written.end(step, DONE)
         assert written.unfinished == step
         assert (written.steps(Outcome.DONE), written.journal.last_change(WEB)) == (0, None)
 
         written.journal._db.execute("DROP TRIGGER full")
-        written.log.end(step, Outcome.DONE, "")
+        written.end(step, DONE)
         assert [event.text for event in written.journal.events()] == ["up: replica 2 done"]
         assert (written.steps(Outcome.DONE), written.journal.unfinished()) == (1, ())
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import JournalError
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import DecisionReason, Direction, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Observation, Replica, Service
@@ -23,7 +23,7 @@ from scaler.steps.runner import Runner
 from tests.fakes import until
 
 WEB, API = ("shop", "web"), ("shop", "api")
-LIMITS = Limits(drain=7.0)
+LIMITS = Limits(requests=Requests(drain=7.0))
 
 
 @dataclass
@@ -183,7 +183,6 @@ def unfinished(direction: Direction, replica: str | None) -> Step:
         replica=replica,
         phase=Phase.DRAIN,
         phases={},
-        started=1.0,
     )
 
 

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.model.errors import JournalError, StepError
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Probe, Requests
 from scaler.model.reasons import Direction, ErrorReason, EventKind, Phase
-from scaler.model.records import Event, Order, Step
+from scaler.model.records import Event, EventQuery, Order, Step
 from scaler.model.services import Kept
 from scaler.model.view import Readiness
 from scaler.state.journal import Journal
@@ -26,8 +26,8 @@ from tests.fake_swarm import NO_NODE, WEB, FakeSwarm
 from tests.fakes import until
 
 UP, DOWN = Direction.UP, Direction.DOWN
-LONG = Limits(ready_timeout=60.0, drain=30.0)
-SHORT = Limits(ready_timeout=0.1, drain=0.0)
+LONG = Limits(probe=Probe(timeout=60.0), requests=Requests(drain=30.0))
+SHORT = Limits(probe=Probe(timeout=0.1), requests=Requests(drain=0.0))
 
 
 def wanted(_step: Step, _limits: Limits) -> str:
@@ -135,7 +135,7 @@ class Shop:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return self.journal.events(kind=EventKind.STEP)
+        return self.journal.events(EventQuery(kind=EventKind.STEP))
 
     @property
     def ended(self) -> str:
@@ -200,7 +200,7 @@ class TestUp:
 
     def test_a_count_that_somebody_raises_meanwhile_is_not_taken_back(self, shop: Shop) -> None:
         shop.swarm.sick = "unhealthy container"
-        step = shop.begin(UP, limits=Limits(ready_timeout=0.5))
+        step = shop.begin(UP, limits=Limits(probe=Probe(timeout=0.5)))
         shop.swarm.scale(7)
         step.result(5)
 

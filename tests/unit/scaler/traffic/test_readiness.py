@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from scaler.model.labels import Limits, Scheme
+from scaler.model.labels import Limits, Probe, Requests, Scheme
 from scaler.model.services import Health, Replica
 from scaler.model.view import Readiness
 from scaler.traffic.readiness import (
@@ -47,17 +47,17 @@ def plan(limits: Limits, networks: frozenset[str] | None = BOTH, **fields: Any) 
 
 class TestPlanCheck:
     def test_a_path_is_asked_over_http(self) -> None:
-        check = plan(Limits(ready="/ready"))
+        check = plan(Limits(probe=Probe(path="/ready")))
 
         assert check == Check(kind=Kind.HTTP, address="10.0.0.2", port=5000, path="/ready")
 
     def test_a_path_is_asked_under_the_name_and_the_scheme_of_the_labels(self) -> None:
-        check = plan(Limits(ready="/ready", ready_host="shop.example.org", ready_scheme=Scheme.HTTPS))
+        check = plan(Limits(probe=Probe(path="/ready", host="shop.example.org", scheme=Scheme.HTTPS)))
 
         assert (check.host, check.scheme) == ("shop.example.org", Scheme.HTTPS)
 
     def test_a_path_goes_before_dockers_health_check(self) -> None:
-        assert plan(Limits(ready="/ready"), health=Health.UNHEALTHY).kind is Kind.HTTP
+        assert plan(Limits(probe=Probe(path="/ready")), health=Health.UNHEALTHY).kind is Kind.HTTP
 
     @pytest.mark.parametrize(
         ("health", "passed"),
@@ -73,12 +73,12 @@ class TestPlanCheck:
         assert plan(Limits()) == Check(kind=Kind.TCP, address="10.0.0.2", port=5000)
 
     def test_the_label_chooses_the_port(self) -> None:
-        assert plan(Limits(port=9000)).port == 9000
-        assert plan(Limits(port=9000), ports=()).port == 9000
+        assert plan(Limits(requests=Requests(port=9000))).port == 9000
+        assert plan(Limits(requests=Requests(port=9000)), ports=()).port == 9000
 
     @pytest.mark.parametrize(("ports", "said"), [((), "none"), ((80, 443), "80, 443")])
     def test_without_the_one_port_nobody_can_be_asked(self, ports: tuple[int, ...], said: str) -> None:
-        check = plan(Limits(ready="/ready"), ports=ports)
+        check = plan(Limits(probe=Probe(path="/ready")), ports=ports)
 
         assert check.kind is Kind.NONE
         assert check.detail == f"it exposes {said}, not one port; give the service the label alertscale.port"
@@ -95,7 +95,7 @@ class TestPlanCheck:
 
 
 def test_the_serving_port_is_the_label_or_the_one_exposed() -> None:
-    assert serving_port(replica(), Limits(port=1)) == 1
+    assert serving_port(replica(), Limits(requests=Requests(port=1))) == 1
     assert serving_port(replica(), Limits()) == 5000
     assert serving_port(replica(ports=(1, 2)), Limits()) is None
 

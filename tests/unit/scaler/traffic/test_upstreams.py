@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from scaler.engines.contract import Kind, LeftOut
 from scaler.model.errors import BalancerError, TargetError
-from scaler.model.labels import Limits
+from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import ErrorReason, EventKind
+from scaler.model.records import EventQuery
 from scaler.model.services import Instance, Observation, Replica, Service
 from scaler.model.view import Readiness
 from scaler.policy.reloads import LONGEST
@@ -96,7 +97,7 @@ class Loop:
         return "".join(sorted(self.world.view.serving))
 
     def faults(self) -> list[str]:
-        return [event.text for event in self.journal.events(kind=EventKind.FAULT)][::-1]
+        return [event.text for event in self.journal.events(EventQuery(kind=EventKind.FAULT))][::-1]
 
     def reloads(self, outcome: str) -> float:
         return self.metrics.registry.get_sample_value("alertscale_reloads_total", {"outcome": outcome}) or 0.0
@@ -242,7 +243,7 @@ class TestNobodyIsReady:
         assert loop.nginx.loaded.keys() == {"web.conf"}
 
     def test_labels_that_cannot_be_read_leave_it_with_whom_it_has(self, loop: Loop) -> None:
-        loop.limits = Limits(port=8000)
+        loop.limits = Limits(requests=Requests(port=8000))
         loop.services = {WEB: (replica("a"), replica("b"))}
         loop.sync("ab")
         loop.unread = {WEB}
@@ -340,7 +341,7 @@ class TestNames:
             " give the service another name"
         )
         loop.sync("abcx")
-        (event,) = loop.journal.events(kind=EventKind.FAULT)
+        (event,) = loop.journal.events(EventQuery(kind=EventKind.FAULT))
         assert (event.text, event.service, event.reason) == (sentence, ("shop", "A"), ErrorReason.LABELS)
 
     def test_a_name_with_a_dot_may_be_that_of_another_projects_service(self, loop: Loop) -> None:
@@ -653,7 +654,7 @@ class TestLeftOut:
         assert loop.world.view.unserved == {
             WEB: ('nginx does without the upstream web: duplicate upstream "web"',)
         }
-        (event,) = loop.journal.events(kind=EventKind.FAULT)
+        (event,) = loop.journal.events(EventQuery(kind=EventKind.FAULT))
         assert (event.service, event.reason) == (WEB, ErrorReason.CONFIG_TEST_FAILED)
         assert loop.nginx.servers("api") == [server("b")]
 
@@ -698,7 +699,7 @@ def test_services_of_other_projects_carry_its_name(loop: Loop) -> None:
 
 def test_the_label_chooses_the_port(loop: Loop) -> None:
     loop.services = {WEB: (replica("a", ports=(80, 443)),)}
-    loop.limits = Limits(port=443)
+    loop.limits = Limits(requests=Requests(port=443))
     loop.sync("a")
 
     assert loop.nginx.servers("web") == [f"10.0.0.{ord('a')}:443"]
@@ -804,7 +805,9 @@ def test_a_failure_that_lasts_is_told_once_and_counted_each_time(loop: Loop) -> 
     for second in (0, 2, 4):
         loop.sync("a", now=float(second))
 
-    assert [e.text for e in loop.journal.events(kind=EventKind.FAULT)] == ["nginx refuses: [emerg]"]
+    assert [e.text for e in loop.journal.events(EventQuery(kind=EventKind.FAULT))] == [
+        "nginx refuses: [emerg]"
+    ]
     assert loop.reloads("test_failed") == 3
 
 
@@ -880,7 +883,7 @@ def test_an_engine_that_does_not_answer_is_told_when_that_lasts(loop: Loop) -> N
     told = []
     for nth in range(4):
         loop.sync("a", now=3.0 * nth)
-        told.append([e.text for e in loop.journal.events(kind=EventKind.FAULT)])
+        told.append([e.text for e in loop.journal.events(EventQuery(kind=EventKind.FAULT))])
 
     assert told == [[], ["no answer"], ["no answer"], ["no answer"]]
 
@@ -888,7 +891,7 @@ def test_an_engine_that_does_not_answer_is_told_when_that_lasts(loop: Loop) -> N
 def test_a_reload_is_told_with_the_upstreams(loop: Loop) -> None:
     loop.services = {WEB: (replica("a"), replica("b"))}
     loop.sync("ab")
-    (event,) = loop.journal.events(kind=EventKind.RELOAD)
+    (event,) = loop.journal.events(EventQuery(kind=EventKind.RELOAD))
 
     assert event.detail == {"upstreams": {"web": [server("a"), server("b")]}}
     assert loop.reloads("reloaded") == 1

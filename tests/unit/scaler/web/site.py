@@ -12,12 +12,11 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from scaler.config_check import Finding
-from scaler.loop.views import Health, Inputs, ReplicaView, ServiceView
+from scaler.loop.views import Decided, Health, Inputs, ReplicaView, ServiceView
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, EventKind, Pause, ReplicaState
-from scaler.model.records import Event
-from scaler.model.services import ServiceKey
-from scaler.policy.scaling import Decision
+from scaler.model.records import Event, EventQuery, Hold
+from scaler.policy.scaling import Decision, Demand, State, Waits
 from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
@@ -43,15 +42,23 @@ VIEW = ServiceView(
             number=1, name="shop-web-1", id="c0ffee", state=ReplicaState.READY, address="10.0.0.2", detail=""
         ),
     ),
-    decision=Decision(
-        direction=None,
-        replicas=1,
-        target=1,
-        reason=DecisionReason.UP_COOLDOWN,
-        until=1_767_322_810.25,
-        resources=("cpu",),
+    decided=Decided(
+        decision=Decision(
+            direction=None,
+            replicas=1,
+            target=1,
+            reason=DecisionReason.UP_COOLDOWN,
+            until=1_767_322_810.25,
+            resources=("cpu",),
+        ),
+        at=1_767_322_800.0,
+        inputs=Inputs(
+            state=State(replicas=1, waits=Waits(last_change=1_767_322_800.25), former=2),
+            demand=Demand(up=frozenset({"cpu"})),
+            limits=Limits(),
+            signal_ttl=15.0,
+        ),
     ),
-    decided_at=1_767_322_800.0,
     signals=(
         Signal(
             alert=ALERT,
@@ -62,35 +69,16 @@ VIEW = ServiceView(
             last_heard=1_767_322_798.5,
         ),
     ),
-    pause=Pause.UP,
-    wanted=3,
+    hold=Hold(pause=Pause.UP, wanted=3),
     faults=(),
-    inputs=Inputs(
-        replicas=1,
-        versions=1,
-        stepping=False,
-        last_change=1_767_322_800.25,
-        cooldown_up_until=1_767_322_810.25,
-        cooldown_down_until=1_767_322_860.25,
-        retry_at=None,
-        retry_down_at=None,
-        former=2,
-        writable=True,
-        watched=True,
-        signal_ttl=15.0,
-        up=("cpu",),
-        down=(),
-    ),
 )
 FAULTY = ServiceView(
     key=("shop", "bad"),
     limits=None,
     replicas=(),
-    decision=None,
-    decided_at=0.0,
+    decided=None,
     signals=(),
-    pause=Pause.NONE,
-    wanted=None,
+    hold=Hold(),
     faults=("compose.yml: service bad: alertscale.max: 'x' is not a whole number",),
 )
 
@@ -101,6 +89,7 @@ class Scaler:
 
     asked: list[tuple[object, ...]] = field(default_factory=list)
     error: Exception | None = None
+    view: ServiceView = VIEW
     state: Health = field(
         default_factory=lambda: Health(
             passes_age=0.52, engine=True, watchdog_age=3.14, balancer_error="", journal_error=""
@@ -119,17 +108,10 @@ class Scaler:
 
     def services(self) -> tuple[ServiceView, ...]:
         self._note("services")
-        return (FAULTY, VIEW)
+        return (FAULTY, self.view)
 
-    def events(
-        self,
-        *,
-        limit: int,
-        before: int | None = None,
-        service: ServiceKey | None = None,  # noqa: ARG002 - shown by test_page
-        kind: EventKind | None = None,  # noqa: ARG002 - as above
-    ) -> tuple[Event, ...]:
-        self._note("events", limit, before)
+    def events(self, query: EventQuery) -> tuple[Event, ...]:
+        self._note("events", query.limit, query.before)
         return (
             Event(
                 id=7,

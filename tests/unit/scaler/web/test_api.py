@@ -1,14 +1,43 @@
 """``/api/v1``: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
 
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
+from scaler.loop.views import Inputs
 from scaler.model.errors import JournalError, RequestError
-from scaler.model.reasons import ErrorReason, Pause
-from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, Demo, Site
+from scaler.model.labels import Limits
+from scaler.model.reasons import ErrorReason, EventKind, Pause
+from scaler.policy.scaling import Crew, Demand, State, Waits
+from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, VIEW, Demo, Site
 
 
 def shown(value: object) -> str:
     return "a list or an object" if isinstance(value, list | dict) else repr(value)
+
+
+def numbers(value: object) -> Iterator[float]:
+    """Every number in an answer, however deep."""
+    if isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from numbers(one)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@pytest.mark.parametrize("path", ["services", "events", f"history?service={NAME}", "pipeline"])
+def test_no_time_is_a_number(demo: Demo, path: str) -> None:
+    """There is one form of a time; seconds since the epoch would be a second one."""
+    demo.autoscaler.until = until = time.time() + 7
+    demo.autoscaler.tell(EventKind.DECISION, "up_cooldown", "holding at 1", detail={"until": until})
+
+    answer = demo.client.get(f"/api/v1/{path}")
+
+    assert answer.status_code == 200
+    assert [n for n in numbers(answer.get_json()) if abs(n - until) < 2 * 86400] == []
 
 
 class TestServices:
@@ -92,6 +121,23 @@ class TestServices:
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
+
+    def test_a_service_that_never_changed_has_no_cooldown(self, site: Site) -> None:
+        assert VIEW.decided is not None
+        inputs = Inputs(
+            state=State(replicas=1, crew=Crew(versions=2), waits=Waits(retry_at=1_767_322_800.0)),
+            demand=Demand(down=frozenset({"memory", "cpu"}), watched=False),
+            limits=Limits(),
+            signal_ttl=15.0,
+        )
+        site.scaler.view = replace(VIEW, decided=replace(VIEW.decided, inputs=inputs))
+        _, web = site.get("/api/v1/services").get_json()["services"]
+
+        shown = web["inputs"]
+        assert (shown["last_change"], shown["cooldown_up_until"], shown["cooldown_down_until"]) == (None,) * 3
+        assert (shown["retry_at"], shown["retry_down_at"]) == ("2026-01-02T03:00:00.000Z", None)
+        assert (shown["versions"], shown["watched"]) == (2, False)
+        assert (shown["up"], shown["down"]) == ([], ["cpu", "memory"])
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
     def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:
@@ -227,6 +273,8 @@ class TestFigures:
         answer = demo.client.get(f"/api/v1/history?service={NAME}&range=15m").get_json()
         assert answer["error"] == ""
         assert {len(answer[name]) for name in ("times", "replicas", "cpu", "memory")} == {181}
+        first, last = (datetime.fromisoformat(answer["times"][at]) for at in (0, -1))
+        assert (last - first).total_seconds() == 900
         assert [t["value"] for t in answer["thresholds"]] == [0.7, 0.8, 0.3, 0.35]
 
     def test_without_prometheus_the_chart_says_so(self, demo: Demo) -> None:

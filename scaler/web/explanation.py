@@ -1,10 +1,12 @@
-"""The decision in force, in one sentence."""
+"""What is behind a decision: why, in one sentence, and the rule in Prometheus that it goes back to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from scaler.loop.views import ServiceView
-from scaler.model.reasons import DecisionReason, Direction
+from scaler.model.reasons import DecisionReason, Direction, EventKind
+from scaler.model.records import Event
+from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
 
 _TEXTS: Final[Mapping[DecisionReason, str]] = {
@@ -32,7 +34,17 @@ _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.ENDED: "the alert for {resources} fires no longer at its source, which was asked",
     DecisionReason.STEADY: "no alert asks for a step",
 }
-_UP: Final = frozenset({"alert_up", "restore", "at_max", "up_cooldown"})
+_ASKED: Final[Mapping[str, Direction]] = {
+    DecisionReason.ALERT_UP: Direction.UP,
+    DecisionReason.RESTORE: Direction.UP,
+    DecisionReason.AT_MAX: Direction.UP,
+    DecisionReason.UP_COOLDOWN: Direction.UP,
+    DecisionReason.ALERT_DOWN: Direction.DOWN,
+    DecisionReason.AT_MIN: Direction.DOWN,
+    DecisionReason.DOWN_COOLDOWN: Direction.DOWN,
+    DecisionReason.NOT_ALL_LOW: Direction.DOWN,
+}
+"""What the alert had asked for that led to a decision; the others rest on none."""
 
 
 def sentence(view: ServiceView) -> str:
@@ -42,9 +54,9 @@ def sentence(view: ServiceView) -> str:
         A sentence without its full stop, which "in 4 s" can follow when the decision has an ``until``;
         empty while nothing has been decided.
     """
-    decision = view.decision
-    if decision is None:
+    if view.decided is None:
         return ""
+    decision = view.decided.decision
     if decision.direction is None:
         what = f"Holding at {decision.replicas}"
     else:
@@ -56,7 +68,7 @@ def sentence(view: ServiceView) -> str:
 
 
 def _alerts(view: ServiceView, decision: Decision) -> str:
-    direction = Direction.UP if decision.reason in _UP else Direction.DOWN
+    direction = _ASKED.get(decision.reason)
     names = [
         s.alert.name
         for s in view.signals
@@ -65,3 +77,31 @@ def _alerts(view: ServiceView, decision: Decision) -> str:
     # The same alert may fire for several resources, and may be gone a moment after the decision.
     told = " and ".join(dict.fromkeys(names)) or f"the alert for {' and '.join(decision.resources)}"
     return f"{told} {'fires' if len(set(names)) <= 1 else 'fire'}"
+
+
+def rule_links(events: Sequence[Event]) -> Mapping[int, str]:
+    """Find the address of each entry's rule.
+
+    An alert carries its own; a decision and a step have that of the last alert before them that asked the
+    same of their service.
+
+    Args:
+        events: newest first.
+
+    Returns:
+        Addresses by the entries' ids; without those that go back to no alert among ``events``.
+    """
+    last: dict[tuple[ServiceKey, str], str] = {}
+    links = {}
+    for event in reversed(events):
+        if event.kind is EventKind.ALERT:
+            url = str(event.detail.get("url", ""))
+            labels = event.detail.get("labels")
+            scale = str(labels.get("scale", "")) if isinstance(labels, Mapping) else ""
+            last[event.service, scale] = url
+        else:
+            asked = event.reason if event.kind is EventKind.DECISION else str(event.detail.get("why", ""))
+            url = last.get((event.service, _ASKED.get(asked, "none")), "")
+        if url:
+            links[event.id] = url
+    return links
