@@ -226,6 +226,7 @@ def assemble(
         learn=edges.target.prepare,
         done=rhythm.decide_soon,
         unwanted=lambda step, limits: knowledge.unwanted(step, limits, now=rhythm.now()),
+        unfinished=journal.unfinished,
     )
     knowledge = Knowledge(
         world=world,

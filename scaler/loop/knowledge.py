@@ -157,8 +157,8 @@ class Knowledge:
             hold=self.journal.hold(service.key),
             former=self.outside.former(service.key, now=now),
             last_change=self.anchors.monotonic(service.key, self._last_change(service)),
-            retry_at=self._retry_at(service, Direction.UP),
-            retry_down_at=self._retry_at(service, Direction.DOWN),
+            retry_at=self._retry_at(service, Direction.UP, left=not stepping),
+            retry_down_at=self._retry_at(service, Direction.DOWN, left=not stepping),
             spare=replica_choice.spare(service, counted, going=retiring, view=view),
             writable=not self.journal.error,
             demand=self.alerts.demand(service.key, now=now),
@@ -315,9 +315,9 @@ class Knowledge:
         steps = self.journal.events(service=key, kind=EventKind.STEP, limit=_STEPS_LOOKED_AT)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
-    def _retry_at(self, service: Service, direction: Direction) -> float | None:
+    def _retry_at(self, service: Service, direction: Direction, *, left: bool) -> float | None:
         key, carry = service.key, self.anchors.monotonic
-        failures, failed_at = self.journal.failures(key, direction)
+        failures, failed_at = self.journal.failures(key, direction, left=left)
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, direction), failed_at),

@@ -387,14 +387,24 @@ class Journal:
             ).fetchone()
         return int(row[0])
 
-    def failures(self, service: ServiceKey, direction: Direction = Direction.UP) -> tuple[int, float | None]:
-        """How many steps that way failed since the last step that was done, and when the last failure was."""
+    def failures(
+        self, service: ServiceKey, direction: Direction = Direction.UP, *, left: bool = False
+    ) -> tuple[int, float | None]:
+        """How many steps that way failed since the last step that was done, and when the last failure was.
+
+        Args:
+            service: whose.
+            direction: which way.
+            left: steps without an end count too, by when they were begun: they failed, and what was to undo
+                them did.
+        """
         with self._cursor() as db:
             row = db.execute(
-                "SELECT COUNT(*), MAX(ended) FROM step WHERE project = ?1 AND service = ?2"
-                " AND direction = ?3 AND outcome = 'failed' AND id > COALESCE("
+                "SELECT COUNT(*), MAX(COALESCE(ended, started)) FROM step"
+                " WHERE project = ?1 AND service = ?2 AND direction = ?3"
+                " AND (outcome = 'failed' OR ?4 AND outcome IS NULL) AND id > COALESCE("
                 "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
-                (*service, direction),
+                (*service, direction, left),
             ).fetchone()
         return int(row[0]), row[1]
 

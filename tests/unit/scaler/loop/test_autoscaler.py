@@ -16,6 +16,7 @@ from scaler.model.records import Step
 from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
 from scaler.policy.signals import AtSource
+from scaler.steps.runner import AGAIN_AFTER
 from scaler.traffic.readiness import Check
 from tests.fakes import until
 from tests.unit.scaler.rig import (
@@ -475,15 +476,16 @@ class TestFailures:
         rig.target.broken["discard"] = TargetError("the engine refused to remove it: device is busy")
         with running(rig):
             rig.submit(*HIGH)
-            rig.steps(1)
+            until(lambda: rig.reason() == "backoff")  # and none is made beside it, again and again
+            never(lambda: len(rig.names()) > 2, rig=rig)
+            (left,) = rig.journal.unfinished()
+            assert (left.number, rig.events(EventKind.STEP)) == (2, ())
             del rig.target.broken["discard"]
             rig.target.unready = set()
-            rig.clock.advance(31)
-            until(
-                lambda: all(r.state is not ReplicaState.DRAINING for r in rig.service().replicas),
-                seconds=3,
-                what="no replica is draining for ever",
-            )
+            rig.clock.advance(AGAIN_AFTER)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            (event,) = rig.steps(1)
+            assert event.text == "up: replica 2 done"
 
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
@@ -1196,6 +1198,25 @@ class TestOwnTrouble:
         rig.target.add(labels=labels())
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
+
+    def test_one_while_a_failed_step_is_cleared_away_ends_that_step_and_the_next_waits(
+        self, rig: Rig
+    ) -> None:
+        """Else it is left open, and the loop begins another at once, hundreds a second."""
+        rig.target.add(labels=labels())
+        rig.target.broken["start"] = TargetError("the engine refused to start it: port is taken")
+        rig.target.broken["discard"] = ZeroDivisionError("a bug")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "backoff")
+            never(lambda: len(rig.names()) > 2, rig=rig)
+            (event,) = rig.steps(1)
+            assert rig.journal.unfinished() == ()
+
+        assert (
+            event.text
+            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        )
 
 
 class TestLaterVersion:

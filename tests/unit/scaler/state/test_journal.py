@@ -202,6 +202,14 @@ class TestSteps:
         ended(journal, Outcome.FAILED, now=40)
         assert journal.failures(WEB) == (1, 40)
 
+    def test_one_that_was_left_open_counts_where_it_is_asked_for(self, journal: Journal) -> None:
+        ended(journal, Outcome.FAILED, now=20)
+        begin(journal, number=3, now=30.0)
+        begin(journal, number=3, now=40.0, direction=Direction.DOWN)
+
+        assert journal.failures(WEB) == (1, 20)
+        assert journal.failures(WEB, left=True) == (2, 30)
+
 
 def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:
     return Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
