@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, Hold, Standing, Step
+from scaler.model.records import Event, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
 
 _MIGRATIONS: Final = (
@@ -63,6 +63,17 @@ CREATE TABLE IF NOT EXISTS standing (
     at REAL NOT NULL,
     former INTEGER,
     former_at REAL NOT NULL,
+    PRIMARY KEY (project, service)
+);
+""",
+    # 2. Which services there were, so that one that goes while no scaler looks is told too.
+    """
+CREATE TABLE sighting (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    healthy REAL NOT NULL,
+    at REAL NOT NULL,
     PRIMARY KEY (project, service)
 );
 """,
@@ -482,3 +493,26 @@ class Journal:
                     standing.former_at,
                 ),
             )  # fmt: skip
+
+    def sightings(self) -> Mapping[ServiceKey, Sighting]:
+        """Every service that was seen lately, as :meth:`see` was last told."""
+        with self._cursor() as db:
+            rows = db.execute("SELECT project, service, labels, healthy, at FROM sighting").fetchall()
+        return {(r[0], r[1]): Sighting(labels=json.loads(r[2]), healthy=r[3], at=r[4]) for r in rows}
+
+    def see(self, seen: Mapping[ServiceKey, Sighting], *, others: Iterable[ServiceKey], since: float) -> None:
+        """Remember services as they were seen.
+
+        Args:
+            seen: those of which there is news.
+            others: those that are none of ours, or not any more: they are forgotten.
+            since: what was seen before that is forgotten too, seconds since the epoch.
+        """
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM sighting WHERE at < ?", (since,))
+            db.executemany("DELETE FROM sighting WHERE project = ? AND service = ?", list(others))
+            db.executemany(
+                "REPLACE INTO sighting (project, service, labels, healthy, at) VALUES (?,?,?,?,?)",
+                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at) for key, s in seen.items()],
+            )
