@@ -5,7 +5,7 @@ import re
 import signal
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,14 @@ _CONTROL: Final = re.compile(
 _HEALTH: Final = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Inspected:
+    """What is known of a definition from a container of it; see :class:`scaler.model.services.Service`."""
+
+    healthy: float = 0.0
+    grace: float = _DEFAULT_GRACE
+
+
 class ComposeTarget:
     """The containers of Compose services on one engine.
 
@@ -97,7 +105,7 @@ class ComposeTarget:
         self._written = WrittenFiles(client=client)
         self._hooks = Hooks(client=client, files=files)
         self._shared = Shared(client=client, files=files)
-        self._healthy: dict[tuple[ServiceKey, str], float] = {}
+        self._asked: dict[tuple[ServiceKey, str], _Inspected] = {}
 
     def ping(self) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -110,16 +118,15 @@ class ComposeTarget:
         with engine_errors("list containers"):
             listed = self._client.containers(all=True, filters={"label": COMPOSE_PROJECT})
         seen = read_listing(listed, own_project=self._own_project, projects=self._projects)
-        asked = {(s.key, s.newest.version): self._health(s) for s in seen.services}
-        self._healthy = {version: seconds for version, seconds in asked.items() if seconds is not None}
-        services = (
-            replace(s, healthy=self._healthy.get((s.key, s.newest.version), 0.0)) for s in seen.services
-        )
+        asked = {(s.key, s.newest.version): self._inspected(s) for s in seen.services}
+        self._asked = {version: found for version, found in asked.items() if found is not None}
+        known = [(s, self._asked.get((s.key, s.newest.version), _Inspected())) for s in seen.services]
+        services = (replace(s, healthy=found.healthy, grace=found.grace) for s, found in known)
         return replace(seen, services=tuple(services))
 
-    def _health(self, service: Service) -> float | None:
-        """What a health check may take, asked of the engine once per definition; None if it does not tell."""
-        known = self._healthy.get((service.key, service.newest.version))
+    def _inspected(self, service: Service) -> _Inspected | None:
+        """What no list tells, asked of the engine once per definition; None if it does not tell."""
+        known = self._asked.get((service.key, service.newest.version))
         if known is not None:
             return known
         try:
@@ -130,7 +137,9 @@ class ComposeTarget:
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 raise
             return None
-        return health_seconds(model["Config"].get("Healthcheck"))
+        return _Inspected(
+            healthy=health_seconds(model["Config"].get("Healthcheck")), grace=_grace(model["Config"])
+        )
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -242,8 +251,8 @@ class ComposeTarget:
     def stop(self, replica: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
         with engine_errors(f"stop {replica[:12]}"), _gone_is_fine():
-            grace = self._client.inspect_container(replica)["Config"].get("StopTimeout")
-            self._client.stop(replica, timeout=_DEFAULT_GRACE if grace is None else grace)
+            grace = _grace(self._client.inspect_container(replica)["Config"])
+            self._client.stop(replica, timeout=grace)
 
     def remove(self, replica: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -281,6 +290,12 @@ class ComposeTarget:
         except docker.errors.NotFound:
             return True
         return sent == signal_number(config.get("StopSignal") or "SIGTERM")
+
+
+def _grace(config: Mapping[str, Any]) -> int:
+    """Seconds from the signal to stop to the one that ends it."""
+    grace = config.get("StopTimeout")
+    return _DEFAULT_GRACE if grace is None else int(grace)
 
 
 def last_lines(said: bytes, most: int) -> tuple[str, ...]:

@@ -20,8 +20,10 @@ from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-STOPS_WITHIN: Final = 60.0
-"""Seconds after which a replica that was asked to stop, and did not, gets traffic again."""
+STOPS_WITHIN: Final = 600.0
+"""Seconds, beyond its service's grace, after which a replica that was asked to stop, and did not, gets
+traffic again. ``docker stop -t`` gives it a longer grace, of which neither an event nor ``inspect`` tells,
+and which goes on when whoever asked for it has gone (seen on 20.10)."""
 
 REMEMBERED_FOR: Final = 60.0
 """Seconds for which the count is remembered that others have set back."""
@@ -80,10 +82,12 @@ class Outside:
         """
         replicas = [r for s in observation.services for r in s.replicas]
         self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
-        live = {r.id for r in replicas if r.live}
+        graces = {r.id: s.grace for s in observation.services for r in s.replicas if r.live}
         with self._lock:
             self._stopped = {
-                r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
+                r: at
+                for r, at in self._stopped.items()
+                if r in graces and now - at < graces[r] + STOPS_WITHIN
             }
             self._world.update(stopping=frozenset(self._stopped))
         # Where the engine keeps the count, which replicas it takes away is its own choice.

@@ -261,7 +261,8 @@ class Engine:
     def inspect_container(self, asked: str) -> dict[str, Any]:
         if "ill" in asked:
             raise self.error
-        return {"Config": {"Healthcheck": {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}}}
+        check = {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}
+        return {"Config": {"Healthcheck": check, "StopTimeout": 300}}
 
 
 def target(error: Exception) -> ComposeTarget:
@@ -281,6 +282,7 @@ def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(
     ill, web = target(error).observe().services
 
     assert (ill.healthy, web.healthy > 90) == (0.0, True)
+    assert (ill.grace, web.grace) == (10.0, 300.0)
 
 
 def test_without_an_engine_nothing_is_seen() -> None:

@@ -22,6 +22,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = 0.0
+        self.grace = 10.0
         self.wall = 1_790_000_000.0
         self.begin()
 
@@ -44,7 +45,7 @@ class Watched:
             Replica(id=f"id-{n}", name=f"shop-web-{n}", number=n, status=s, labels=ours)
             for n, s in sorted(states.items())
         )
-        service = Service(key=WEB, replicas=replicas, kept=kept)
+        service = Service(key=WEB, replicas=replicas, kept=kept, grace=self.grace)
         observation = Observation(services=(service,))
         self.world.update(observation=observation)
         self.outside.note(observation, now=self.now)
@@ -193,10 +194,15 @@ def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
     assert watched.outside.lost_at(service) is None
 
 
-@pytest.mark.parametrize(("later", "counted"), [(59.0, 1), (60.0, 2)])
-def test_one_that_does_not_stop_within_a_minute_counts_again(
-    watched: Watched, later: float, counted: int
+@pytest.mark.parametrize(
+    ("grace", "later", "counted"),
+    [(10.0, 609.0, 1), (10.0, 610.0, 2), (1800.0, 2399.0, 1), (1800.0, 2400.0, 2)],
+)
+def test_one_that_does_not_stop_counts_again_ten_minutes_after_its_grace(
+    watched: Watched, grace: float, later: float, counted: int
 ) -> None:
+    """A stop may be given a longer grace than the service's own, of which the engine tells nobody."""
+    watched.grace = grace
     watched.sees(1, 2)
     watched.outside.asked_to_stop("id-2", now=0)
     watched.now = later
