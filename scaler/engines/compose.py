@@ -72,6 +72,7 @@ class _Inspected:
 
     healthy: float = 0.0
     grace: float = _DEFAULT_GRACE
+    notes: tuple[str, ...] = ()
 
 
 class ComposeTarget:
@@ -121,7 +122,9 @@ class ComposeTarget:
         asked = {(s.key, s.newest.version): self._inspected(s) for s in seen.services}
         self._asked = {version: found for version, found in asked.items() if found is not None}
         known = [(s, self._asked.get((s.key, s.newest.version), _Inspected())) for s in seen.services]
-        services = (replace(s, healthy=found.healthy, grace=found.grace) for s, found in known)
+        services = (
+            replace(s, healthy=found.healthy, grace=found.grace, notes=found.notes) for s, found in known
+        )
         return replace(seen, services=tuple(services))
 
     def _inspected(self, service: Service) -> _Inspected | None:
@@ -137,8 +140,11 @@ class ComposeTarget:
             if error.reason is ErrorReason.ENGINE_UNAVAILABLE:
                 raise
             return None
+        config, doubt = model["Config"], self._hooks.doubt(model)
         return _Inspected(
-            healthy=health_seconds(model["Config"].get("Healthcheck")), grace=_grace(model["Config"])
+            healthy=health_seconds(config.get("Healthcheck")),
+            grace=_grace(config),
+            notes=(doubt,) if doubt else (),
         )
 
     def prepare(self, *, model: str) -> None:

@@ -94,6 +94,7 @@ class ServiceView:
     pause: Pause
     wanted: int | None
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     inputs: Inputs | None = None
     failure: Failure | None = None
 
@@ -185,6 +186,7 @@ def service_view(
         pause=hold.pause,
         wanted=hold.wanted,
         faults=(*view.faults.get(service.key, ()), *view.unserved.get(service.key, ())),
+        notes=service.notes,
         inputs=inputs,
         failure=_failure(failed) if failed else None,
     )

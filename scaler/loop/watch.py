@@ -92,6 +92,7 @@ class Watch:
         self._set_engine(up=True)
         limits, faults = _read_labels(observation)
         self.recorder.faults(faults)
+        self.recorder.notes({s.key: s.notes for s in observation.services})
         self._recall()
         gone = self.world.view.gone_by(observation, now=now)
         self.world.update(observation=observation, limits=limits, faults=faults, gone=gone)

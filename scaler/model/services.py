@@ -101,6 +101,7 @@ class Service:
         refusal: why it cannot be scaled although it asks to be; empty when it can.
         healthy: seconds that its health check may take for a new replica; 0 if it has none.
         grace: seconds that a replica has to end, once it is asked to.
+        notes: what a person should know of it that keeps nothing from being done, a sentence each.
     """
 
     key: ServiceKey
@@ -110,6 +111,7 @@ class Service:
     refusal: str = ""
     healthy: float = 0.0
     grace: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def newest(self) -> Replica:

@@ -201,6 +201,7 @@ def _service(view: ServiceView) -> schema.Service:
         pause_label=limits.pause if limits else None,
         wanted=view.wanted,
         faults=view.faults,
+        notes=view.notes,
         limits=limits,
         inputs=_like(schema.Inputs, view.inputs) if view.inputs else None,
         failure=_like(schema.Failure, view.failure) if view.failure else None,

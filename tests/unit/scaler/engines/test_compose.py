@@ -262,7 +262,7 @@ class Engine:
         if "ill" in asked:
             raise self.error
         check = {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}
-        return {"Config": {"Healthcheck": check, "StopTimeout": 300}}
+        return {"Config": {"Healthcheck": check, "StopTimeout": 300, "Labels": container()["Labels"]}}
 
 
 def target(error: Exception) -> ComposeTarget:
@@ -283,6 +283,8 @@ def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(
 
     assert (ill.healthy, web.healthy > 90) == (0.0, True)
     assert (ill.grace, web.grace) == (10.0, 300.0)
+    (note,) = web.notes
+    assert (ill.notes, note.partition(",")[0]) == ((), "/srv/shop/docker-compose.yml cannot be read here")
 
 
 def test_without_an_engine_nothing_is_seen() -> None:

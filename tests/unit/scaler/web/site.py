@@ -92,6 +92,7 @@ FAULTY = ServiceView(
     pause=Pause.NONE,
     wanted=None,
     faults=("compose.yml: service bad: alertscale.max: 'x' is not a whole number",),
+    notes=("/srv/<shop>/compose.yml cannot be read here",),
 )
 
 

@@ -56,6 +56,7 @@ class TestServices:
             "pause_label": "down",
             "wanted": 3,
             "faults": [],
+            "notes": [],
             "limits": {
                 "min": 1,
                 "max": 5,
@@ -92,6 +93,7 @@ class TestServices:
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
+        assert faulty["notes"] == list(FAULTY.notes)
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
     def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:
