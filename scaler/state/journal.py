@@ -197,6 +197,7 @@ class Journal:
         self._keep = keep
         self._lock = threading.Lock()
         self._recorded = 0
+        self._holds: Mapping[ServiceKey, Hold] | None = None
         self._path = path
         self.error = ""
         """Why it could not be used; empty again from :meth:`usable_again` on."""
@@ -421,23 +422,28 @@ class Journal:
 
     def hold(self, service: ServiceKey) -> Hold:
         """What a person asked for."""
-        with self._cursor() as db:
-            row = db.execute(
-                "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
-            ).fetchone()
-        return Hold(pause=_pause(row[0]), wanted=row[1]) if row else Hold()
+        return self.holds().get(service, Hold())
 
     def holds(self) -> Mapping[ServiceKey, Hold]:
-        """What a person asked for, of every service of which anything was."""
+        """What a person asked for, of every service of which anything was; read once until it is changed."""
         with self._cursor() as db:
-            rows = db.execute(
-                "SELECT project, service, pause, wanted FROM hold WHERE pause != 'none' OR wanted IS NOT NULL"
-            ).fetchall()
-        return {(r[0], r[1]): Hold(pause=_pause(r[2]), wanted=r[3]) for r in rows}
+            if self._holds is None:
+                rows = db.execute(
+                    "SELECT project, service, pause, wanted FROM hold"
+                    " WHERE pause != 'none' OR wanted IS NOT NULL"
+                ).fetchall()
+                self._holds = {(r[0], r[1]): Hold(pause=_pause(r[2]), wanted=r[3]) for r in rows}
+            return self._holds
+
+    @contextlib.contextmanager
+    def _changing_holds(self) -> Iterator[sqlite3.Connection]:
+        with self._cursor() as db:
+            self._holds = None
+            yield db
 
     def replace_holds(self, holds: Mapping[ServiceKey, Hold]) -> None:
         """Take over what a person asked another scaler for, in the place of what is known here."""
-        with self._cursor() as db, db:
+        with self._changing_holds() as db, db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM hold")
             db.executemany(
@@ -447,7 +453,7 @@ class Journal:
 
     def set_pause(self, service: ServiceKey, pause: Pause) -> None:
         """Remember which steps a person holds; what count is wanted stays as it is."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "INSERT INTO hold (project, service, pause) VALUES (?,?,?)"
                 " ON CONFLICT (project, service) DO UPDATE SET pause = excluded.pause",
@@ -456,7 +462,7 @@ class Journal:
 
     def set_wanted(self, service: ServiceKey, wanted: int) -> None:
         """Remember which count a person asked for; what is held stays as it is."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "INSERT INTO hold (project, service, wanted) VALUES (?,?,?)"
                 " ON CONFLICT (project, service) DO UPDATE SET wanted = excluded.wanted",
@@ -465,7 +471,7 @@ class Journal:
 
     def clear_wanted(self, service: ServiceKey, reached: int) -> None:
         """Forget the count asked for, unless another one has been asked for meanwhile."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "UPDATE hold SET wanted = NULL WHERE project = ? AND service = ? AND wanted = ?",
                 (*service, reached),

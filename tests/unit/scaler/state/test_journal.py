@@ -360,6 +360,28 @@ class TestHolds:
 
         assert journal.hold(WEB).wanted == 4
 
+    def test_they_are_read_once_until_they_are_changed(self, journal: Journal) -> None:
+        """They are asked for at each decision, of each service."""
+        read: list[str] = []
+        journal._db.set_trace_callback(lambda said: read.append(said) if "FROM hold" in said else None)
+        changes: list[Callable[[], object]] = [
+            lambda: journal.set_pause(WEB, Pause.UP),
+            lambda: journal.set_wanted(API, 4),
+            lambda: journal.clear_wanted(API, 4),
+            lambda: journal.replace_holds({WEB: Hold(wanted=2)}),
+        ]
+        shown = []
+        for change in changes:
+            change()
+            read.clear()
+            shown.append((journal.hold(WEB), journal.hold(API), len(journal.holds())))
+            assert len(read) == 1
+
+        up = Hold(pause=Pause.UP)
+        assert shown == [
+            (up, Hold(), 1), (up, Hold(wanted=4), 2), (up, Hold(), 1), (Hold(wanted=2), Hold(), 1)
+        ]  # fmt: skip
+
     def test_those_of_every_service_are_known_where_anything_is_held(self, journal: Journal) -> None:
         journal.set_pause(WEB, Pause.ALL)
         journal.set_wanted(API, 4)
