@@ -121,7 +121,7 @@ def _notes(service: Service, health: Health, times: Times) -> tuple[str, ...]:
     held = sentences.pauses(service)
     if held and (decision is None or decision.reason != "paused"):
         notes.append(f"{held[0].upper()}{held[1:]}.")
-    return tuple(notes)
+    return (*notes, *(f"{clean(note)}." for note in service.notes))
 
 
 def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:

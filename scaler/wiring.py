@@ -183,6 +183,7 @@ def _knowing(
         learn=edges.target.prepare,
         done=rhythm.decide_soon,
         unwanted=lambda step, limits: knowledge.unwanted(step, limits, now=rhythm.now()),
+        unfinished=memory.journal.unfinished,
     )
     knowledge = Knowledge(
         world=memory.world,

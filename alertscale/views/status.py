@@ -58,6 +58,10 @@ def _details(services: tuple[Service, ...]) -> Iterator[RenderableType]:
         yield Text()
         for fault in faults:
             yield foreign(fault, "red")
+    noted = [service.key for service in services if service.notes]
+    if noted:
+        yield Text()
+        yield foreign(f"To know of {', '.join(noted)}: alertscale explain {noted[0]}", "dim")
     unready = [replica for service in services for replica in service.replicas if replica.state != "ready"]
     if unready:
         yield Text()

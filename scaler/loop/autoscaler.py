@@ -117,13 +117,14 @@ class Autoscaler:
     def _claim(self) -> None:
         """Once, before nginx is put right: who was leaving when an earlier process ended is leaving still."""
         if not self._claimed:
-            self.runner.claim(self.journal.unfinished())
+            self.runner.claim()
             self._claimed = True
 
     def _resume(self, now: float, *, listed: bool) -> None:
         """What the journal holds as begun goes on before anything new is decided."""
-        if self.recorder.heal(now=now) or (listed and not self.journal.error):
-            self.runner.resume(self.journal.unfinished)
+        healed = self.recorder.heal(now=now)
+        if healed or (listed and not self.journal.error):
+            self.runner.resume(now=now, at_once=healed)
 
     def _decide_all(self, now: float) -> None:
         self.alerts.expire(now=now)

@@ -127,8 +127,8 @@ class Knowledge:
             ),
             waits=Waits(
                 last_change=self.anchors.monotonic(key, self._last_change(service)),
-                retry_at=self._retry_at(service, Direction.UP),
-                retry_down_at=self._retry_at(service, Direction.DOWN),
+                retry_at=self._retry_at(service, Direction.UP, left=not stepping),
+                retry_down_at=self._retry_at(service, Direction.DOWN, left=not stepping),
             ),
             hold=self.journal.hold(key),
             stepping=stepping,
@@ -282,9 +282,9 @@ class Knowledge:
         steps = self.journal.events(asked)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
-    def _retry_at(self, service: Service, direction: Direction) -> float | None:
+    def _retry_at(self, service: Service, direction: Direction, *, left: bool) -> float | None:
         key, carry = service.key, self.anchors.monotonic
-        failures, failed_at = self.journal.failures(key, direction)
+        failures, failed_at = self.journal.failures(key, direction, left=left)
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, direction), failed_at),

@@ -7,16 +7,23 @@ and the policy returns to it at once if an alert then asks for more (docs/decisi
 """
 
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from scaler.model.records import Standing
+from scaler.model.errors import LabelError
+from scaler.model.labels import PREFIX, Limits, read_limits
+from scaler.model.records import Sighting, Standing
 from scaler.model.services import GONE, Observation, Service, ServiceKey
+from scaler.model.view import GONE_FOR, Gone
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-STOPS_WITHIN: Final = 60.0
-"""Seconds after which a replica that was asked to stop, and did not, gets traffic again."""
+STOPS_WITHIN: Final = 600.0
+"""Seconds, beyond its service's grace, after which a replica that was asked to stop, and did not, gets
+traffic again. ``docker stop -t`` gives it a longer grace, of which neither an event nor ``inspect`` tells,
+and which goes on when whoever asked for it has gone (seen on 20.10)."""
 
 REMEMBERED_FOR: Final = 60.0
 """Seconds for which the count is remembered that others have set back."""
@@ -49,6 +56,7 @@ class Outside:
         self._standing: dict[ServiceKey, Standing] = {}
         self._seen: dict[ServiceKey, float] = {}
         self._others: set[ServiceKey] = set()
+        self._sighted: Mapping[ServiceKey, Sighting] = {}
 
     def asked_to_stop(self, replica: str, *, now: float) -> None:
         """Somebody asked a container to stop: it gets no new requests from the next pass on."""
@@ -74,10 +82,12 @@ class Outside:
         """
         replicas = [r for s in observation.services for r in s.replicas]
         self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
-        live = {r.id for r in replicas if r.live}
+        graces = {r.id: s.grace for s in observation.services for r in s.replicas if r.live}
         with self._lock:
             self._stopped = {
-                r: at for r, at in self._stopped.items() if r in live and now - at < STOPS_WITHIN
+                r: at
+                for r, at in self._stopped.items()
+                if r in graces and now - at < graces[r] + STOPS_WITHIN
             }
             self._world.update(stopping=frozenset(self._stopped))
         # Where the engine keeps the count, which replicas it takes away is its own choice.
@@ -86,6 +96,19 @@ class Outside:
         changed = [key for key in noted if key is not None]
         for key in changed:
             self._journal.set_standing(key, self._standing[key])
+        self._note_sightings(observation)
+
+    def missed(self) -> Mapping[ServiceKey, Gone]:
+        """The services that the scaler before this one saw lately, as if all were gone since.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return {
+            key: Gone(limits=_limits(seen), until=at + GONE_FOR)
+            for key, seen in self._journal.sightings().items()
+            if (at := self._anchors.monotonic((key, "seen"), seen.at)) is not None
+        }
 
     def take_others(self) -> set[ServiceKey]:
         """Services that came while the scaler was absent, in the place of others of that name; each once."""
@@ -141,3 +164,33 @@ class Outside:
             return None
         self._standing[service.key] = Standing(replicas=counted, at=wall, former=former, former_at=former_at)
         return service.key
+
+    def _note_sightings(self, observation: Observation) -> None:
+        """So that a scaler after this one knows what there was, and since when it is gone."""
+        before, wall = self._sighted, self._anchors.wall_now()
+        now = {s.key: _sighting(s, at=wall) for s in observation.services}
+        same = {
+            key: before[key]
+            for key, seen in now.items()
+            if key in before
+            and seen == replace(before[key], at=wall)
+            and wall - before[key].at < _WRITE_EVERY
+        }
+        news = {key: seen for key, seen in now.items() if key not in same}
+        went = {key: replace(seen, at=wall) for key, seen in before.items() if key not in now}
+        if news or went:
+            left = {key: seen for key, seen in went.items() if key not in observation.others}
+            self._journal.see(news | left, others=observation.others, since=wall - GONE_FOR)
+        self._sighted = now | same
+
+
+def _sighting(service: Service, *, at: float) -> Sighting:
+    ours = {name: value for name, value in service.labels.items() if name.startswith(PREFIX)}
+    return Sighting(labels=ours, healthy=service.healthy, at=at)
+
+
+def _limits(seen: Sighting) -> Limits | None:
+    try:
+        return read_limits(seen.labels, healthy=seen.healthy)
+    except LabelError:
+        return None

@@ -93,6 +93,7 @@ class ServiceView:
     signals: tuple[Signal, ...]
     hold: Hold
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     failure: Failure | None = None
 
 
@@ -142,6 +143,7 @@ def service_view(
         signals=signals,
         hold=hold,
         faults=(*view.faults.get(service.key, ()), *view.unserved.get(service.key, ())),
+        notes=service.notes,
         failure=_failure(failed) if failed else None,
     )
 

@@ -92,6 +92,8 @@ class Watch:
         self._set_engine(up=True)
         limits, faults = _read_labels(observation)
         self.recorder.faults(faults)
+        self.recorder.notes({s.key: s.notes for s in observation.services})
+        self._recall()
         gone = self.world.view.gone_by(observation, now=now)
         self.world.update(observation=observation, limits=limits, faults=faults, gone=gone)
         self.listed = True
@@ -100,6 +102,14 @@ class Watch:
         except JournalError as error:
             self.recorder.survived("counts", error)
         return True
+
+    def _recall(self) -> None:
+        """Before the first list: what was there when the scaler before this one ended may be gone since."""
+        if not self.listed:
+            try:
+                self.world.update(gone=self.outside.missed())
+            except JournalError as error:
+                self.recorder.survived("services", error)
 
     def ask_replicas(self, now: float) -> View:
         """Take in what replicas answered, ask whoever is due, and return what is known now."""

@@ -135,6 +135,21 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """A service as it was seen last.
+
+    Attributes:
+        labels: those of ours.
+        healthy: seconds that its health check may take for a new replica; 0 if it has none.
+        at: when, seconds since the epoch.
+    """
+
+    labels: Mapping[str, str]
+    healthy: float
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """A step to take.
 

@@ -100,6 +100,8 @@ class Service:
         kept: what the engine keeps of it; None where it keeps nothing, and each container counts.
         refusal: why it cannot be scaled although it asks to be; empty when it can.
         healthy: seconds that its health check may take for a new replica; 0 if it has none.
+        grace: seconds that a replica has to end, once it is asked to.
+        notes: what a person should know of it that keeps nothing from being done, a sentence each.
     """
 
     key: ServiceKey
@@ -108,6 +110,8 @@ class Service:
     kept: Kept | None = None
     refusal: str = ""
     healthy: float = 0.0
+    grace: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def newest(self) -> Replica:

@@ -13,7 +13,11 @@ DEAD_FOR: Final = 10.0
 
 
 def _newest_version(replicas: Sequence[Replica]) -> str | None:
-    """The one that began last: one of an older version, copied in the middle of a deploy, may be younger."""
+    """The one that began last: one of an older version, copied in the middle of a deploy, may be younger.
+
+    In a rollback beside survivors that is the version that is rolled back, until it is gone: nothing on a
+    container tells one that Compose has made to go back from one that we have copied.
+    """
     began: dict[str, tuple[float, int]] = {}
     for replica in replicas:
         at = (replica.created_at, replica.number)

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, EventQuery, Hold, Standing, Step
+from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
 
 _MIGRATIONS: Final = (
@@ -63,6 +63,17 @@ CREATE TABLE IF NOT EXISTS standing (
     at REAL NOT NULL,
     former INTEGER,
     former_at REAL NOT NULL,
+    PRIMARY KEY (project, service)
+);
+""",
+    # 2. Which services there were, so that one that goes while no scaler looks is told too.
+    """
+CREATE TABLE sighting (
+    project TEXT NOT NULL,
+    service TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    healthy REAL NOT NULL,
+    at REAL NOT NULL,
     PRIMARY KEY (project, service)
 );
 """,
@@ -188,6 +199,7 @@ class Journal:
         self._keep = keep
         self._lock = threading.Lock()
         self._recorded = 0
+        self._holds: Mapping[ServiceKey, Hold] | None = None
         self._path = path
         self.error = ""
         """Why it could not be used; empty again from :meth:`usable_again` on."""
@@ -374,36 +386,51 @@ class Journal:
             ).fetchone()
         return int(row[0])
 
-    def failures(self, service: ServiceKey, direction: Direction = Direction.UP) -> tuple[int, float | None]:
-        """How many steps that way failed since the last step that was done, and when the last failure was."""
+    def failures(
+        self, service: ServiceKey, direction: Direction = Direction.UP, *, left: bool = False
+    ) -> tuple[int, float | None]:
+        """How many steps that way failed since the last step that was done, and when the last failure was.
+
+        Args:
+            service: whose.
+            direction: which way.
+            left: steps without an end count too, by when they were begun: they failed, and what was to undo
+                them did.
+        """
         with self._cursor() as db:
             row = db.execute(
-                "SELECT COUNT(*), MAX(ended) FROM step WHERE project = ?1 AND service = ?2"
-                " AND direction = ?3 AND outcome = 'failed' AND id > COALESCE("
+                "SELECT COUNT(*), MAX(COALESCE(ended, started)) FROM step"
+                " WHERE project = ?1 AND service = ?2 AND direction = ?3"
+                " AND (outcome = 'failed' OR ?4 AND outcome IS NULL) AND id > COALESCE("
                 "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
-                (*service, direction),
+                (*service, direction, left),
             ).fetchone()
         return int(row[0]), row[1]
 
     def hold(self, service: ServiceKey) -> Hold:
         """What a person asked for."""
-        with self._cursor() as db:
-            row = db.execute(
-                "SELECT pause, wanted FROM hold WHERE project = ? AND service = ?", service
-            ).fetchone()
-        return Hold(pause=_pause(row[0]), wanted=row[1]) if row else Hold()
+        return self.holds().get(service, Hold())
 
     def holds(self) -> Mapping[ServiceKey, Hold]:
-        """What a person asked for, of every service of which anything was."""
+        """What a person asked for, of every service of which anything was; read once until it is changed."""
         with self._cursor() as db:
-            rows = db.execute(
-                "SELECT project, service, pause, wanted FROM hold WHERE pause != 'none' OR wanted IS NOT NULL"
-            ).fetchall()
-        return {(r[0], r[1]): Hold(pause=_pause(r[2]), wanted=r[3]) for r in rows}
+            if self._holds is None:
+                rows = db.execute(
+                    "SELECT project, service, pause, wanted FROM hold"
+                    " WHERE pause != 'none' OR wanted IS NOT NULL"
+                ).fetchall()
+                self._holds = {(r[0], r[1]): Hold(pause=_pause(r[2]), wanted=r[3]) for r in rows}
+            return self._holds
+
+    @contextlib.contextmanager
+    def _changing_holds(self) -> Iterator[sqlite3.Connection]:
+        with self._cursor() as db:
+            self._holds = None
+            yield db
 
     def replace_holds(self, holds: Mapping[ServiceKey, Hold]) -> None:
         """Take over what a person asked another scaler for, in the place of what is known here."""
-        with self._cursor() as db, db:
+        with self._changing_holds() as db, db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM hold")
             db.executemany(
@@ -413,7 +440,7 @@ class Journal:
 
     def set_pause(self, service: ServiceKey, pause: Pause) -> None:
         """Remember which steps a person holds; what count is wanted stays as it is."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "INSERT INTO hold (project, service, pause) VALUES (?,?,?)"
                 " ON CONFLICT (project, service) DO UPDATE SET pause = excluded.pause",
@@ -422,7 +449,7 @@ class Journal:
 
     def set_wanted(self, service: ServiceKey, wanted: int) -> None:
         """Remember which count a person asked for; what is held stays as it is."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "INSERT INTO hold (project, service, wanted) VALUES (?,?,?)"
                 " ON CONFLICT (project, service) DO UPDATE SET wanted = excluded.wanted",
@@ -431,7 +458,7 @@ class Journal:
 
     def clear_wanted(self, service: ServiceKey, reached: int) -> None:
         """Forget the count asked for, unless another one has been asked for meanwhile."""
-        with self._cursor() as db:
+        with self._changing_holds() as db:
             db.execute(
                 "UPDATE hold SET wanted = NULL WHERE project = ? AND service = ? AND wanted = ?",
                 (*service, reached),
@@ -459,3 +486,26 @@ class Journal:
                     standing.former_at,
                 ),
             )  # fmt: skip
+
+    def sightings(self) -> Mapping[ServiceKey, Sighting]:
+        """Every service that was seen lately, as :meth:`see` was last told."""
+        with self._cursor() as db:
+            rows = db.execute("SELECT project, service, labels, healthy, at FROM sighting").fetchall()
+        return {(r[0], r[1]): Sighting(labels=json.loads(r[2]), healthy=r[3], at=r[4]) for r in rows}
+
+    def see(self, seen: Mapping[ServiceKey, Sighting], *, others: Iterable[ServiceKey], since: float) -> None:
+        """Remember services as they were seen.
+
+        Args:
+            seen: those of which there is news.
+            others: those that are none of ours, or not any more: they are forgotten.
+            since: what was seen before that is forgotten too, seconds since the epoch.
+        """
+        with self._cursor() as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM sighting WHERE at < ?", (since,))
+            db.executemany("DELETE FROM sighting WHERE project = ? AND service = ?", list(others))
+            db.executemany(
+                "REPLACE INTO sighting (project, service, labels, healthy, at) VALUES (?,?,?,?,?)",
+                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at) for key, s in seen.items()],
+            )

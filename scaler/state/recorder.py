@@ -61,6 +61,7 @@ class Recorder:
         self._metrics = metrics
         self._wall = wall
         self._faults: Mapping[ServiceKey, tuple[str, ...]] = {}
+        self._notes: Mapping[ServiceKey, tuple[str, ...]] = {}
         self._decisions: dict[ServiceKey, Decision] = {}
         self._told: dict[int, int] = {}
         self._lost = 0
@@ -239,6 +240,14 @@ class Recorder:
                 for sentence in sentences:
                     self.tell(EventKind.FAULT, ErrorReason.LABELS, sentence, service=key)
         self._faults = faults
+
+    def notes(self, notes: Mapping[ServiceKey, tuple[str, ...]]) -> None:
+        """Log what a person should know of services, once for each change of it."""
+        for key, sentences in notes.items():
+            if self._notes.get(key, ()) != sentences:
+                for sentence in sentences:
+                    log.warning("note", project=key[0], service=key[1], text=sentence)
+        self._notes = notes
 
     def readiness(self, view: View, answers: Mapping[str, Readiness]) -> None:
         """Record replicas that became ready or ceased to be."""

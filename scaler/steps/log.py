@@ -111,6 +111,11 @@ def failure(step: Step, raised: Exception) -> AlertscaleError:
     if isinstance(raised, AlertscaleError):
         return raised
     log.error("a fault of the scaler's own in a step", **step.words, exc_info=raised)
-    failed = StepError(f"a fault of the scaler's own: {raised!r}", reason=ErrorReason.INTERNAL)
-    failed.__cause__ = raised
+    return own_fault(raised)
+
+
+def own_fault(error: Exception) -> StepError:
+    """Make a failure of a step out of a fault of our own."""
+    failed = StepError(f"a fault of the scaler's own: {error!r}", reason=ErrorReason.INTERNAL)
+    failed.__cause__ = error
     return failed

@@ -1,9 +1,11 @@
 """Runs steps, each in a thread of its own, and knows which services have one under way."""
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -18,8 +20,12 @@ from scaler.policy.scaling import Decision
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
 from scaler.steps.contract import Steps, Unwanted
+from scaler.steps.log import own_fault
 
 log = structlog.get_logger()
+
+AGAIN_AFTER: Final = 30.0
+"""Seconds after which a step that was taken up again, and left open again, is taken up once more."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,6 +39,7 @@ class Runner:
         learn: the target's :meth:`~scaler.engines.contract.Target.prepare`.
         done: called when a step has ended.
         unwanted: asked of a step while it waits.
+        unfinished: reads the journal's steps that were begun and have no end.
     """
 
     steps: Steps
@@ -41,9 +48,11 @@ class Runner:
     learn: Callable[..., None]
     done: Callable[[], object]
     unwanted: Unwanted
+    unfinished: Callable[[], tuple[Step, ...]]
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _prepared: dict[ServiceKey, str] = field(default_factory=dict, init=False)
     _threads: dict[ServiceKey, set[threading.Thread]] = field(default_factory=dict, init=False)
+    _resumed: dict[int, float] = field(default_factory=dict, init=False)
 
     def stepping(self, key: ServiceKey) -> bool:
         """Whether a step of that service is under way."""
@@ -75,7 +84,7 @@ class Runner:
             retiring: those that a retirement takes; otherwise ``policy/replica_choice.py`` chooses.
         """
         for order in _orders(service, counted, decision, limits, retiring, view=self.world.view):
-            self._spawn(service.key, partial(self.steps.take, order, self.unwanted))
+            self._spawn(order, partial(self.steps.take, order, self.unwanted))
 
     def clear_away(self, replica: Replica) -> None:
         """Remove a dead replica; gone is as good.
@@ -103,29 +112,34 @@ class Runner:
         except AlertscaleError as error:  # create learns it itself then
             self.recorder.survived("prepare", error)
 
-    def claim(self, steps: tuple[Step, ...]) -> None:
+    def claim(self) -> None:
         """Keep replicas of an earlier run that leave, or are not prepared, out of nginx from the first."""
-        for step in steps:
+        for step in self.unfinished():
             if step.direction is Direction.DOWN and step.replica:
                 self.world.mark_draining(step.replica)
             elif step.phase is Phase.START and step.replica:
                 self.world.mark_preparing(step.replica)
 
-    def resume(self, unfinished: Callable[[], tuple[Step, ...]]) -> None:
+    def resume(self, *, now: float, at_once: bool = False) -> None:
         """Finish steps that were left unfinished, by an earlier run or by this one.
 
+        Those of a service with a step under way are left to it.
+
         Args:
-            unfinished: reads the journal's; those of a service with a step under way are left to it.
+            now: seconds, monotonic.
+            at_once: what was taken up lately, too.
         """
         with self._lock:
             # Before the journal is read: a step that ends in between must not be taken for one left over.
             busy = {key for key, threads in self._threads.items() if threads}
-        for step in unfinished():
-            if step.service in busy or not self._is_ours(step):
+        for step in self.unfinished():
+            waits = not at_once and now - self._resumed.get(step.id, -math.inf) < AGAIN_AFTER
+            if step.service in busy or waits or not self._is_ours(step):
                 continue
             log.info("step is resumed", service=step.service[1], phase=str(step.phase))
+            self._resumed[step.id] = now
             limits = self.world.view.limits.get(step.service, Limits())
-            self._spawn(step.service, partial(self.steps.resume, step, limits, self.unwanted))
+            self._spawn(step, partial(self.steps.resume, step, limits, self.unwanted))
 
     def _is_ours(self, step: Step) -> bool:
         """Whether we can go on with a step; of one that only a later version can, nothing is touched."""
@@ -141,21 +155,40 @@ class Runner:
             self.recorder.tell(EventKind.FAULT, ErrorReason.JOURNAL, text, service=step.service)
         return True
 
-    def _spawn(self, key: ServiceKey, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=self._run, args=(key, work), name=f"step {key[1]}", daemon=True)
+    def _spawn(self, what: Order | Step, work: Callable[[], None]) -> None:
+        key = what.service
+        thread = threading.Thread(target=self._run, args=(what, work), name=f"step {key[1]}", daemon=True)
         with self._lock:
             self._threads.setdefault(key, set()).add(thread)
         thread.start()
 
-    def _run(self, key: ServiceKey, work: Callable[[], None]) -> None:
+    def _run(self, what: Order | Step, work: Callable[[], None]) -> None:
+        over = True
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
             self.recorder.survived("step", error)
-        finally:
-            with self._lock:
-                self._threads[key].discard(threading.current_thread())
+            if getattr(error, "reason", ErrorReason.INTERNAL) is ErrorReason.INTERNAL:
+                over = self._end(what, error)
+        with self._lock:
+            self._threads[what.service].discard(threading.current_thread())
+        # What a fault of our own keeps without an end is not to be begun anew at once, and again.
+        if over:
             self.done()
+
+    def _end(self, what: Order | Step, fault: Exception) -> bool:
+        """End, as failed, what a fault of our own has left open; tell whether that could be done."""
+        failed, named = own_fault(fault), (what.service, what.direction, what.number)
+        end = End(outcome=Outcome.FAILED, detail=f"{failed.reason}: {failed}")
+        try:
+            left = [s for s in self.unfinished() if (s.service, s.direction, s.number) == named]
+            for step in left:
+                self.world.unmark_draining(step.replica or "")
+                self.recorder.step_ended(step, end)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.recorder.survived("end of a step", error)
+            return False
+        return bool(left)
 
 
 def _orders(

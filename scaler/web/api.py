@@ -201,6 +201,7 @@ def _service(view: ServiceView) -> schema.Service:
         pause_label=limits.pause if limits else None,
         wanted=view.hold.wanted,
         faults=view.faults,
+        notes=view.notes,
         limits=limits,
         inputs=_inputs(view.decided.inputs) if view.decided and view.decided.inputs else None,
         failure=_like(schema.Failure, view.failure) if view.failure else None,

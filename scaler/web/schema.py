@@ -210,6 +210,10 @@ class Service(Struct, frozen=True, kw_only=True):
     faults: Annotated[
         tuple[str, ...], _says("Labels that cannot be read, and why nginx does not have it, a sentence each.")
     ]
+    notes: Annotated[
+        tuple[str, ...],
+        _says("What to know of it that keeps nothing from being done, such as hooks that nobody can tell."),
+    ]
     limits: Annotated[Limits | None, _says("What its labels say; null while they cannot be read.")]
     inputs: Annotated[Inputs | None, _says("What the decision was taken on.")]
     failure: Annotated[

@@ -65,6 +65,25 @@ class Hooks:
                 )
             self.find(inspected, kind)
 
+    def doubt(self, inspected: Mapping[str, Any]) -> str:
+        """Say which hooks a model may have, and nobody can tell; empty where all are known.
+
+        Args:
+            inspected: the answer of ``GET /containers/<id>/json``.
+        """
+        labels = inspected["Config"].get("Labels") or {}
+        definition = self._files.definition(labels)
+        names = {kind: PREFIX + label.name for kind, label in HOOKS.items()}
+        doubted = [kind for kind in HOOKS if names[kind] not in labels and not definition.says.get(kind)]
+        if not definition.unread or not doubted:
+            return ""
+        asked = " and ".join(names[kind] for kind in doubted)
+        return (
+            f"{definition.unread} cannot be read here, so hooks that stand there ({', '.join(doubted)}) are"
+            f" not run; give the service {asked} as a label: '[]' for none, else what alertscale check writes"
+            " where the file is"
+        )
+
     def find(self, inspected: Mapping[str, Any], kind: HookKind) -> tuple[Hook, ...]:
         """Find the hooks of one kind: those of the label, else those of the files, else none.
 

@@ -62,7 +62,7 @@ class ProjectFiles:
             What can be read of it here.
         """
         paths = [self._here(Path(file), labels) for file in labels.get(COMPOSE_FILES, "").split(",") if file]
-        return _together([_defined(path, labels[COMPOSE_SERVICE]) for path in paths])
+        return _together([_defined(path, labels.get(COMPOSE_SERVICE, "")) for path in paths])
 
     def _here(self, path: Path, labels: Mapping[str, str]) -> Path:
         directory = labels.get(COMPOSE_DIRECTORY, "")

@@ -6,7 +6,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +49,15 @@ _CONTROL: Final = re.compile(
 """What colours a terminal or turns text around, and what is no character."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Inspected:
+    """What is known of a definition from a container of it; see :class:`scaler.model.services.Service`."""
+
+    healthy: float = 0.0
+    grace: float = _DEFAULT_GRACE
+    notes: tuple[str, ...] = ()
+
+
 class ComposeTarget:
     """The containers of Compose services on one engine.
 
@@ -83,7 +92,7 @@ class ComposeTarget:
         self._hooks = Hooks(client=client, files=files)
         self._shared = Shared(client=client, files=files)
         self._monotonic = monotonic
-        self._healthy: dict[tuple[ServiceKey, str], float] = {}
+        self._asked: dict[tuple[ServiceKey, str], _Inspected] = {}
         self._unshown: dict[str, tuple[tuple[str, Health], float]] = {}
         """Containers that the engine lists and cannot show: how it listed them, and when to ask anew."""
 
@@ -98,18 +107,19 @@ class ComposeTarget:
         with engine_errors("list containers"):
             listed = self._client.containers(all=True, filters={"label": COMPOSE_PROJECT})
         seen = read_listing(listed, own_project=self._own_project, projects=self._projects)
-        asked = {(s.key, s.newest.version): self._health(s) for s in seen.services}
-        self._healthy = {version: seconds for version, seconds in asked.items() if seconds is not None}
+        asked = {(s.key, s.newest.version): self._inspected(s) for s in seen.services}
+        self._asked = {version: found for version, found in asked.items() if found is not None}
+        known = [(s, self._asked.get((s.key, s.newest.version), _Inspected())) for s in seen.services]
         for other in self._unshown.keys() - {s.newest.id for s in seen.services}:
             self._unshown.pop(other, None)
         services = (
-            replace(s, healthy=self._healthy.get((s.key, s.newest.version), 0.0)) for s in seen.services
+            replace(s, healthy=found.healthy, grace=found.grace, notes=found.notes) for s, found in known
         )
         return replace(seen, services=tuple(services))
 
-    def _health(self, service: Service) -> float | None:
-        """What a health check may take, asked of the engine once per definition; None if it does not tell."""
-        known = self._healthy.get((service.key, service.newest.version))
+    def _inspected(self, service: Service) -> _Inspected | None:
+        """What no list tells, asked of the engine once per definition; None if it does not tell."""
+        known = self._asked.get((service.key, service.newest.version))
         if known is not None:
             return known
         newest, now = service.newest, self._monotonic()
@@ -126,7 +136,12 @@ class ComposeTarget:
                 raise
             self._unshown[newest.id] = looks, now + ASK_AGAIN
             return None
-        return health_seconds(model["Config"].get("Healthcheck"))
+        config, doubt = model["Config"], self._hooks.doubt(model)
+        return _Inspected(
+            healthy=health_seconds(config.get("Healthcheck")),
+            grace=_grace(config),
+            notes=(doubt,) if doubt else (),
+        )
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -238,8 +253,8 @@ class ComposeTarget:
     def stop(self, replica: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
         with engine_errors(f"stop {replica[:12]}"), _gone_is_fine():
-            grace = self._client.inspect_container(replica)["Config"].get("StopTimeout")
-            self._client.stop(replica, timeout=_DEFAULT_GRACE if grace is None else grace)
+            grace = _grace(self._client.inspect_container(replica)["Config"])
+            self._client.stop(replica, timeout=grace)
 
     def remove(self, replica: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""
@@ -278,6 +293,12 @@ class ComposeTarget:
         except docker.errors.NotFound:
             return True
         return sent == signal_number(config.get("StopSignal") or "SIGTERM")
+
+
+def _grace(config: Mapping[str, Any]) -> int:
+    """Seconds from the signal to stop to the one that ends it."""
+    grace = config.get("StopTimeout")
+    return _DEFAULT_GRACE if grace is None else int(grace)
 
 
 def last_lines(said: bytes, most: int) -> tuple[str, ...]:

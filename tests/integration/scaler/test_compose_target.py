@@ -229,6 +229,7 @@ def test_health_and_grace_are_the_services_own(tmp_path: Path) -> None:
         (service,) = made.target.observe().services
 
         assert service.healthy == pytest.approx(0.2 * 2 + 5)
+        assert service.grace == 1
         assert 0.8 < time.monotonic() - begun < 6
 
 

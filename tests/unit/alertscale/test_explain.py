@@ -140,6 +140,13 @@ def test_an_order_and_a_pause_that_do_not_show_in_the_decision_are_noted() -> No
     assert of(raw_service(pause="all", reason="paused")).notes == ()
 
 
+def test_what_is_to_be_known_of_a_service_comes_last() -> None:
+    notes = of(
+        raw_service(wanted=4, reason="manual", direction="up", notes=["a.yml cannot be read here"])
+    ).notes
+    assert notes[1:] == ("a.yml cannot be read here.",)
+
+
 def test_a_decision_that_is_old_while_the_loop_runs_is_noted() -> None:
     assert of(raw_service(decided=-30)).notes[0].startswith("That was decided 30 s ago")
 

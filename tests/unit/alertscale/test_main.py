@@ -53,6 +53,13 @@ class TestStatus:
         assert "shop/bad  1         ?    ?    Left alone: its labels cannot be read." in shown.out
         assert "compose.yml: service bad: alertscale.max: 'x' is not a whole number" in shown.out
 
+    def test_of_what_is_to_be_known_of_services_it_says_where_it_stands(self, run: Run, stage: Stage) -> None:
+        noted = [
+            replace(view(1), key=("shop", name), notes=("a.yml cannot be read here",)) for name in ("a", "b")
+        ]
+        stage.script.views = [view(2), *noted]
+        assert "To know of shop/a, shop/b: alertscale explain shop/a" in run("status").out
+
     def test_what_keeps_the_scaler_from_its_work_comes_first(self, run: Run, stage: Stage) -> None:
         stage.script.figures = replace(stage.script.figures, engine=False, watchdog_age=float("inf"))
         shown = run("status").out

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scaler.loop.knowledge import Known
+from scaler.loop.outside_changes import STOPS_WITHIN
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
@@ -17,6 +18,7 @@ from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
 from scaler.policy.scaling import Demand
 from scaler.policy.signals import AtSource
+from scaler.steps.runner import AGAIN_AFTER
 from scaler.traffic.readiness import Check
 from tests.fakes import until
 from tests.unit.scaler.rig import (
@@ -475,15 +477,16 @@ class TestFailures:
         rig.target.broken["discard"] = TargetError("the engine refused to remove it: device is busy")
         with running(rig):
             rig.submit(*HIGH)
-            rig.steps(1)
+            until(lambda: rig.reason() == "backoff")  # and none is made beside it, again and again
+            never(lambda: len(rig.names()) > 2, rig=rig)
+            (left,) = rig.journal.unfinished()
+            assert (left.number, rig.events(EventKind.STEP)) == (2, ())
             del rig.target.broken["discard"]
             rig.target.unready = set()
-            rig.clock.advance(31)
-            until(
-                lambda: all(r.state is not ReplicaState.DRAINING for r in rig.service().replicas),
-                seconds=3,
-                what="no replica is draining for ever",
-            )
+            rig.clock.advance(AGAIN_AFTER)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            (event,) = rig.steps(1)
+            assert event.text == "up: replica 2 done"
 
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
@@ -774,7 +777,7 @@ class TestOthers:
             rig.settle(["shop-web-1", "shop-web-2"])
             rig.target.ask_to_stop(second)
             until(lambda: rig.served() == ["shop-web-1"])
-            rig.clock.advance(61)
+            rig.clock.advance(STOPS_WITHIN)
             until(lambda: rig.served() == ["shop-web-1", "shop-web-2"])
 
     def test_what_a_plain_up_took_is_there_again_when_the_load_needs_it(self, rig: Rig) -> None:
@@ -932,7 +935,9 @@ class TestExaminedAgain:
             replica=ids[1],
         )
         with running(rig):
-            assert [step.reason for step in rig.steps(1)] == ["done"]
+            until(lambda: rig.events(EventKind.STEP), what="a step has ended")
+            # Another may be there already: one is missing at the minimum.
+            assert rig.events(EventKind.STEP)[-1].text == "down: replica 2 done"
 
     def test_several_that_leave_at_once_do_not_hold_one_another(self, rig: Rig) -> None:
         for number in range(1, 6):
@@ -1034,6 +1039,35 @@ class TestGone:
             rig.clock.advance(901)
             until(lambda: [v.key for v in rig.reading.services()] == [API], what="it is forgotten")
             until(lambda: gauge("alertscale_replicas", ready) is None)
+
+    @pytest.mark.parametrize("goes", ["before", "after"])
+    def test_a_scaler_that_was_restarted_tells_it_still_and_forgets_it_when_it_would_have(
+        self, rig: Rig, goes: str
+    ) -> None:
+        """Whether the last container went while the one before ran, or after it."""
+        web = rig.target.add(labels=labels(max="3"))
+        with running(rig):
+            until(lambda: rig.reason() == "blind")
+            if goes == "before":
+                rig.target.take(web)
+                until(lambda: rig.reason() == "gone")
+        if goes == "after":
+            rig.target.take(web)
+        rig.clock.advance(300)
+        rig.wire()
+        with running(rig):
+            until(rig.reading.services)
+            until(lambda: rig.reason() == "gone")
+            view = rig.service()
+            assert (view.replicas, view.limits and view.limits.maximum) == ((), 3)
+            assert seconds_left(rig) == pytest.approx(600, abs=5)
+            gauge = rig.metrics.registry.get_sample_value
+            ready = {"project": "shop", "service": "web", "state": "ready"}
+            assert gauge("alertscale_replicas", ready) == 0
+        rig.clock.advance(601)
+        rig.wire()
+        with running(rig):
+            never(rig.reading.services, rig=rig)
 
     def test_it_is_there_again_as_soon_as_it_has_a_container(self, rig: Rig) -> None:
         web = rig.target.add(labels=labels())
@@ -1196,6 +1230,25 @@ class TestOwnTrouble:
         rig.target.add(labels=labels())
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
+
+    def test_one_while_a_failed_step_is_cleared_away_ends_that_step_and_the_next_waits(
+        self, rig: Rig
+    ) -> None:
+        """Else it is left open, and the loop begins another at once, hundreds a second."""
+        rig.target.add(labels=labels())
+        rig.target.broken["start"] = TargetError("the engine refused to start it: port is taken")
+        rig.target.broken["discard"] = ZeroDivisionError("a bug")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "backoff")
+            never(lambda: len(rig.names()) > 2, rig=rig)
+            (event,) = rig.steps(1)
+            assert rig.journal.unfinished() == ()
+
+        assert (
+            event.text
+            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        )
 
 
 class TestLaterVersion:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from scaler.loop.outside_changes import Outside
+from scaler.model.labels import Limits
 from scaler.model.services import Kept, Observation, Replica, Service
+from scaler.model.view import GONE_FOR
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
@@ -20,6 +22,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = 0.0
+        self.grace = 10.0
         self.wall = 1_790_000_000.0
         self.begin()
 
@@ -33,20 +36,25 @@ class Watched:
     def clock(self) -> float:
         return self.wall + self.now
 
-    def sees(self, *numbers: int, dead: tuple[int, ...] = (), kept: Kept | None = None) -> Service:
+    def sees(
+        self, *numbers: int, dead: tuple[int, ...] = (), kept: Kept | None = None, **labels: str
+    ) -> Service:
+        ours = {f"alertscale.{name}": value for name, value in labels.items()} | {"com.example": "theirs"}
         states = dict.fromkeys(numbers, "running") | dict.fromkeys(dead, "exited")
         replicas = tuple(
-            Replica(id=f"id-{n}", name=f"shop-web-{n}", number=n, status=s) for n, s in sorted(states.items())
+            Replica(id=f"id-{n}", name=f"shop-web-{n}", number=n, status=s, labels=ours)
+            for n, s in sorted(states.items())
         )
-        service = Service(key=WEB, replicas=replicas, kept=kept)
+        service = Service(key=WEB, replicas=replicas, kept=kept, grace=self.grace)
         observation = Observation(services=(service,))
         self.world.update(observation=observation)
         self.outside.note(observation, now=self.now)
         return service
 
-    def sees_nothing(self) -> None:
-        self.world.update(observation=Observation(services=()))
-        self.outside.note(Observation(services=()), now=self.now)
+    def sees_nothing(self, *others: tuple[str, str]) -> None:
+        observation = Observation(services=(), others=frozenset(others))
+        self.world.update(observation=observation)
+        self.outside.note(observation, now=self.now)
 
     def former(self) -> int | None:
         return self.outside.former(WEB, now=self.now)
@@ -186,10 +194,15 @@ def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
     assert watched.outside.lost_at(service) is None
 
 
-@pytest.mark.parametrize(("later", "counted"), [(59.0, 1), (60.0, 2)])
-def test_one_that_does_not_stop_within_a_minute_counts_again(
-    watched: Watched, later: float, counted: int
+@pytest.mark.parametrize(
+    ("grace", "later", "counted"),
+    [(10.0, 609.0, 1), (10.0, 610.0, 2), (1800.0, 2399.0, 1), (1800.0, 2400.0, 2)],
+)
+def test_one_that_does_not_stop_counts_again_ten_minutes_after_its_grace(
+    watched: Watched, grace: float, later: float, counted: int
 ) -> None:
+    """A stop may be given a longer grace than the service's own, of which the engine tells nobody."""
+    watched.grace = grace
     watched.sees(1, 2)
     watched.outside.asked_to_stop("id-2", now=0)
     watched.now = later
@@ -214,3 +227,45 @@ def test_where_the_engine_keeps_the_count_replicas_that_go_are_nobodys_doing(wat
     watched.sees(1, kept=kept)
     assert watched.former() is None
     assert watched.journal.standing(WEB).replicas == frozenset()
+
+
+class TestMissed:
+    """What a scaler knows of services that it has not seen itself."""
+
+    def missed(self, watched: Watched) -> dict[tuple[str, str], tuple[Limits | None, float]]:
+        watched.journal.close()
+        watched.begin()
+        return {key: (gone.limits, gone.until) for key, gone in watched.outside.missed().items()}
+
+    def test_they_are_known_with_their_bounds_for_a_quarter_of_an_hour_from_when_they_were_seen(
+        self, watched: Watched
+    ) -> None:
+        watched.sees(1, max="3")
+        watched.now = 50
+        assert self.missed(watched) == {WEB: (Limits(maximum=3), GONE_FOR)}
+
+    def test_that_they_are_there_still_is_written_once_a_minute(self, watched: Watched) -> None:
+        for watched.now in (0, 59, 60, 61):
+            watched.sees(1)
+        assert self.missed(watched) == {WEB: (Limits(), 60 + GONE_FOR)}
+
+    def test_another_label_is_written_at_once_and_one_of_others_never(self, watched: Watched) -> None:
+        watched.sees(1, max="3")
+        watched.now = 1
+        watched.sees(1, max="4")
+        assert watched.journal.sightings()[WEB].labels == {"alertscale.max": "4"}
+
+    def test_so_is_that_the_last_container_went(self, watched: Watched) -> None:
+        watched.sees(1)
+        watched.now = 50
+        watched.sees_nothing()
+        assert self.missed(watched) == {WEB: (Limits(), 50 + GONE_FOR)}
+
+    def test_labels_that_cannot_be_read_give_no_bounds(self, watched: Watched) -> None:
+        watched.sees(1, max="three")
+        assert self.missed(watched) == {WEB: (None, GONE_FOR)}
+
+    def test_one_that_is_not_to_be_scaled_any_more_is_not_missed(self, watched: Watched) -> None:
+        watched.sees(1)
+        watched.sees_nothing(WEB)
+        assert self.missed(watched) == {}

@@ -1,5 +1,7 @@
 """What the API and the status page are given of a service."""
 
+from dataclasses import replace
+
 from scaler.loop.views import ReplicaView, on_the_wall, service_view
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, Pause, ReplicaState
@@ -24,6 +26,12 @@ def test_what_nginx_does_not_have_of_it_is_a_fault_beside_those_of_its_labels() 
     shown = service_view(view, SERVICE, decided=None, hold=Hold(), signals=())
 
     assert shown.faults == ("a label", "a name")
+
+
+def test_its_notes_are_the_engines() -> None:
+    shown = service_view(View(), replace(SERVICE, notes=("a hook",)), decided=None, hold=Hold(), signals=())
+
+    assert shown.notes == ("a hook",)
 
 
 def test_a_service_that_can_be_scaled() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
-from scaler.model.records import Event, EventQuery, Hold, Standing, Step
+from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
 from scaler.state.journal import _MIGRATIONS, Journal, read_holds, write_holds
 
@@ -202,6 +202,14 @@ class TestSteps:
         ended(journal, Outcome.FAILED, now=40)
         assert journal.failures(WEB) == (1, 40)
 
+    def test_one_that_was_left_open_counts_where_it_is_asked_for(self, journal: Journal) -> None:
+        ended(journal, Outcome.FAILED, now=20)
+        begin(journal, number=3, now=30.0)
+        begin(journal, number=3, now=40.0, direction=Direction.DOWN)
+
+        assert journal.failures(WEB) == (1, 20)
+        assert journal.failures(WEB, left=True) == (2, 30)
+
 
 def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:
     return Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
@@ -352,6 +360,28 @@ class TestHolds:
 
         assert journal.hold(WEB).wanted == 4
 
+    def test_they_are_read_once_until_they_are_changed(self, journal: Journal) -> None:
+        """They are asked for at each decision, of each service."""
+        read: list[str] = []
+        journal._db.set_trace_callback(lambda said: read.append(said) if "FROM hold" in said else None)
+        changes: list[Callable[[], object]] = [
+            lambda: journal.set_pause(WEB, Pause.UP),
+            lambda: journal.set_wanted(API, 4),
+            lambda: journal.clear_wanted(API, 4),
+            lambda: journal.replace_holds({WEB: Hold(wanted=2)}),
+        ]
+        shown = []
+        for change in changes:
+            change()
+            read.clear()
+            shown.append((journal.hold(WEB), journal.hold(API), len(journal.holds())))
+            assert len(read) == 1
+
+        up = Hold(pause=Pause.UP)
+        assert shown == [
+            (up, Hold(), 1), (up, Hold(wanted=4), 2), (up, Hold(), 1), (Hold(wanted=2), Hold(), 1)
+        ]  # fmt: skip
+
     def test_those_of_every_service_are_known_where_anything_is_held(self, journal: Journal) -> None:
         journal.set_pause(WEB, Pause.ALL)
         journal.set_wanted(API, 4)
@@ -386,6 +416,28 @@ class TestHolds:
             read_holds(text)
 
 
+class TestSightings:
+    def seen(self, at: float, **labels: str) -> Sighting:
+        return Sighting(labels=labels, healthy=2.5, at=at)
+
+    def test_the_last_of_each_service_is_known_after_the_file_is_opened_again(
+        self, journal: Journal, path: Path
+    ) -> None:
+        journal.see({WEB: self.seen(1, max="3"), API: self.seen(1)}, others=(), since=0)
+        journal.see({WEB: self.seen(2, max="4")}, others=(), since=0)
+        journal.close()
+
+        with contextlib.closing(Journal(path=path)) as again:
+            assert again.sightings() == {WEB: self.seen(2, max="4"), API: self.seen(1)}
+
+    def test_what_is_none_of_ours_any_more_or_was_seen_long_ago_is_forgotten(self, journal: Journal) -> None:
+        web, api, blog = WEB, API, ("blog", "web")
+        journal.see({web: self.seen(100), api: self.seen(10), blog: self.seen(100)}, others=(), since=0)
+        journal.see({}, others=(blog, ("blog", "db")), since=50)
+
+        assert journal.sightings() == {web: self.seen(100)}
+
+
 def sql(path: Path, script: str) -> None:
     """Write to a file as another program."""
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -413,7 +465,7 @@ class TestSchema:
 
     @pytest.mark.usefixtures("journal")
     def test_a_new_file_has_the_version_of_today(self, path: Path) -> None:
-        assert version(path) == len(_MIGRATIONS) == 1
+        assert version(path) == len(_MIGRATIONS) == 2
 
     def test_one_from_before_there_were_versions_is_read_as_it_was_written(self, before: Path) -> None:
         assert version(before) == 0
@@ -436,7 +488,8 @@ class TestSchema:
                 replicas=frozenset({"beef", "c0ffee"}), at=82.0, former=5, former_at=70.5
             )
             assert journal.standing(API) == Standing(at=83.0)
-        assert version(before) == 1
+            assert journal.sightings() == {}
+        assert version(before) == 2
 
     def test_one_that_was_migrated_is_as_one_that_is_new(self, before: Path, tmp_path: Path) -> None:
         Journal(path=before).close()
@@ -462,7 +515,7 @@ class TestSchema:
         for _ in range(2):
             Journal(path=before).close()
 
-        assert version(before) == 3
+        assert version(before) == 4
         with contextlib.closing(sqlite3.connect(before)) as db:
             assert db.execute("SELECT id, who FROM event").fetchall() == [(1, "nobody"), (2, "nobody")]
 
@@ -477,7 +530,7 @@ class TestSchema:
             with pytest.raises(JournalError, match=f"the journal {before}: no such table: nowhere"):
                 Journal(path=before)
 
-        assert (version(before), tables(before)) == (1, as_it_was)
+        assert (version(before), tables(before)) == (2, as_it_was)
         with contextlib.closing(Journal(path=before)) as journal:
             assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
 
@@ -488,12 +541,12 @@ class TestSchema:
 
         with contextlib.closing(Journal(path=path, wall=lambda: 0.5)) as anew:
             assert anew.set_aside == (
-                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 1 at"
+                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 2 at"
                 f" most; it is set aside as {path.name}.19700101T000000.500000Z, and a new one is begun:"
                 " history, pauses, orders and steps under way are not known any more"
             )
         assert aside(path).read_bytes() == content
-        assert version(path) == 1
+        assert version(path) == 2
 
 
 def aside(path: Path) -> Path:
@@ -542,6 +595,8 @@ USES: dict[str, Callable[[Journal], object]] = {
     "set_pause": lambda journal: journal.set_pause(WEB, Pause.UP),
     "set_wanted": lambda journal: journal.set_wanted(WEB, 2),
     "clear_wanted": lambda journal: journal.clear_wanted(WEB, 2),
+    "sightings": lambda journal: journal.sightings(),
+    "see": lambda journal: journal.see({}, others=(), since=0),
 }
 
 

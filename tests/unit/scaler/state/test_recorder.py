@@ -280,6 +280,15 @@ def test_label_faults_are_told_once_for_each_change(told: Told) -> None:
     assert told.texts == ["max", "max", "min", "max"]
 
 
+def test_notes_are_logged_once_for_each_change(told: Told) -> None:
+    with capture_logs() as logged:
+        for notes in ({WEB: ("a",)}, {WEB: ("a",)}, {WEB: ()}, {WEB: ("a", "b")}, {}, {WEB: ("b",)}):
+            told.recorder.notes(notes)
+
+    assert [line["text"] for line in logged] == ["a", "a", "b", "b"]
+    assert (logged[0]["project"], logged[0]["service"], told.texts) == (*WEB, [])
+
+
 def view(status: str = "running", **fields: object) -> View:
     replica = Replica(id="a", name="shop-web-1", number=1, status=status)
     return View(

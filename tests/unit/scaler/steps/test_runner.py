@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import JournalError
+from scaler.model.errors import JournalError, StepError
 from scaler.model.labels import Limits, Requests
-from scaler.model.reasons import DecisionReason, Direction, Phase
+from scaler.model.reasons import DecisionReason, Direction, ErrorReason, Phase
 from scaler.model.records import Order, Step
 from scaler.model.services import Kept, Observation, Replica, Service
 from scaler.model.view import View
@@ -19,7 +19,7 @@ from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.state.recorder import Recorder
 from scaler.state.world import World
-from scaler.steps.runner import Runner
+from scaler.steps.runner import AGAIN_AFTER, Runner
 from tests.fakes import until
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -62,6 +62,7 @@ class Made:
             learn=lambda *, model: self.learned.append(model),
             done=self._done,
             unwanted=lambda _step, _limits: "",
+            unfinished=self.journal.unfinished,
         )
 
     def _done(self) -> None:
@@ -167,10 +168,76 @@ def test_a_service_is_stepping_until_the_last_of_its_steps_has_ended(made: Made)
 def test_a_step_that_fails_is_counted_and_ends(made: Made, fault: Exception, reason: str) -> None:
     made.steps.fault = fault
     made.act(replica(1), target=2)
-    made.finish()
+    made.steps.go.set()
+    until(lambda: not made.runner.stepping(WEB))
 
-    assert not made.runner.stepping(WEB)
     assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": reason}) == 1
+
+
+class TestFault:
+    """A fault of our own that a step did not end by itself."""
+
+    def begun(self, made: Made, number: int) -> Step:
+        return made.journal.begin(
+            service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=1.0
+        )
+
+    def test_the_step_that_it_left_open_has_failed_and_no_other(self, made: Made) -> None:
+        self.begun(made, 2)
+        other = self.begun(made, 3)
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: made.ended)
+
+        assert made.journal.unfinished() == (other,)
+        (event,) = made.journal.events()
+        assert (
+            event.text
+            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        )
+
+    def test_a_replica_that_was_to_leave_gets_requests_again(self, made: Made) -> None:
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.journal.begin(
+            service=WEB,
+            direction=Direction.DOWN,
+            number=2,
+            why="manual",
+            phase=Phase.DRAIN,
+            now=1.0,
+            replica="id2",
+        )
+        made.world.mark_draining("id2")
+        made.act(replica(1), replica(2), target=1)
+        made.steps.go.set()
+        until(lambda: made.ended)
+
+        assert made.world.view.draining == frozenset()
+
+    def test_nobody_hurries_to_take_up_again_what_could_not_even_be_ended(
+        self, made: Made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_args: object, **_kwargs: object) -> None:
+            raise ZeroDivisionError("the same bug")
+
+        monkeypatch.setattr(made.runner.recorder, "step_ended", fails)
+        self.begun(made, 2)
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: not made.runner.busy)
+
+        assert made.ended == 0
+        assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "internal"}) == 2
+
+    def test_nor_what_was_never_begun(self, made: Made) -> None:
+        made.steps.fault = StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: not made.runner.busy)
+
+        assert made.ended == 0
 
 
 def unfinished(direction: Direction, replica: str | None) -> Step:
@@ -189,7 +256,8 @@ def unfinished(direction: Direction, replica: str | None) -> Step:
 def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made: Made) -> None:
     steps = (unfinished(Direction.DOWN, "a"), unfinished(Direction.UP, "b"), unfinished(Direction.UP, None))
 
-    made.runner.claim(steps)
+    made.runner.unfinished = lambda: steps
+    made.runner.claim()
     assert made.world.view.draining == {"a"}
     made.finish()
 
@@ -198,7 +266,8 @@ def test_replicas_that_were_leaving_are_claimed_and_those_that_came_are_not(made
 def test_a_replica_that_may_not_be_prepared_is_kept_from_the_traffic(
     made: Made, phase: Phase, kept: set[str]
 ) -> None:
-    made.runner.claim((replace(unfinished(Direction.UP, "b"), phase=phase),))
+    made.runner.unfinished = lambda: (replace(unfinished(Direction.UP, "b"), phase=phase),)
+    made.runner.claim()
     made.finish()
 
     assert made.world.view.preparing == kept
@@ -207,7 +276,8 @@ def test_a_replica_that_may_not_be_prepared_is_kept_from_the_traffic(
 def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
     made.world.update(limits={WEB: LIMITS})
     step = unfinished(Direction.DOWN, "a")
-    made.runner.resume(lambda: (step,))
+    made.runner.unfinished = lambda: (step,)
+    made.runner.resume(now=0.0)
     made.finish()
 
     assert made.steps.resumed == [(step, LIMITS)]
@@ -215,10 +285,25 @@ def test_steps_are_resumed_with_the_labels_of_their_service(made: Made) -> None:
 
 def test_or_with_the_defaults_when_it_has_none(made: Made) -> None:
     step = unfinished(Direction.DOWN, "a")
-    made.runner.resume(lambda: (step,))
+    made.runner.unfinished = lambda: (step,)
+    made.runner.resume(now=0.0)
     made.finish()
 
     assert made.steps.resumed == [(step, Limits())]
+
+
+def test_one_that_is_left_open_again_waits_unless_it_is_asked_for_at_once(made: Made) -> None:
+    """Else an event that the try itself leads to is the next try."""
+    step = unfinished(Direction.DOWN, "a")
+    made.runner.unfinished = lambda: (step,)
+    for tries, (now, at_once) in enumerate(
+        [(0.0, False), (AGAIN_AFTER - 1, True), (2 * AGAIN_AFTER, False)], start=1
+    ):
+        made.runner.resume(now=now, at_once=at_once)
+        until(lambda: made.ended == tries)  # noqa: B023
+        made.runner.resume(now=now + AGAIN_AFTER - 1)
+        assert not made.runner.busy
+    assert len(made.steps.resumed) == 3
 
 
 def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:
@@ -247,5 +332,6 @@ def test_a_step_that_ends_while_the_journal_is_read_is_not_taken_for_one_left_ov
         made.finish()
         return (unfinished(Direction.DOWN, "a"),)
 
-    made.runner.resume(read)
+    made.runner.unfinished = read
+    made.runner.resume(now=0.0)
     assert made.steps.resumed == []

@@ -80,6 +80,7 @@ FAULTY = ServiceView(
     signals=(),
     hold=Hold(),
     faults=("compose.yml: service bad: alertscale.max: 'x' is not a whole number",),
+    notes=("/srv/<shop>/compose.yml cannot be read here",),
 )
 
 

@@ -85,6 +85,7 @@ class TestServices:
             "pause_label": "down",
             "wanted": 3,
             "faults": [],
+            "notes": [],
             "limits": {
                 "min": 1,
                 "max": 5,
@@ -121,6 +122,7 @@ class TestServices:
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
+        assert faulty["notes"] == list(FAULTY.notes)
 
     def test_a_service_that_never_changed_has_no_cooldown(self, site: Site) -> None:
         assert VIEW.decided is not None

@@ -40,6 +40,7 @@ class TestStatusPage:
         text = site.get("/").text
 
         assert "CPU is &lt;b&gt;high&lt;/b&gt;" in text
+        assert '<p class="quiet note">/srv/&lt;shop&gt;/compose.yml cannot be read here</p>' in text
         assert "<i>done</i>" not in text
 
     def test_what_failed_last_is_said_of_its_service_with_the_last_lines_of_the_log(

@@ -96,6 +96,59 @@ def test_files_that_cannot_be_read_beside_one_without_hooks_stop_nothing(tmp_pat
     assert found(Path(f"{tmp_path}/compose.yml,{tmp_path}/gone.yml")) == ()
 
 
+def doubt(files: str, **labels: str) -> str:
+    client: Any = Engine(gone=False, labels={})
+    known = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.project.config_files": files,
+    }
+    ours = {f"alertscale.{name.replace('_', '-')}": value for name, value in labels.items()}
+    hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
+    return hooks.doubt({"Config": {"Labels": known | ours}})
+
+
+class TestDoubt:
+    """Where there may be hooks, and nothing on the engine tells: that is said with the way out."""
+
+    def test_a_file_that_cannot_be_read_is_named_with_the_labels_that_tell(self) -> None:
+        assert doubt("/srv/shop/compose.yml") == (
+            "/srv/shop/compose.yml cannot be read here, so hooks that stand there (post_start, pre_stop)"
+            " are not run; give the service alertscale.post-start and alertscale.pre-stop as a label:"
+            " '[]' for none, else what alertscale check writes where the file is"
+        )
+
+    def test_a_label_ends_it_for_its_own_kind(self) -> None:
+        said = doubt("/srv/shop/compose.yml", post_start="[]")
+
+        assert (
+            "hooks that stand there (pre_stop) are not run; give the service alertscale.pre-stop as" in said
+        )
+        assert doubt("/srv/shop/compose.yml", post_start="[]", pre_stop='[{"command": ["save"]}]') == ""
+
+    def test_what_is_refused_for_the_same_cause_is_not_said_twice(self, tmp_path: Path) -> None:
+        said = doubt(f"{compose(tmp_path, '{ command: [warm] }')},{tmp_path}/gone.yml")
+
+        assert said.startswith(
+            f"{tmp_path}/gone.yml cannot be read here, so hooks that stand there (pre_stop) are"
+        )
+
+    def test_there_is_none_where_all_can_be_read_or_compose_names_no_file(self, tmp_path: Path) -> None:
+        assert doubt(str(compose(tmp_path, "{ command: [warm] }"))) == ""
+        assert doubt("") == ""
+
+    def test_it_is_asked_of_every_container_whatever_labels_that_has(self) -> None:
+        client: Any = Engine(gone=False, labels={})
+        hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
+        project = {
+            "com.docker.compose.project": "own",
+            "com.docker.compose.project.config_files": "/" + "a" * 5000,
+        }
+
+        assert hooks.doubt({"Config": {"Labels": None}}) == ""
+        assert hooks.doubt({"Config": {"Labels": project}}).startswith("/aaa")
+
+
 def test_a_doubled_dollar_is_one(tmp_path: Path) -> None:
     assert found(compose(tmp_path, "{ command: [echo, $$HOME] }")) == (Hook(command=("echo", "$HOME")),)
 

@@ -56,7 +56,8 @@ class Engine:
             self.asked += 1
             if self.error is not None:
                 raise self.error
-        return {"Config": {"Healthcheck": {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}}}
+        check = {"Test": ["CMD", "true"], "StartPeriod": 90 * 10**9}
+        return {"Config": {"Healthcheck": check, "StopTimeout": 300, "Labels": container()["Labels"]}}
 
     def events(self, **_: Any) -> list[dict[str, Any]]:
         return self.told
