@@ -25,6 +25,7 @@ from machine.shell import Dots, announced, capture, tidy_end, uninterrupted
 from machine.state import Workplace
 
 FOLDER = "backups"
+PARTIAL = ".partial"
 WRITERS = ("scaler", "alertmanager", "prometheus")
 """Services that write to the volumes; the scaler goes first, so that it sees nobody else go."""
 TOOLS = "prom/prometheus"
@@ -92,7 +93,7 @@ def take(place: Workplace, *, file: str = "") -> int:
 
 @contextlib.contextmanager
 def _alone(checkout: Path) -> Iterator[None]:
-    """Keep a second backup or restore from taking away this one's snapshots."""
+    """Keep a second backup or restore away; clear away what one that was killed has left."""
     _make_folder(checkout / FOLDER)
     with (checkout / FOLDER / ".lock").open("w") as lock:
         try:
@@ -101,6 +102,8 @@ def _alone(checkout: Path) -> Iterator[None]:
             raise BackupError(
                 "another backup or restore of this stack is under way. Way out: wait until it has ended."
             ) from fault
+        for left in (checkout / FOLDER).glob(f".*{PARTIAL}"):
+            left.unlink()
         yield
 
 
@@ -121,7 +124,7 @@ def _write(checkout: Path, stack: Target, path: Path) -> None:
         raise BackupError(f"{path}: is there already. Way out: give another name with FILE=, or remove it.")
     _make_folder(path.parent)
     there = {name: volume for name, volume in stack.volumes.items() if volumes.present(volume)}
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL}")
     try:
         with _snapshots(stack, there), _private(partial) as sink:
             writer = archive.Writer(sink, tick=Dots())

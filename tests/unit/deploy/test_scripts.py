@@ -1,8 +1,10 @@
-"""What deploy.sh and rollback.sh say before they reach for a server."""
+"""What deploy.sh and rollback.sh say before they reach for a server, and what a kill of them leaves."""
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -18,11 +20,16 @@ VARIABLES = {
 }
 
 
-def run(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def environment(**variables: str) -> dict[str, str]:
+    """This one with other variables of a deploy."""
     others = {name: value for name, value in os.environ.items() if name not in {*VARIABLES, "SERVER_PORT"}}
+    return others | variables
+
+
+def run(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [FOLDER / script, *words],
-        env=others | variables,
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -92,3 +99,40 @@ def test_a_commit_that_is_not_there_is_named() -> None:
     done = run("deploy.sh", "--commit", "no-such-tag", "user@host")
     assert done.returncode == 1
     assert "'no-such-tag' is no commit of this repository" in done.stderr
+
+
+def private_keys(folder: Path) -> list[Path]:
+    """Files below a folder that hold one."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_file_holds_the_private_key_while_it_is_used_nor_after_a_kill(script: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made], check=True)
+    key = made.read_text()
+    assert private_keys(tmp_path) == [made]
+    made.unlink()
+    (temporary := tmp_path / "tmp").mkdir()
+    # A server that takes the connection and says nothing: ssh waits for its first line.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        where = {"SERVER_HOST": "127.0.0.1", "SERVER_PORT": str(server.getsockname()[1])}
+        process = subprocess.Popen(
+            [FOLDER / script],
+            env=environment(**(VARIABLES | where | {"SSH_PRIVATE_KEY": key, "TMPDIR": str(temporary)})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            connection, _ = server.accept()
+            meanwhile = private_keys(tmp_path)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        connection.close()
+    assert process.returncode == -signal.SIGKILL
+    assert meanwhile == []
+    assert private_keys(tmp_path) == []
