@@ -64,10 +64,11 @@ choose_server "$given"
 wanted=$commit
 commit=$(git rev-parse --verify --quiet "$wanted^{commit}") ||
     die "'$wanted' is no commit of this repository" "git log shows them; in a shallow clone, fetch it first"
-secrets=$(git ls-tree -r --name-only "$commit" |
-    grep -E '(^|/)\.env$|^secrets/|\.(key|pem)$' | grep -vE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' || true)
+# Bytes that end with a NUL: git quotes names outside ASCII on lines, and bytes that are no letters match nothing.
+secrets=$(export LC_ALL=C && git ls-tree -r -z --name-only "$commit" | grep -azE '(^|/)\.env$|^secrets/|\.(key|pem)$' |
+    grep -azvE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' | tr '[:cntrl:]' ' ' || true)
 if [ -n "$secrets" ]; then
-    die "the commit holds what looks like secrets: ${secrets//$'\n'/ }" \
+    die "the commit holds what looks like secrets: ${secrets% }" \
         "take them out of the repository (git rm --cached); a server keeps its own .env and secrets/"
 fi
 if [ -n "$(git status --porcelain --untracked-files=no)" ]; then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -99,6 +100,55 @@ def test_a_commit_that_is_not_there_is_named() -> None:
     done = run("deploy.sh", "--commit", "no-such-tag", "user@host")
     assert done.returncode == 1
     assert "'no-such-tag' is no commit of this repository" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b".env",
+        b"shop/.env",
+        b"secrets/url",
+        b"server.key",
+        "ключ.pem".encode(),
+        b"l\xfctin.key",
+        b'a "b".key',
+    ],
+)
+def test_a_commit_with_what_looks_like_a_secret_is_refused_whatever_its_name(
+    name: bytes, tmp_path: Path
+) -> None:
+    done = deploy_of(tmp_path, b"ordinary.txt", b"secrets/README.md", b"tests/some.key", name)
+    assert done.returncode == 1
+    told = b"the commit holds what looks like secrets: " + name + b"\n"
+    assert told in done.stderr
+
+
+def test_a_commit_without_secrets_goes_on_to_the_server(tmp_path: Path) -> None:
+    done = deploy_of(
+        tmp_path, "обычный.txt".encode(), b".env.example", b"secrets/README.md", b"tests/some.key"
+    )
+    assert b"SSH_PRIVATE_KEY: not a private key" in done.stderr
+
+
+def deploy_of(clone: Path, *names: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Deploy a commit with files of these names from a clone of nothing else."""
+    shutil.copytree(FOLDER, clone / "deploy")
+    for name in names:
+        file = clone / os.fsdecode(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    me = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for words in (("init", "--quiet"), ("add", "--all"), (*me, "commit", "--quiet", "--message", "One")):
+        subprocess.run(["git", *words], cwd=clone, check=True, capture_output=True)
+    return subprocess.run(
+        ["deploy/deploy.sh"],
+        cwd=clone,
+        env=environment(**VARIABLES),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
 
 
 def private_keys(folder: Path) -> list[Path]:
