@@ -67,11 +67,48 @@ def test_every_missing_variable_is_named(script: str) -> None:
     assert f"{script}: not set: SSH_PRIVATE_KEY SERVER_USER SSH_KNOWN_HOSTS\n" in done.stderr
 
 
-def test_a_rollback_on_a_swarm_is_refused_with_the_way_back() -> None:
-    done = run("rollback.sh", **VARIABLES, DEPLOY_SWARM="1")
+@pytest.mark.parametrize(
+    ("words", "variables", "said"),
+    [
+        ((), {"DEPLOY_SWARM": "1"}, "DEPLOY_SWARM is set"),
+        (("--swarm",), {}, "--swarm"),
+        (("--list", "--swarm"), {}, "--swarm"),
+    ],
+)
+def test_a_rollback_on_a_swarm_is_refused_with_the_way_back(
+    words: tuple[str, ...], variables: dict[str, str], said: str
+) -> None:
+    done = run("rollback.sh", *words, "user@manager", **variables)
     assert done.returncode == 1
-    assert "rollback.sh: DEPLOY_SWARM is set: a Swarm keeps no releases to go back to\n" in done.stderr
-    assert "Way out: deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT" in done.stderr
+    assert f"rollback.sh: {said}: a Swarm keeps no releases to go back to\n" in done.stderr
+    assert (
+        "Way out: deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT user@man" in done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("list", "alertscale"), ("run", "alertscale", "upload", "log", "rollback", "")]
+)
+def test_a_server_that_has_a_swarms_releases_alone_says_so_and_names_them(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    state = tmp_path / "alertscale/.deploy"
+    for folder in ("upload", "releases", "log"):
+        (state / folder).mkdir(parents=True)
+    for age, (commit, code) in enumerate({"c" * 40: "1", "b" * 40: "0", "a" * 40: "0"}.items()):
+        (state / "swarm" / commit).mkdir(parents=True)
+        (file := state / "swarm" / commit / "code").write_text(f"{code}\n")
+        os.utime(file, (1e9 - age, 1e9 - age))
+    done = subprocess.run(
+        ["bash", FOLDER / "server.sh", *words],
+        env=environment(HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "FAILED: what runs here was deployed by deploy.sh --swarm" in done.stdout
+    assert f"deployed from here, the last one first: {'b' * 12} {'a' * 12}\n" in done.stdout
 
 
 @pytest.mark.parametrize("missing", VARIABLES)
