@@ -19,7 +19,7 @@ ones finish their requests and leave. If anything fails, the old version goes on
 
 Variables that are needed when no user@host is given. With user@host, ssh's own keys and known hosts serve.
 
-  SSH_PRIVATE_KEY        the whole private key, without a passphrase, or the path of its file
+  SSH_PRIVATE_KEY        the whole private key, without a passphrase, as it is or in base64, or the path of its file
   SERVER_HOST            the server's name or address
   SERVER_USER            the user there, in whose ~/.ssh/authorized_keys the public half is
   SSH_KNOWN_HOSTS        the server's host key, as ssh-keyscan prints it, or the path of a file with it; it is always checked

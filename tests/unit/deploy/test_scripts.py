@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
@@ -195,12 +196,18 @@ def private_keys(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_no_file_holds_the_private_key_while_it_is_used_nor_after_a_kill(script: str, tmp_path: Path) -> None:
-    made = tmp_path / "made"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made], check=True)
-    key = made.read_text()
-    assert private_keys(tmp_path) == [made]
-    made.unlink()
+@pytest.mark.parametrize("form", ["text", "base64", "file"])
+def test_a_key_serves_and_is_in_no_file_while_it_does_nor_after_a_kill(
+    script: str, form: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "of the operator"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    assert private_keys(tmp_path) == [file]
+    forms = {
+        "text": file.read_text(),
+        "base64": base64.b64encode(file.read_bytes()).decode(),
+        "file": str(file),
+    }
     (temporary := tmp_path / "tmp").mkdir()
     # A server that takes the connection and says nothing: ssh waits for its first line.
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -208,18 +215,20 @@ def test_no_file_holds_the_private_key_while_it_is_used_nor_after_a_kill(script:
         where = {"SERVER_HOST": "127.0.0.1", "SERVER_PORT": str(server.getsockname()[1])}
         process = subprocess.Popen(
             [FOLDER / script],
-            env=environment(**(VARIABLES | where | {"SSH_PRIVATE_KEY": key, "TMPDIR": str(temporary)})),
+            env=environment(
+                **(VARIABLES | where | {"SSH_PRIVATE_KEY": forms[form], "TMPDIR": str(temporary)})
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
             connection, _ = server.accept()
-            meanwhile = private_keys(tmp_path)
+            meanwhile = private_keys(temporary)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         connection.close()
     assert process.returncode == -signal.SIGKILL
     assert meanwhile == []
-    assert private_keys(tmp_path) == []
+    assert private_keys(temporary) == []
