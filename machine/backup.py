@@ -79,13 +79,14 @@ def take(place: Workplace, *, file: str = "") -> int:
     answers, says = facts.engine_answers()
     if not answers:
         raise BackupError(f"no engine answers ({says}). Way out: start it, then run make backup again.")
-    stack = target(compose.config(place.checkout))
+    config = compose.config(place.checkout)
+    stack = target(config)
     if not any(volumes.present(volume) for volume in stack.volumes.values()):
         raise BackupError(
             f"the project {stack.project} has no data: not one of its volumes is there. Way out: run this "
             f"where the stack runs; COMPOSE_PROJECT_NAME in .env chooses another project."
         )
-    _provide_tools(place, stack)
+    _provide_tools(place, config, stack)
     with tidy_end(), _alone(place.checkout):
         _write(place.checkout, stack, _named(place.checkout, file))
     return 0
@@ -113,10 +114,10 @@ def _named(checkout: Path, file: str, *, prefix: str = "alertscale") -> Path:
     return checkout / FOLDER / f"{prefix}-{datetime.now(tz=UTC):%Y%m%dT%H%M%SZ}.tar.gz"
 
 
-def _provide_tools(place: Workplace, stack: Target) -> None:
+def _provide_tools(place: Workplace, config: dict[str, Any], stack: Target) -> None:
     if not registry.present(images.parse(stack.image, where="docker-compose.yml")):
         seen = ready.machine(place)
-        ready.base_images(place, may_install=seen.may_install)
+        ready.base_images(place, config, may_install=seen.may_install)
 
 
 def _write(checkout: Path, stack: Target, path: Path) -> None:
@@ -270,7 +271,8 @@ def restore(place: Workplace, *, file: str = "", yes: bool = False) -> int:
         if not yes:
             _ask()
         _put_files(source, place.checkout, name=str(path))
-        config = ready.base_images(place, may_install=seen.may_install)
+        config = compose.config(place.checkout)
+        ready.base_images(place, config, may_install=seen.may_install)
         stack = target(config)
         _keep_what_is_there(place.checkout, stack)
         _put_volumes(source, manifest, stack, name=str(path))
