@@ -71,7 +71,7 @@ def base_images(place: Workplace, config: dict[str, Any], *, may_install: bool) 
     if standing_in:
         print(
             f"These base images are stand-ins made from Debian's packages, not the official ones: "
-            f"{', '.join(standing_in)} (docs/install.md says what differs)."
+            f"{', '.join(standing_in)} (machine/stand-ins/README.md says what differs)."
         )
 
 
