@@ -19,7 +19,7 @@ ones finish their requests and leave. If anything fails, the old version goes on
 
 Variables that are needed when no user@host is given. With user@host, ssh's own keys and known hosts serve.
 
-  SSH_PRIVATE_KEY        the whole private key, without a passphrase, or the path of its file
+  SSH_PRIVATE_KEY        the whole private key, without a passphrase, as it is or in base64, or the path of its file
   SERVER_HOST            the server's name or address
   SERVER_USER            the user there, in whose ~/.ssh/authorized_keys the public half is
   SSH_KNOWN_HOSTS        the server's host key, as ssh-keyscan prints it, or the path of a file with it; it is always checked
@@ -64,10 +64,11 @@ choose_server "$given"
 wanted=$commit
 commit=$(git rev-parse --verify --quiet "$wanted^{commit}") ||
     die "'$wanted' is no commit of this repository" "git log shows them; in a shallow clone, fetch it first"
-secrets=$(git ls-tree -r --name-only "$commit" |
-    grep -E '(^|/)\.env$|^secrets/|\.(key|pem)$' | grep -vE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' || true)
+# Bytes that end with a NUL: git quotes names outside ASCII on lines, and bytes that are no letters match nothing.
+secrets=$(export LC_ALL=C && git ls-tree -r -z --name-only "$commit" | grep -azE '(^|/)\.env$|^secrets/|\.(key|pem)$' |
+    grep -azvE '^tests/|/(README|\.git)[^/]*$|\.(md|example)$' | tr '[:cntrl:]' ' ' || true)
 if [ -n "$secrets" ]; then
-    die "the commit holds what looks like secrets: ${secrets//$'\n'/ }" \
+    die "the commit holds what looks like secrets: ${secrets% }" \
         "take them out of the repository (git rm --cached); a server keeps its own .env and secrets/"
 fi
 if [ -n "$(git status --porcelain --untracked-files=no)" ]; then

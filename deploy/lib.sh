@@ -35,10 +35,13 @@ choose_server() { # user@host or nothing
     case "$port" in *[!0-9]*) die "SERVER_PORT: '$port' is not a port" "give a number, or leave it out for 22" ;; esac
 }
 
-# A variable's value goes to a file; GitLab's variables of the type File already name one.
+# A variable's value goes to a file; GitLab's variables of the type File already name one. What GitLab is to mask must be
+# one line without blanks, and so may be a key in base64.
 to_file() { # name, file
-    local value=${!1}
+    local value=${!1} decoded
     if [ -f "$value" ]; then value=$(cat "$value"); fi
+    decoded=$(printf '%s' "$value" | base64 --decode 2>/dev/null | tr -d '\0') || true
+    case "$decoded" in -----BEGIN*) value=$decoded ;; esac
     (umask 077 && printf '%s\n' "${value//$'\r'/}" >"$2")
 }
 

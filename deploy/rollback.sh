@@ -17,8 +17,10 @@ what the server has kept: files and images of the last releases.
   --dir DIR      the directory there (alertscale; DEPLOY_DIR)
   -h, --help
 
-Variables as for deploy.sh; with DEPLOY_SWARM it refuses, since on a Swarm the way back is to deploy the commit
-before. Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
+Variables as for deploy.sh. On a Swarm (--swarm, DEPLOY_SWARM, or a server that deploy.sh --swarm has deployed to) it
+refuses: the way back there is to deploy the commit before (docs/swarm.md).
+
+Exit codes: 0 done; 1 not done, and the reason is the last thing that it says; 2 an unknown option.
 EOF
 }
 
@@ -26,11 +28,13 @@ directory=${DEPLOY_DIR:-alertscale}
 given=
 to=
 list=
+swarm=${DEPLOY_SWARM:+DEPLOY_SWARM is set}
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) usage; exit 0 ;;
         --to) to=${2:?--to needs a commit}; shift 2 ;;
         --list) list=yes; shift ;;
+        --swarm) swarm=--swarm; shift ;;
         --dir) directory=${2:?--dir needs a directory}; shift 2 ;;
         -*) usage >&2; echo "rollback.sh: unknown option $1" >&2; exit 2 ;;
         *) given=$1; shift ;;
@@ -40,9 +44,9 @@ done
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-if [ -n "${DEPLOY_SWARM:-}" ]; then
-    die "DEPLOY_SWARM is set: a Swarm keeps no releases to go back to" \
-        "deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT user@manager, or in GitLab run the deploy job of its pipeline again"
+if [ -n "$swarm" ]; then
+    die "$swarm: a Swarm keeps no releases to go back to" \
+        "deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT ${given:-user@manager}, or in GitLab run the deploy job of its pipeline again"
 fi
 choose_server "$given"
 prepare_ssh

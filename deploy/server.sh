@@ -6,7 +6,7 @@
 #   current     the release that runs                underway/   of a deploy that has not ended, or was cut off
 #   log/        one of each run                      edited/     files that were changed here, before they were replaced
 #   lock        held by the run at work              at-work     what that is, and since when
-#   swarm/      lock and releases of deploy.sh --swarm, which this script has no part in (lib.sh)
+#   swarm/      lock and releases of deploy.sh --swarm, which this script only tells of (lib.sh)
 #
 # check DIR                                  see whether a deploy could work here
 # list DIR                                   show the releases
@@ -91,7 +91,7 @@ command=$1
 shift
 case "$command" in
     check) check "$1" ;;
-    list) enter "$1" && list ;;
+    list) enter "$1" && not_on_swarm && list ;;
     start) start "$@" || { trap - ERR; exit 1; } ;;
     run)
         enter "$1"

@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from machine import (
     addresses,
@@ -25,17 +24,17 @@ from machine import (
     swarm,
     venv,
 )
-from machine.errors import EngineError
-from machine.shell import streamed
+from machine.errors import CommandFailedError, EngineError
+from machine.shell import logged, streamed
 from machine.state import Workplace
 
-UP = ("docker", "compose", "up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+UP = ("docker", "compose", "up", "--detach", "--no-build", "--wait", "--wait-timeout", "300")
 
 
 def make_ready(place: Workplace) -> int:
     """Bring the machine to where `docker compose up --build` works."""
     seen = ready.machine(place)
-    ready.base_images(place, may_install=seen.may_install)
+    ready.base_images(place, compose.config(place.checkout), may_install=seen.may_install)
     print("Ready.")
     return 0
 
@@ -43,20 +42,19 @@ def make_ready(place: Workplace) -> int:
 def up(place: Workplace) -> int:
     """Make the machine ready, start the stack, wait until it is healthy, print its pages."""
     seen = ready.machine(place)
-    config = ready.base_images(place, may_install=seen.may_install)
-    code = streamed(UP, cwd=place.checkout)
-    if code != 0:
+    config = compose.config(place.checkout)
+    ports.require(config, checkout=place.checkout)
+    ready.base_images(place, config, may_install=seen.may_install)
+    log = place.logs / "up.log"
+    logged("Building the images", ["docker", "compose", "build"], log=log, cwd=place.checkout)
+    try:
+        logged("Starting, until all of it is healthy", UP, log=log, cwd=place.checkout)
+    except CommandFailedError:
         streamed(["docker", "compose", "ps", "--all"], cwd=place.checkout)
-        raise EngineError(f"docker compose up: ended with exit code {code}. {_why_not_up(place, config)}")
+        print("Why one of these is not healthy: docker compose logs <service>")
+        raise
     print(f"\nUp and healthy:\n{addresses.table(addresses.pages(config))}")
     return 0
-
-
-def _why_not_up(place: Workplace, config: dict[str, Any]) -> str:
-    held = ports.taken(ports.published(config), running=compose.running(place.checkout))
-    if held:
-        return ports.way_out(held)
-    return "Way out: see above which service is not healthy, then read `docker compose logs <service>`."
 
 
 def down(place: Workplace) -> int:
@@ -66,7 +64,9 @@ def down(place: Workplace) -> int:
     if not answers:
         print(f"No engine answers ({says}), so nothing of the stack runs.")
         return 0
-    return streamed(["docker", "compose", "--profile", "*", "down"], cwd=place.checkout)
+    stop = ("docker", "compose", "--profile", "*", "down")
+    logged("Stopping", stop, log=place.logs / "down.log", cwd=place.checkout)
+    return 0
 
 
 def take_back(place: Workplace) -> int:

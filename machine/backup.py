@@ -25,6 +25,7 @@ from machine.shell import Dots, announced, capture, tidy_end, uninterrupted
 from machine.state import Workplace
 
 FOLDER = "backups"
+PARTIAL = ".partial"
 WRITERS = ("scaler", "alertmanager", "prometheus")
 """Services that write to the volumes; the scaler goes first, so that it sees nobody else go."""
 TOOLS = "prom/prometheus"
@@ -78,13 +79,14 @@ def take(place: Workplace, *, file: str = "") -> int:
     answers, says = facts.engine_answers()
     if not answers:
         raise BackupError(f"no engine answers ({says}). Way out: start it, then run make backup again.")
-    stack = target(compose.config(place.checkout))
+    config = compose.config(place.checkout)
+    stack = target(config)
     if not any(volumes.present(volume) for volume in stack.volumes.values()):
         raise BackupError(
             f"the project {stack.project} has no data: not one of its volumes is there. Way out: run this "
             f"where the stack runs; COMPOSE_PROJECT_NAME in .env chooses another project."
         )
-    _provide_tools(place, stack)
+    _provide_tools(place, config, stack)
     with tidy_end(), _alone(place.checkout):
         _write(place.checkout, stack, _named(place.checkout, file))
     return 0
@@ -92,7 +94,7 @@ def take(place: Workplace, *, file: str = "") -> int:
 
 @contextlib.contextmanager
 def _alone(checkout: Path) -> Iterator[None]:
-    """Keep a second backup or restore from taking away this one's snapshots."""
+    """Keep a second backup or restore away; clear away what one that was killed has left."""
     _make_folder(checkout / FOLDER)
     with (checkout / FOLDER / ".lock").open("w") as lock:
         try:
@@ -101,6 +103,8 @@ def _alone(checkout: Path) -> Iterator[None]:
             raise BackupError(
                 "another backup or restore of this stack is under way. Way out: wait until it has ended."
             ) from fault
+        for left in (checkout / FOLDER).glob(f".*{PARTIAL}"):
+            left.unlink()
         yield
 
 
@@ -110,10 +114,10 @@ def _named(checkout: Path, file: str, *, prefix: str = "alertscale") -> Path:
     return checkout / FOLDER / f"{prefix}-{datetime.now(tz=UTC):%Y%m%dT%H%M%SZ}.tar.gz"
 
 
-def _provide_tools(place: Workplace, stack: Target) -> None:
+def _provide_tools(place: Workplace, config: dict[str, Any], stack: Target) -> None:
     if not registry.present(images.parse(stack.image, where="docker-compose.yml")):
         seen = ready.machine(place)
-        ready.base_images(place, may_install=seen.may_install)
+        ready.base_images(place, config, may_install=seen.may_install)
 
 
 def _write(checkout: Path, stack: Target, path: Path) -> None:
@@ -121,7 +125,7 @@ def _write(checkout: Path, stack: Target, path: Path) -> None:
         raise BackupError(f"{path}: is there already. Way out: give another name with FILE=, or remove it.")
     _make_folder(path.parent)
     there = {name: volume for name, volume in stack.volumes.items() if volumes.present(volume)}
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL}")
     try:
         with _snapshots(stack, there), _private(partial) as sink:
             writer = archive.Writer(sink, tick=Dots())
@@ -267,7 +271,8 @@ def restore(place: Workplace, *, file: str = "", yes: bool = False) -> int:
         if not yes:
             _ask()
         _put_files(source, place.checkout, name=str(path))
-        config = ready.base_images(place, may_install=seen.may_install)
+        config = compose.config(place.checkout)
+        ready.base_images(place, config, may_install=seen.may_install)
         stack = target(config)
         _keep_what_is_there(place.checkout, stack)
         _put_volumes(source, manifest, stack, name=str(path))

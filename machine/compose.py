@@ -19,13 +19,18 @@ PROGRAM = "docker-compose"
 SYSTEM_PLUGINS = Path("/usr/local/lib/docker/cli-plugins")
 
 
-def config(checkout: Path) -> dict[str, Any]:
+def config(checkout: Path, *, interpolate: bool = True) -> dict[str, Any]:
     """Return the composed stack: files, environment and .env resolved, every profile included.
+
+    Args:
+        checkout: The folder of docker-compose.yml.
+        interpolate: Whether variables have their values; else they stand as they are written.
 
     Raises:
         EngineError: Compose cannot read it; the message is Compose's own.
     """
-    asked = capture("docker", "compose", "--profile", "*", "config", "--format", "json", cwd=checkout)
+    words = ("--format", "json", *(() if interpolate else ("--no-interpolate",)))
+    asked = capture("docker", "compose", "--profile", "*", "config", *words, cwd=checkout)
     if not asked.ok:
         raise EngineError(
             f"docker-compose.yml or .env cannot be used: {asked.stderr.strip()}. Way out: put right "
@@ -33,12 +38,6 @@ def config(checkout: Path) -> dict[str, Any]:
         )
     read: dict[str, Any] = json.loads(asked.stdout)
     return read
-
-
-def running(checkout: Path) -> frozenset[str]:
-    """Return the services of the stack that run; none where Compose cannot tell."""
-    asked = capture("docker", "compose", "ps", "--services", "--status", "running", cwd=checkout)
-    return frozenset(asked.stdout.split())
 
 
 def plugin_folder(*, root: bool) -> Path:

@@ -55,13 +55,12 @@ def revive_engine(place: Workplace) -> None:
         start_engine(place, systemd=seen.systemd)
 
 
-def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
-    """See to it that every pinned image is here: present, pulled, or made; return the config.
+def base_images(place: Workplace, config: dict[str, Any], *, may_install: bool) -> None:
+    """See to it that every pinned image of a composed stack is here: present, pulled, or made.
 
     Raises:
         EngineError: One can be neither pulled nor made.
     """
-    config = compose.config(place.checkout)
     pinned = images.pinned(config)
     absent = [image for image in pinned if not registry.present(image)]
     refused, why = registry.pull(absent)
@@ -72,9 +71,8 @@ def base_images(place: Workplace, *, may_install: bool) -> dict[str, Any]:
     if standing_in:
         print(
             f"These base images are stand-ins made from Debian's packages, not the official ones: "
-            f"{', '.join(standing_in)} (docs/install.md says what differs)."
+            f"{', '.join(standing_in)} (machine/stand-ins/README.md says what differs)."
         )
-    return config
 
 
 def _stand_in(refused: Sequence[Image], why: str, *, may_install: bool, place: Workplace) -> None:

@@ -1,7 +1,7 @@
 """Base images made from Debian's packages, for machines that reach no registry.
 
 They carry the tags that the stack pins, so that nothing else has to know of them. What is inside is
-as close to the official images as Debian's packages allow; docs/install.md lists what is left.
+as close to the official images as Debian's packages allow; machine/stand-ins/README.md lists what is left.
 """
 
 import shutil

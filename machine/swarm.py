@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import addresses, built, cluster, images, node, ready
+from machine import addresses, built, cluster, compose, images, node, ready
 from machine.cluster import Cluster
 from machine.errors import EngineError
 from machine.shell import announced, capture, logged
@@ -62,7 +62,8 @@ def up(place: Workplace) -> int:
     cluster.require()
     here = cluster.layout(place.checkout / FOLDER)
     seen = ready.machine(place)
-    config = ready.base_images(place, may_install=seen.may_install)
+    config = compose.config(place.checkout)
+    ready.base_images(place, config, may_install=seen.may_install)
     wanted = [*build(place.checkout, logs=place.logs), *bases(images.pinned(config))]
     if cluster.traces(here):
         with announced("Removing what an earlier swarm-up left"):

@@ -7,7 +7,7 @@ A figure stands between two comments, which a reader does not see:
 NAME is a file of docs/benchmarks/ without ``.json``. What follows the first dot is the name of one of its
 figures in lower case, its words joined by hyphens; a word after a second dot (``median``, ``number``, …)
 takes another of its values. What is inside code is text and left alone. A line must not begin with a marker.
-On a page of docs/ru a figure has the units and the thousands of Russian.
+On a page of docs/ru a figure has the units, the thousands and the decimal comma of Russian.
 """
 
 import re
@@ -92,15 +92,16 @@ def _of_figure(figure: Figure) -> Iterator[tuple[str, str]]:
 
 
 def in_russian(text: str) -> str:
-    """Return a figure with Russian's units and thousands; the point stays, as in files and metrics.
+    """Return a figure with Russian's units, thousands and decimal comma.
 
-    What is no figure, and a unit that is not known here, is left as it is.
+    Without a unit the point stays, as in files and metrics: it may be a threshold, or a version. What is no
+    figure, and a unit that is not known here, is left as it is.
     """
     found = _QUANTITY.fullmatch(text)
     if found is None:
         return text
     value, unit = found[1].replace(",", _NO_BREAK), found[2]
-    return f"{value}{_NO_BREAK}{_RUSSIAN.get(unit, unit)}" if unit else value
+    return f"{value.replace('.', ',')}{_NO_BREAK}{_RUSSIAN.get(unit, unit)}" if unit else value
 
 
 def fill(text: str, figures: Mapping[str, str], *, file: Path) -> tuple[str, list[Fault]]:

@@ -141,9 +141,19 @@ origin() { # release that runs or nothing, commit
     fi
 }
 
+# Where nothing but deploy.sh --swarm has deployed there is nothing to go back to in this way.
+not_on_swarm() {
+    local deployed
+    if [ -n "$(current)" ] || [ ! -d "$state/swarm" ]; then return 0; fi
+    deployed=$(cd "$state/swarm" && { grep -lx 0 ./*/code 2>/dev/null || true; } | xargs -r ls -1t | cut -c 3-14 | paste -s -d ' ')
+    give_up "what runs here was deployed by deploy.sh --swarm: a Swarm keeps no releases to go back to" \
+        "deploy the commit before: deploy/deploy.sh --swarm --commit COMMIT user@manager; deployed from here, the last one first: ${deployed:-none}"
+}
+
 choose_release() { # beginning of a commit, or nothing for the one before
     local one
     release=
+    not_on_swarm
     if [ -z "$(current)" ]; then give_up "nothing was deployed here by deploy.sh" "deploy first"; fi
     if [ -z "$1" ]; then
         release=$(cat "$state/releases/$(current)/before")

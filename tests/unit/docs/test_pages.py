@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from alertscale.__main__ import main
 from tools.blocks import Block, Page, pages, read
@@ -20,6 +21,7 @@ from tools.blocks import Block, Page, pages, read
 ROOT = Path(__file__).parents[3]
 FILES = pages(ROOT)
 PAGES = [read((ROOT / file).read_text(encoding="utf-8"), file=file) for file in FILES]
+READER = MarkdownIt("gfm-like", {"linkify": False})
 COMMANDS = [(page, block) for page in PAGES for block in page.blocks if block.is_commands]
 DATA: dict[str, Callable[[str], object]] = {
     "yaml": lambda text: list(yaml.safe_load_all(text)),
@@ -67,6 +69,40 @@ def test_what_commands_call_exists(page: Page, block: Block) -> None:
     if not block.directory:
         for path in SCRIPT.findall(block.commands):
             assert MADE.match(path) or (ROOT / path).exists(), f"{name(page, block)}: there is no {path}"
+
+
+FOR_USERS = [
+    file
+    for file in FILES
+    if str(file) in {"README.md", "docs/ru/README.md"} or file.parent.name in {"docs", "ru"}
+]
+OF_TESTS = re.compile(r"(?<![\w/])tests/\w|\bstand-ins?\b|^(Tests?|Тесты):", re.MULTILINE)
+
+
+def prose(file: Path) -> Iterator[str]:
+    """What a reader reads: text and code in it, and no block, comment or address."""
+    for token in READER.parse((ROOT / file).read_text(encoding="utf-8")):
+        kinds = {"text": "", "code_inline": "", "softbreak": "\n"}
+        yield "".join(kinds[c.type] or c.content for c in token.children or () if c.type in kinds)
+
+
+@pytest.mark.parametrize("file", [file for file in FOR_USERS if file.name != "proofs.md"], ids=str)
+def test_a_page_for_users_says_what_holds_and_not_which_test_shows_it(file: Path) -> None:
+    assert [text for text in prose(file) if OF_TESTS.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    "file", [Path("README.md"), Path("docs/install.md"), Path("docs/ru/README.md")], ids=str
+)
+def test_what_it_needs_is_the_first_that_a_page_says(file: Path) -> None:
+    first = (ROOT / file).read_text(encoding="utf-8").split("\n## ")[1]
+    assert [word for word in ("amd64", "Engine", "Compose", "250", "Python") if word not in first] == []
+
+
+@pytest.mark.parametrize("file", [Path("README.md"), Path("docs/ru/README.md")], ids=str)
+def test_the_readme_leads_on_in_six_rows(file: Path) -> None:
+    last = (ROOT / file).read_text(encoding="utf-8").rpartition("\n## ")[2]
+    assert len(re.findall(r"^\|.*\]\(", last, re.MULTILINE)) == 6
 
 
 def of_the_command_line(commands: str) -> Iterator[list[str]]:

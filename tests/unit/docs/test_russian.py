@@ -238,6 +238,15 @@ def test_russian_text_has_russian_quotes_and_no_blank_before_a_dash_that_breaks(
         assert not re.search(r'["“”]|(?<=\S) —', words), f"{file}:{line_of(token)}: {words}"
 
 
+@pytest.mark.parametrize("file", ENGLISH)
+def test_a_quantity_with_a_unit_has_a_decimal_comma(file: str) -> None:
+    for token in READER.parse(page(file)):
+        words = "".join(c.content for c in token.children or () if c.type in {"text", "softbreak"})
+        assert not re.search(r"\d\.\d+\s?(с|мс|мин|ч|%|КиБ|МиБ|ГиБ|МБ|ГБ|ядра)(?!\w)", words), (
+            f"{file}:{line_of(token)}: {words}"
+        )
+
+
 ONE = """# Scaling
 
 [Русский](ru/scaling.md)

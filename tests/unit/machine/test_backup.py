@@ -102,6 +102,15 @@ def test_two_at_once_do_not_take_each_others_snapshots_away(tmp_path: Path) -> N
         assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o700
 
 
+def test_what_a_killed_backup_had_written_of_its_secrets_goes_with_the_next_run(tmp_path: Path) -> None:
+    with backup._alone(tmp_path):
+        (tmp_path / "backups/.alertscale-1.tar.gz.partial").write_bytes(b"the token")
+        (tmp_path / "backups/alertscale-0.tar.gz").touch()
+    with backup._alone(tmp_path):
+        left = {file.name for file in (tmp_path / "backups").iterdir()}
+        assert left == {".lock", "alertscale-0.tar.gz"}
+
+
 def test_a_restore_of_another_file_ends_before_the_engine_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

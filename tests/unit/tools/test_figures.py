@@ -75,11 +75,12 @@ def test_a_word_after_the_path_takes_another_value_in_benchs_own_words(part: str
 @pytest.mark.parametrize(
     ("english", "russian"),
     [
-        ("4.08 s", "4.08~с"),
+        ("4.08 s", "4,08~с"),
         ("54,287", "54~287"),
         ("2,133 s", "2~133~с"),
-        ("3.02 % of a core", "3.02~%~ядра"),
+        ("3.02 % of a core", "3,02~%~ядра"),
         ("0", "0"),
+        ("0.70", "0.70"),
         ("2026-11-24", "2026-11-24"),
         ("v1, cgroupfs", "v1, cgroupfs"),
         ("5.6.1", "5.6.1"),
@@ -100,7 +101,7 @@ def test_only_the_russian_pages_have_russian_figures(tmp_path: Path) -> None:
     assert update(tmp_path) == []
     english, russian = (page.read_text(encoding="utf-8") for page in pages_of_it)
     assert ">2.50 s<" in english
-    assert ">2.50\N{NO-BREAK SPACE}с<" in russian
+    assert ">2,50\N{NO-BREAK SPACE}с<" in russian
 
 
 def test_the_date_and_the_machine_of_a_run_can_be_named() -> None:

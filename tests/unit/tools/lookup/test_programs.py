@@ -26,10 +26,12 @@ INSIDE = {"scaler/__main__.py": {"75"}}
 
 def programs() -> set[str]:
     """Files of git that can be started: with a first line for the shell, or a main of Python's."""
-    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     files = [
         name
-        for name in listed.stdout.splitlines()
+        for name in listed.stdout.split("\0")
         if not name.startswith(("tests/", ".ci/", "findings/", "machine/stand-ins/"))
         and "healthcheck" not in name
     ]

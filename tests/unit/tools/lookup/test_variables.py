@@ -36,8 +36,10 @@ SHELL = ("#!/bin/sh", "#!/usr/bin/env bash", "# shellcheck shell=")
 
 def sources() -> dict[str, str]:
     """All of the product that git knows, without its tests and its documentation."""
-    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    names = [name for name in listed.stdout.splitlines() if not name.startswith(("tests/", "docs/"))]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    names = [name for name in listed.stdout.split("\0") if not name.startswith(("tests/", "docs/"))]
     endings = (".py", ".sh", ".envsh", ".yml", ".template", ".conf", "Dockerfile", "Makefile", "run", "tools")
     return {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in names if name.endswith(endings)}
 
