@@ -26,6 +26,7 @@ from scaler.loop.watch import Watch
 from scaler.model.errors import AlertscaleError, JournalError
 from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
 from scaler.model.reasons import ErrorReason, EventKind
+from scaler.policy.relief import Shares
 from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
 from scaler.state.clocks import Anchors
@@ -192,6 +193,7 @@ def wire(
         edges=_edges(settings, place, context, may_change=may_change),
         memory=memory,
         alerts=Alerts(ttl=settings.signal_ttl, source=prometheus.alerts),
+        shares=prometheus.shares,
         rhythm=rhythm,
         own_project=place.project,
         networks=place.networks,
@@ -203,6 +205,7 @@ def assemble(
     edges: Edges,
     memory: Memory,
     alerts: Alerts,
+    shares: Callable[..., Shares | None],
     rhythm: Rhythm,
     own_project: str,
     networks: frozenset[str] | None,
@@ -213,6 +216,7 @@ def assemble(
         edges: what it works on.
         memory: what it knows and remembers.
         alerts: what fires.
+        shares: asks Prometheus what became of a service's memory.
         rhythm: when it makes its passes.
         own_project: our Compose project, or our stack.
         networks: names of the networks that we are on; None when we reach all of them.
@@ -234,6 +238,7 @@ def assemble(
         outside=outside,
         anchors=memory.anchors,
         stepping=runner.stepping,
+        shares=shares,
     )
     watch = Watch(
         target=edges.target,

@@ -9,10 +9,13 @@ The rules in their order; the first that has something to say wins:
 3. a count that a person asked for: towards it, at once, but not down while a replica of a deploy may be
    starting; then being deployed: hold
 4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
-   somebody else has set back to its minimum returns to its former count at once, in one step
+   somebody else has set back to its minimum returns to its former count at once, in one step. For memory
+   alone no step is taken where the last one did not lower it
 5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
    else down
 6. otherwise hold
+
+Alerts of a resource that the service does not name count neither way.
 
 A step on an alert, and a hold for one that keeps a step down away, is decided on twice: in between the
 source of alerts is asked, and an alert that fires there no longer asks for nothing any more.
@@ -22,12 +25,13 @@ be written, until the backoff of its direction is over, and while it might take 
 ready.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.policy.deploy import is_under_way
+from scaler.policy.relief import MEMORY, Shares
 from scaler.policy.watchdog import may_remove
 
 _HELD: Final = {
@@ -41,7 +45,9 @@ _HELD: Final = {
 _ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
 """Reasons of a step that an alert leads to."""
 
-_KEPT_BY_ALERT: Final = frozenset({DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN})
+_KEPT_BY_ALERT: Final = frozenset(
+    {DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN, DecisionReason.NOT_HELPED}
+)
 """Reasons to hold for an ``up`` alert, where ``down`` alerts would be heard without it."""
 
 _LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_ALL_LOW})
@@ -68,6 +74,7 @@ class State:
         retiring: how many of ``replicas`` a deploy asked to take away, by name.
         gone_until: it has no container any more, and until then it is shown; None for one that is there.
         spare: how many may leave so that a ready one stays for certain; None for as many as the bounds allow.
+        in_vain: what the last step up for memory found and left, where it did not lower it; else None.
     """
 
     replicas: int
@@ -84,6 +91,7 @@ class State:
     retiring: int = 0
     spare: int | None = None
     gone_until: float | None = None
+    in_vain: Shares | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +122,7 @@ class Decision:
         reason: why.
         until: when time alone could change the decision; None when only an event can.
         resources: those whose alerts led to it, or that are missing for it, sorted.
+        shares: what the last step for memory found and left, where that is why; else None.
     """
 
     direction: Direction | None
@@ -122,6 +131,7 @@ class Decision:
     reason: DecisionReason
     until: float | None = None
     resources: tuple[str, ...] = ()
+    shares: Shares | None = None
 
 
 def held_directions(*pauses: Pause) -> frozenset[Direction]:
@@ -139,6 +149,12 @@ def rests_on_alerts(decision: Decision, demand: Demand, limits: Limits) -> bool:
     """
     low = demand.down >= set(limits.resources)
     return decision.reason in _ON_ALERT or (low and decision.reason in _KEPT_BY_ALERT)
+
+
+def is_for_memory(decision: Decision) -> bool:
+    """Whether an ``up`` alert for memory led to it, so that it matters what the last such step did."""
+    up = decision.reason in _KEPT_BY_ALERT | {DecisionReason.ALERT_UP, DecisionReason.RESTORE}
+    return up and MEMORY in decision.resources
 
 
 def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decision:
@@ -214,6 +230,7 @@ def _hold(
     *,
     until: float | None = None,
     resources: tuple[str, ...] = (),
+    shares: Shares | None = None,
 ) -> Decision:
     return Decision(
         direction=None,
@@ -222,6 +239,7 @@ def _hold(
         reason=reason,
         until=until,
         resources=resources,
+        shares=shares,
     )
 
 
@@ -261,16 +279,22 @@ def _manual(state: State, limits: Limits) -> Decision | None:
 
 
 def _on_alerts(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
-    wish = _up(state, demand, limits, now) or _down(state, demand, limits, now)
-    if demand.ended and (wish is None or wish.reason in _LESS_THAN_ENDED):
-        return _hold(state, DecisionReason.ENDED, resources=tuple(sorted(demand.ended)))
+    named = frozenset(limits.resources)
+    mine = replace(demand, up=demand.up & named, down=demand.down & named, ended=demand.ended & named)
+    wish = _up(state, mine, limits, now) or _down(state, mine, limits, now)
+    if mine.ended and (wish is None or wish.reason in _LESS_THAN_ENDED):
+        return _hold(state, DecisionReason.ENDED, resources=tuple(sorted(mine.ended)))
+    if wish is None and demand.up:
+        return _hold(state, DecisionReason.NOT_NAMED, resources=tuple(sorted(demand.up)))
     return wish
 
 
 def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
     if not demand.up:
         return None
-    resources = tuple(sorted(demand.up))
+    resources = tuple(sorted(demand.up - ({MEMORY} if state.in_vain else frozenset())))
+    if not resources:
+        return _hold(state, DecisionReason.NOT_HELPED, resources=(MEMORY,), shares=state.in_vain)
     if state.replicas >= limits.maximum:
         return _hold(state, DecisionReason.AT_MAX, resources=resources)
     if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:

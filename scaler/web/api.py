@@ -217,6 +217,7 @@ def _decision(view: ServiceView) -> schema.Decision | None:
         replicas=decision.replicas,
         target=decision.target,
         resources=decision.resources,
+        memory=_like(schema.Relief, decision.shares) if decision.shares else None,
         sentence=sentence(view),
         until=_time(decision.until),
         at=_time(view.decided_at),

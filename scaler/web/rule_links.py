@@ -12,6 +12,8 @@ _ASKS: Final[Mapping[str, str]] = {
     "restore": "up",
     "at_max": "up",
     "up_cooldown": "up",
+    "not_helped": "up",
+    "not_named": "up",
     "alert_down": "down",
     "at_min": "down",
     "down_cooldown": "down",

@@ -5,6 +5,7 @@ from typing import Final
 
 from scaler.loop.views import ServiceView
 from scaler.model.reasons import DecisionReason, Direction
+from scaler.policy.relief import MEMORY
 from scaler.policy.scaling import Decision
 
 _TEXTS: Final[Mapping[DecisionReason, str]] = {
@@ -24,15 +25,17 @@ _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.RESTORE: "{alerts}, and somebody else had set the count back",
     DecisionReason.AT_MAX: "{alerts}, but alertscale.max is reached",
     DecisionReason.UP_COOLDOWN: "{alerts}; the up cooldown ends",
+    DecisionReason.NOT_HELPED: "{alerts}, but adding does not help: {shares}",
     DecisionReason.ALERT_DOWN: "{alerts}",
     DecisionReason.AT_MIN: "{alerts}, but alertscale.min is reached",
     DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
     DecisionReason.BLIND: "the scaler is blind: alerts do not reach it, so nothing is removed",
     DecisionReason.NOT_ALL_LOW: "not everything is low: {resources} would have to be, too",
+    DecisionReason.NOT_NAMED: "{alerts}, but alertscale.resources does not name {resources}",
     DecisionReason.ENDED: "the alert for {resources} fires no longer at its source, which was asked",
     DecisionReason.STEADY: "no alert asks for a step",
 }
-_UP: Final = frozenset({"alert_up", "restore", "at_max", "up_cooldown"})
+_UP: Final = frozenset({"alert_up", "restore", "at_max", "up_cooldown", "not_helped", "not_named"})
 
 
 def sentence(view: ServiceView) -> str:
@@ -50,7 +53,9 @@ def sentence(view: ServiceView) -> str:
     else:
         what = f"Going {decision.direction} from {decision.replicas} to {decision.target}"
     why = _TEXTS[decision.reason].format(
-        alerts=_alerts(view, decision), resources=" and ".join(decision.resources) or "every resource"
+        alerts=_alerts(view, decision),
+        resources=" and ".join(decision.resources) or "every resource",
+        shares=f"{MEMORY} was {decision.shares}",
     )
     return f"{what}: {why}"
 

@@ -1,10 +1,14 @@
 """``/api/v1``: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
 
+from dataclasses import replace
+
 import pytest
 
 from scaler.model.errors import JournalError, RequestError
-from scaler.model.reasons import ErrorReason, Pause
-from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, Demo, Site
+from scaler.model.reasons import DecisionReason, ErrorReason, Pause
+from scaler.policy.relief import Shares
+from scaler.policy.scaling import Decision
+from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, VIEW, Demo, Site
 
 
 def shown(value: object) -> str:
@@ -36,6 +40,7 @@ class TestServices:
                 "replicas": 1,
                 "target": 1,
                 "resources": ["cpu"],
+                "memory": None,
                 "sentence": "Holding at 1: HighCPU fires; the up cooldown ends",
                 "until": "2026-01-02T03:00:10.250Z",
                 "at": "2026-01-02T03:00:00.000Z",
@@ -92,6 +97,16 @@ class TestServices:
         assert (faulty["min"], faulty["decision"]) == (None, None)
         assert (faulty["limits"], faulty["inputs"]) == (None, None)
         assert faulty["faults"] == list(FAULTY.faults)
+
+    def test_what_a_step_for_memory_did_not_lower(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        shares = Shares(before=0.82, lowest=0.81, now=0.83)
+        decision = Decision(
+            direction=None, replicas=2, target=2, reason=DecisionReason.NOT_HELPED, shares=shares
+        )
+        monkeypatch.setattr(site.scaler, "services", lambda: (replace(VIEW, decision=decision),))
+
+        (service,) = site.client.get("/api/v1/services").get_json()["services"]
+        assert service["decision"]["memory"] == {"before": 0.82, "now": 0.83}
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
     def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:
