@@ -1,6 +1,6 @@
 """Why a service has the replicas that it has, and what would change that. Values in, values out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from alertscale import sentences
@@ -140,14 +140,27 @@ def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
         ),
         *cooldown,
         _over_failure(inputs.retry_at, times),
+        *_relieved(service),
     )
-    return _way("up", target if target > inputs.replicas else None, conditions, limits, times)
+    way = _way("up", target if target > inputs.replicas else None, conditions, limits, times)
+    if way.target is None and _relieved(service):
+        no_use = f"It does not go up: alertscale.max is {limits.maximum}, and adding does not help."
+        return replace(way, sentence=no_use)
+    return way
 
 
 def _asked_for(service: Service, inputs: Inputs, firing: str) -> Condition:
     if firing and not inputs.up and service.decision and service.decision.reason == "ended":
         return Condition(met=False, text=f"its source, too, says that {firing}")
     return Condition(met=bool(firing), text=f"an alert asks for more{_in_brackets(firing)}")
+
+
+def _relieved(service: Service) -> tuple[Condition, ...]:
+    decision = service.decision
+    if decision is None or decision.reason != "not_helped":
+        return ()
+    text = f"memory falls or grows by a tenth, or all replicas are new ({sentences.not_helped(decision)})"
+    return (Condition(met=False, text=text),)
 
 
 def _set_back_from(limits: Limits, inputs: Inputs) -> int | None:

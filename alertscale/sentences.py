@@ -1,9 +1,9 @@
 """The decision in one sentence. Values in, text out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from alertscale.model import Decision, Service
+from alertscale.model import Decision, FiringAlert, Service
 from alertscale.wording import Times, clean, listed
 
 
@@ -24,8 +24,20 @@ def headline(service: Service, times: Times) -> str:
 
 
 def fires(service: Service, direction: str) -> str:
-    """Name the alerts that ask for one direction: ``HighCPU fires``; empty if there are none."""
-    names = sorted({clean(alert.alertname) for alert in service.alerts if alert.scale == direction})
+    """Name the alerts that ask for one direction: ``HighCPU fires``; empty if there are none.
+
+    Those of resources that the service does not name ask for nothing.
+    """
+    return _fire(alert for alert in service.alerts if alert.scale == direction and is_named(service, alert))
+
+
+def is_named(service: Service, alert: FiringAlert) -> bool:
+    """Whether ``alertscale.resources`` names an alert's resource, so that it counts."""
+    return service.limits is None or alert.resource in service.limits.resources
+
+
+def _fire(alerts: Iterable[FiringAlert]) -> str:
+    names = sorted({clean(alert.alertname) for alert in alerts})
     return f"{listed(names)} {'fires' if len(names) == 1 else 'fire'}" if names else ""
 
 
@@ -61,6 +73,19 @@ def _not_all_low(service: Service, decision: Decision) -> str:
     return f"{fires(service, 'down') or 'not all is low'}, but no alert says that {missing} is low too"
 
 
+def _not_named(service: Service, decision: Decision) -> str:
+    firing = _fire(a for a in service.alerts if a.scale == "up" and not is_named(service, a))
+    return f"{firing or 'an alert fires'}, but alertscale.resources does not name {_of(decision)}"
+
+
+def not_helped(decision: Decision) -> str:
+    """Say what the last step for memory did not lower."""
+    memory = decision.memory
+    if memory is None:
+        return "the last step did not lower it"
+    return f"memory was {100 * memory.before:.0f} % before the last step, {100 * memory.now:.0f} % now"
+
+
 def _restore(service: Service, decision: Decision) -> str:
     return f"{_fires('up', service, decision)}, and somebody else has just set the count back"
 
@@ -88,11 +113,13 @@ _REASONS: Final[dict[str, _Say]] = {
     "restore": _restore,
     "at_max": lambda s, d: f"{_fires('up', s, d)}, but that is alertscale.max",
     "up_cooldown": lambda s, d: f"{_fires('up', s, d)}, and the up cooldown ends",
+    "not_helped": lambda s, d: f"{_fires('up', s, d)}, but adding does not help: {not_helped(d)}",
     "alert_down": lambda s, d: f"{_fires('down', s, d)}, and so everything is low",
     "at_min": lambda s, d: f"{_fires('down', s, d)}, but that is alertscale.min",
     "down_cooldown": lambda s, d: f"{_fires('down', s, d)}, and the down cooldown ends",
     "blind": lambda *_: "alerts do not arrive, and silence is not low load",
     "not_all_low": _not_all_low,
+    "not_named": _not_named,
     "ended": lambda _, d: f"the alert for {_of(d)} fires no longer at its source, which was asked",
     "steady": lambda *_: "no alert asks for a step",
 }

@@ -30,7 +30,10 @@ class Reading:
     Attributes:
         cpu_seconds: CPU time used since the start, in seconds.
         memory_usage: bytes, page cache included.
-        memory_working_set: bytes, less the inactive page cache.
+        memory_working_set: bytes, less the page cache that was read once or long ago.
+        memory_active_file: bytes of page cache that was read again, which the kernel takes back as well.
+        memory_slab_reclaimable: bytes of names and attributes of files that the kernel keeps and can take
+            back; None where it does not tell (cgroup v1).
         memory_limit: bytes; 0 where there is none.
         cpu_quota: microseconds of CPU time per period; 0 where there is none.
         cpu_period: microseconds.
@@ -42,9 +45,11 @@ class Reading:
     cpu_seconds: float
     memory_usage: int
     memory_working_set: int
+    memory_active_file: int
     memory_limit: int
     cpu_quota: int
     cpu_period: int
+    memory_slab_reclaimable: int | None = None
     periods: int | None = None
     throttled_periods: int | None = None
     throttled_seconds: float | None = None
@@ -70,10 +75,11 @@ class Hierarchy(Protocol):
 
 
 def working_set(*, usage: int, inactive_file: int) -> int:
-    """Memory that the kernel cannot simply take back, in bytes.
+    """Usage less the page cache that is on the kernel's inactive list, never below 0, in bytes.
 
-    Source: cAdvisor, ``container/libcontainer/handler.go``, ``setMemoryStats``, which the
-    kubelet's eviction uses as well: usage less inactive file pages, never below 0.
+    Source: cAdvisor, ``container/libcontainer/handler.go``, ``setMemoryStats``. What the kernel could not
+    take back is less: the recording rules subtract the active list, too (the kernel's cgroup-v2.rst and
+    cgroup-v1/memory.rst, ``memory.stat``).
     """
     return max(0, usage - inactive_file)
 
@@ -161,7 +167,7 @@ class V1Files:
     def read(self) -> Reading:
         """See ``Files``. ``cpuacct.usage`` and ``throttled_time`` are in nanoseconds."""
         usage = _integer(self.memory_usage)
-        inactive = _flat_keyed(self.memory_stat, b"total_inactive_file")
+        inactive, active = _flat_keyed(self.memory_stat, b"total_inactive_file", b"total_active_file")
         quota = max(0, _integer(self.cpu_quota))
         periods, throttled, nanoseconds = (
             _flat_keyed(self.cpu_stat, b"nr_periods", b"nr_throttled", b"throttled_time")
@@ -171,7 +177,8 @@ class V1Files:
         return Reading(
             cpu_seconds=_integer(self.cpu_usage) / 1e9,
             memory_usage=usage,
-            memory_working_set=working_set(usage=usage, inactive_file=inactive[0]),
+            memory_working_set=working_set(usage=usage, inactive_file=inactive),
+            memory_active_file=active,
             memory_limit=memory_limit(_integer(self.memory_limit)),
             cpu_quota=quota,
             cpu_period=_integer(self.cpu_period),
@@ -212,7 +219,8 @@ class V2Files:
     def read(self) -> Reading:
         """See ``Files``. All times in ``cpu.stat`` are in microseconds."""
         usage = _integer(self.memory_current)
-        inactive = _flat_keyed(self.memory_stat, b"inactive_file")
+        keys = (b"inactive_file", b"active_file", b"slab_reclaimable")
+        inactive, active, slab = _flat_keyed(self.memory_stat, *keys)
         quota, period = _cpu_max(self.cpu_max)
         bandwidth_keys = (b"nr_periods", b"nr_throttled", b"throttled_usec") if quota else ()
         used, *bandwidth = _flat_keyed(self.cpu_stat, b"usage_usec", *bandwidth_keys)
@@ -220,7 +228,9 @@ class V2Files:
         return Reading(
             cpu_seconds=used / 1e6,
             memory_usage=usage,
-            memory_working_set=working_set(usage=usage, inactive_file=inactive[0]),
+            memory_working_set=working_set(usage=usage, inactive_file=inactive),
+            memory_active_file=active,
+            memory_slab_reclaimable=slab,
             memory_limit=_memory_max(self.memory_max),
             cpu_quota=quota,
             cpu_period=period,

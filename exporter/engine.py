@@ -225,13 +225,17 @@ def reading_from_stats(document: Mapping[str, Any], *, container: Container) -> 
     if "usage" not in memory:
         return None
     details = memory.get("stats") or {}
-    inactive = details.get("total_inactive_file", details.get("inactive_file", 0))
+    inactive, active = (
+        details.get(f"total_{name}", details.get(name, 0)) for name in ("inactive_file", "active_file")
+    )
     throttling = (document["cpu_stats"].get("throttling_data") or {}) if container.cpu_quota else {}
     throttled_time = throttling.get("throttled_time")
     return Reading(
         cpu_seconds=int(document["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9,
         memory_usage=int(memory["usage"]),
         memory_working_set=working_set(usage=int(memory["usage"]), inactive_file=int(inactive)),
+        memory_active_file=int(active),
+        memory_slab_reclaimable=details.get("slab_reclaimable"),
         memory_limit=container.memory_limit,
         cpu_quota=container.cpu_quota,
         cpu_period=container.cpu_period,

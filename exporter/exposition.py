@@ -114,6 +114,19 @@ _FAMILIES: tuple[tuple[Family, Callable[[Row], Value]], ...] = (
         lambda row: row.seen_at,
     ),
     (
+        # Ours, not cAdvisor's.
+        Family(
+            "container_memory_slab_reclaimable_bytes",
+            "gauge",
+            "Names and attributes of files that the kernel keeps and can take back, in bytes (cgroup v2).",
+        ),
+        lambda row: row.reading.memory_slab_reclaimable,
+    ),
+    (
+        Family("container_memory_total_active_file_bytes", "gauge", "Current total active file in bytes."),
+        lambda row: row.reading.memory_active_file,
+    ),
+    (
         Family(
             "container_memory_usage_bytes",
             "gauge",

@@ -19,6 +19,7 @@ from scaler.loop.rhythm import Rhythm
 from scaler.loop.watch import Watch
 from scaler.model.errors import JournalError
 from scaler.model.reasons import ErrorReason, EventKind
+from scaler.policy.relief import Shares
 from scaler.prometheus.client import Prometheus
 from scaler.settings import SWARM, Settings
 from scaler.state.clocks import Anchors
@@ -117,6 +118,7 @@ def wire(
         edges=_edges(settings, place, context, may_change=may_change),
         memory=memory,
         alerts=Alerts(ttl=settings.signal_ttl, source=prometheus.alerts),
+        shares=prometheus.shares,
         rhythm=rhythm,
         own_project=place.project,
         networks=place.networks,
@@ -128,6 +130,7 @@ def assemble(
     edges: Edges,
     memory: Memory,
     alerts: Alerts,
+    shares: Callable[..., Shares | None],
     rhythm: Rhythm,
     own_project: str,
     networks: frozenset[str] | None,
@@ -138,6 +141,7 @@ def assemble(
         edges: what it works on.
         memory: what it knows and remembers.
         alerts: what fires.
+        shares: asks Prometheus what became of a service's memory.
         rhythm: when it makes its passes.
         own_project: our Compose project, or our stack.
         networks: names of the networks that we are on; None when we reach all of them.
@@ -152,7 +156,7 @@ def assemble(
         rhythm=rhythm,
         networks=networks,
     )
-    knowledge, runner = _knowing(edges, memory, alerts=alerts, rhythm=rhythm, outside=outside)
+    knowledge, runner = _knowing(edges, memory, alerts=alerts, shares=shares, rhythm=rhythm, outside=outside)
     traffic = _traffic(edges, memory, own_project=own_project, wake=rhythm.pass_soon)
     return Parts(
         autoscaler=Autoscaler(
@@ -173,7 +177,13 @@ def assemble(
 
 
 def _knowing(
-    edges: Edges, memory: Memory, *, alerts: Alerts, rhythm: Rhythm, outside: Outside
+    edges: Edges,
+    memory: Memory,
+    *,
+    alerts: Alerts,
+    shares: Callable[..., Shares | None],
+    rhythm: Rhythm,
+    outside: Outside,
 ) -> tuple[Knowledge, Runner]:
     """What is known of services and what takes steps of them: each is asked by the other."""
     runner = Runner(
@@ -192,6 +202,7 @@ def _knowing(
         outside=outside,
         anchors=memory.anchors,
         stepping=runner.stepping,
+        shares=shares,
     )
     return knowledge, runner
 

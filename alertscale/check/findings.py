@@ -43,6 +43,7 @@ class Rule(StrEnum):
     UNKNOWN_SERVICE = "unknown-service"
     SERVICE_NOT_ENABLED = "service-not-enabled"
     UP_WITHOUT_DOWN = "up-without-down"
+    RESOURCE_NOT_NAMED = "resource-not-named"
     RESOURCE_WITHOUT_RULE = "resource-without-rule"
     WATCHDOG_MISSING = "watchdog-missing"
     FLAPPING_THRESHOLDS = "flapping-thresholds"

@@ -37,7 +37,7 @@ from scaler.loop.watch import Watch
 from scaler.model.errors import JournalError, TargetError
 from scaler.model.reasons import DecisionReason, EventKind, ReplicaState
 from scaler.model.view import View
-from scaler.policy.scaling import Decision, decide, rests_on_alerts
+from scaler.policy.scaling import Decision, decide, is_for_memory, rests_on_alerts
 from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
 from scaler.steps.runner import Runner
@@ -165,6 +165,9 @@ class Autoscaler:
         # What is held against a step under way may fire anew, and takes it back then.
         if held or rests_on_alerts(decision, demand, known.limits):
             demand = self.alerts.confirmed(known.service.key, now=now)
+            decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
+        if is_for_memory(decision):
+            known = self.knowledge.relieved(known, now=now)
             decision = decide(state=known.state, demand=demand, limits=known.limits, now=now)
         decision = self.knowledge.decided(known, decision, demand)
         self.recorder.decision(known.service.key, decision)

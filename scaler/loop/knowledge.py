@@ -1,5 +1,6 @@
 """All that is known of one service, gathered in one place: what the loop decides on and the page shows."""
 
+import math
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,8 @@ from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Event, EventQuery, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import Gone, View
-from scaler.policy import backoff, deploy, recovery, replica_choice
+from scaler.policy import backoff, deploy, recovery, relief, replica_choice
+from scaler.policy.relief import Shares
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
@@ -21,6 +23,9 @@ from scaler.state.world import World
 
 ORDER_ENDS_AFTER: Final = 10.0
 """Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
+
+_FRESH: Final = 2.0
+"""Seconds for which Prometheus is not asked again what became of a service's memory."""
 
 _STEPS_LOOKED_AT: Final = 20
 """For the last one that failed; those after it were undone."""
@@ -51,9 +56,16 @@ class Known:
 
 @dataclass(kw_only=True)
 class _Kept:
-    """What is remembered of a service from pass to pass, and is nowhere else."""
+    """What is remembered of a service from pass to pass, and is nowhere else.
+
+    Attributes:
+        decided: the last decision.
+        memory: when Prometheus was last asked of its memory, after which change, and what is in vain.
+        retiring: ids that a deploy asked to take away.
+    """
 
     decided: Decided | None = None
+    memory: tuple[float, float | None, Shares | None] = (-math.inf, None, None)
     retiring: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -68,6 +80,7 @@ class Knowledge:
         outside: what others did to the replicas.
         anchors: carry the journal's times to the monotonic clock, and back.
         stepping: whether a step of a service is under way.
+        shares: asks Prometheus, as :meth:`~scaler.prometheus.client.Prometheus.shares` does.
     """
 
     world: World
@@ -76,6 +89,7 @@ class Knowledge:
     outside: Outside
     anchors: Anchors
     stepping: Callable[[ServiceKey], bool]
+    shares: Callable[..., Shares | None]
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _kept: dict[ServiceKey, _Kept] = field(default_factory=dict, init=False)
     _gone: dict[ServiceKey, float] = field(default_factory=dict, init=False)
@@ -135,6 +149,34 @@ class Knowledge:
             former=self.outside.former(key, now=now),
             writable=not self.journal.error,
         )
+
+    def relieved(self, known: Known, *, now: float) -> Known:
+        """Find out whether the last step up for memory has lowered it; asks Prometheus, for the loop alone.
+
+        Args:
+            known: of the service.
+            now: seconds, monotonic.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        with self._lock:
+            kept = self._of(known.service.key)
+        at, after, in_vain = kept.memory
+        waits = known.state.waits
+        if now - at >= _FRESH or after != waits.last_change:
+            in_vain = self._in_vain(known)
+            kept.memory = now, waits.last_change, in_vain
+        return replace(known, state=replace(known.state, waits=replace(waits, in_vain=in_vain)))
+
+    def _in_vain(self, known: Known) -> Shares | None:
+        trial, now = self.journal.trial(known.service.key), self.anchors.wall_now()
+        if trial is None or now < (settled := trial.done + known.limits.cooldown.up):
+            return None
+        if all(r.created_at > trial.at for r in known.counted):
+            return None
+        shares = self.shares(known.service.key, before=trial.at, since=settled, now=now)
+        return shares if shares is not None and relief.is_in_vain(trial, shares) else None
 
     def unwanted(self, step: Step, limits: Limits, *, now: float) -> str:
         """Why a step under way would not be taken now, where that can be mended; else empty.

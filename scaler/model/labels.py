@@ -221,7 +221,8 @@ RESOURCES: Final[Label[tuple[str, ...]]] = Label(
     name="resources",
     read=_resources,
     default=("cpu", "memory"),
-    meaning="all of them must be low before a replica is removed",
+    meaning="what it scales on: alerts of others count neither way, and all of these must be low before a"
+    " replica is removed",
 )
 COOLDOWN_UP: Final = Label(
     name="cooldown.up",

@@ -220,6 +220,9 @@ class DecisionReason(StrEnum):
     """An `up` alert fires, but `alertscale.max` is reached."""
     UP_COOLDOWN = "up_cooldown"
     """An `up` alert fires, but the last change is too recent for `alertscale.cooldown.up`."""
+    NOT_HELPED = "not_helped"
+    """An `up` alert for memory fires, but the last step up for it did not lower it: adding does not
+    help. It is tried again when memory has fallen, or grown by a tenth, or all replicas are new."""
     ALERT_DOWN = "alert_down"
     """A `down` alert fires for every resource: down."""
     AT_MIN = "at_min"
@@ -231,6 +234,8 @@ class DecisionReason(StrEnum):
     removed."""
     NOT_ALL_LOW = "not_all_low"
     """A `down` alert fires, but not for every resource of `alertscale.resources`."""
+    NOT_NAMED = "not_named"
+    """An `up` alert fires, but for a resource that `alertscale.resources` does not name."""
     ENDED = "ended"
     """An alert asks for a step, but its source says that it fires no longer: its rule was edited, or
     its end has not arrived yet."""

@@ -41,7 +41,7 @@ class Replica:
         addresses: network name to IP address, for the networks it has one on.
         ports: TCP ports that the image or the service exposes, ascending.
         version: config hash and image together; two that differ are two versions.
-        created_at: when the engine made it, seconds since the epoch; 0 where nobody asks for it.
+        created_at: when the engine made it, seconds since the epoch.
         labels: all of its labels.
         leaving: the engine takes it away, or has begun to.
         trouble: what the engine says keeps it from running; empty when nothing does.

@@ -75,7 +75,7 @@ def unwanted(step: Step, *, state: State, demand: Demand, limits: Limits, now: f
     up = step.direction is Direction.UP
     by_alert = step.why not in _NOT_BY_ALERT
     if by_alert and up:
-        demand = replace(demand, up=demand.up or frozenset(limits.resources))
+        demand = replace(demand, up=frozenset(limits.resources))
     elif by_alert:
         demand = replace(demand, down=frozenset(limits.resources), watched=True)
     before = replace(

@@ -9,10 +9,13 @@ The rules in their order; the first that has something to say wins:
 3. a count that a person asked for: towards it, at once, but not down while a replica of a deploy may be
    starting; then being deployed: hold
 4. an ``up`` alert: at max or in the up cooldown hold, else up; up always beats down. A service that
-   somebody else has set back to its minimum returns to its former count at once, in one step
+   somebody else has set back to its minimum returns to its former count at once, in one step. For memory
+   alone no step is taken where the last one did not lower it
 5. without the Watchdog: hold; a ``down`` alert for every resource: at min or in the down cooldown hold,
    else down
 6. otherwise hold
+
+Alerts of a resource that the service does not name count neither way.
 
 A step on an alert, and a hold for one that keeps a step down away, is decided on twice: in between the
 source of alerts is asked, and an alert that fires there no longer asks for nothing any more.
@@ -25,13 +28,14 @@ ready.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.model.records import Hold
 from scaler.policy.deploy import is_under_way
+from scaler.policy.relief import MEMORY, Shares
 from scaler.policy.watchdog import may_remove
 
 _HELD: Final = {
@@ -45,7 +49,9 @@ _HELD: Final = {
 _ON_ALERT: Final = frozenset({DecisionReason.ALERT_UP, DecisionReason.RESTORE, DecisionReason.ALERT_DOWN})
 """Reasons of a step that an alert leads to."""
 
-_KEPT_BY_ALERT: Final = frozenset({DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN})
+_KEPT_BY_ALERT: Final = frozenset(
+    {DecisionReason.AT_MAX, DecisionReason.UP_COOLDOWN, DecisionReason.NOT_HELPED}
+)
 """Reasons to hold for an ``up`` alert, where ``down`` alerts would be heard without it."""
 
 _LESS_THAN_ENDED: Final = frozenset({DecisionReason.BLIND, DecisionReason.NOT_ALL_LOW})
@@ -71,22 +77,25 @@ class Crew:
 
 @dataclass(frozen=True, kw_only=True)
 class Waits:
-    """From when on steps may be taken again. Times are seconds, all on one clock.
+    """What steps are kept back by for a while. Times are seconds, all on one clock.
 
     Attributes:
         last_change: when the last step, either way, was done, which the cooldowns count from; None if never.
         retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
             there was nothing of the kind.
         retry_down_at: the same of steps down; what a deploy asked to take away does not wait for it.
+        in_vain: what the last step up for memory found and left, where it did not lower it; else None.
     """
 
     last_change: float | None = None
     retry_at: float | None = None
     retry_down_at: float | None = None
+    in_vain: Shares | None = None
 
     def carried(self, over: Callable[[float | None], float | None]) -> Waits:
         """The same times on another clock."""
-        return Waits(
+        return replace(
+            self,
             last_change=over(self.last_change),
             retry_at=over(self.retry_at),
             retry_down_at=over(self.retry_down_at),
@@ -100,7 +109,7 @@ class State:
     Attributes:
         replicas: those that run or are being started; leaving and dead ones do not count.
         crew: what these are like.
-        waits: from when on steps may be taken.
+        waits: what keeps steps back for a while.
         hold: what a person holds through the API, beside what the label holds, and the count that a person
             asked for through it and that is not reached yet.
         stepping: a step is under way.
@@ -147,6 +156,7 @@ class Decision:
         reason: why.
         until: when time alone could change the decision; None when only an event can.
         resources: those whose alerts led to it, or that are missing for it, sorted.
+        shares: what the last step for memory found and left, where that is why; else None.
     """
 
     direction: Direction | None
@@ -155,6 +165,7 @@ class Decision:
     reason: DecisionReason
     until: float | None = None
     resources: tuple[str, ...] = ()
+    shares: Shares | None = None
 
 
 def held_directions(*pauses: Pause) -> frozenset[Direction]:
@@ -172,6 +183,12 @@ def rests_on_alerts(decision: Decision, demand: Demand, limits: Limits) -> bool:
     """
     low = demand.down >= set(limits.resources)
     return decision.reason in _ON_ALERT or (low and decision.reason in _KEPT_BY_ALERT)
+
+
+def is_for_memory(decision: Decision) -> bool:
+    """Whether an ``up`` alert for memory led to it, so that it matters what the last such step did."""
+    up = decision.reason in _KEPT_BY_ALERT | {DecisionReason.ALERT_UP, DecisionReason.RESTORE}
+    return up and MEMORY in decision.resources
 
 
 def decide(*, state: State, demand: Demand, limits: Limits, now: float) -> Decision:
@@ -247,6 +264,7 @@ def _hold(
     *,
     until: float | None = None,
     resources: tuple[str, ...] = (),
+    shares: Shares | None = None,
 ) -> Decision:
     return Decision(
         direction=None,
@@ -255,6 +273,7 @@ def _hold(
         reason=reason,
         until=until,
         resources=resources,
+        shares=shares,
     )
 
 
@@ -294,16 +313,22 @@ def _manual(state: State, limits: Limits) -> Decision | None:
 
 
 def _on_alerts(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
-    wish = _up(state, demand, limits, now) or _down(state, demand, limits, now)
-    if demand.ended and (wish is None or wish.reason in _LESS_THAN_ENDED):
-        return _hold(state, DecisionReason.ENDED, resources=tuple(sorted(demand.ended)))
+    named = frozenset(limits.resources)
+    mine = replace(demand, up=demand.up & named, down=demand.down & named, ended=demand.ended & named)
+    wish = _up(state, mine, limits, now) or _down(state, mine, limits, now)
+    if mine.ended and (wish is None or wish.reason in _LESS_THAN_ENDED):
+        return _hold(state, DecisionReason.ENDED, resources=tuple(sorted(mine.ended)))
+    if wish is None and demand.up:
+        return _hold(state, DecisionReason.NOT_NAMED, resources=tuple(sorted(demand.up)))
     return wish
 
 
 def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | None:
     if not demand.up:
         return None
-    resources = tuple(sorted(demand.up))
+    resources = tuple(sorted(demand.up - ({MEMORY} if state.waits.in_vain else frozenset())))
+    if not resources:
+        return _hold(state, DecisionReason.NOT_HELPED, resources=(MEMORY,), shares=state.waits.in_vain)
     if state.replicas >= limits.maximum:
         return _hold(state, DecisionReason.AT_MAX, resources=resources)
     if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:

@@ -1,6 +1,5 @@
 """The chart's figures: Prometheus' series, the thresholds of its rules, and the marks of our own history."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -12,7 +11,7 @@ from scaler.model.reasons import EventKind
 from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
 from scaler.prometheus.cached import Shared
-from scaler.prometheus.client import Source
+from scaler.prometheus.client import Source, selector
 from scaler.prometheus.thresholds import Threshold, read_thresholds
 
 RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -154,11 +153,9 @@ def query(service: ServiceKey, step: int) -> str:
         service: which.
         step: seconds between two points.
     """
-    # A string of PromQL takes the escapes of JSON for all that a name may hold.
-    selector = ", ".join(f"{k}={json.dumps(v)}" for k, v in zip(("project", "service"), service, strict=True))
     parts = []
     for name, form in SERIES.items():
-        inner = form % ((selector, step) if form.count("%") > 1 else (selector,))
+        inner = form % ((selector(service), step) if form.count("%") > 1 else (selector(service),))
         parts.append(f'label_replace({inner}, "{_LABEL}", "{name}", "", "")')
     return " or ".join(parts)
 

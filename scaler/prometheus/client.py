@@ -6,6 +6,7 @@ What fired then is a memory, not a measurement.
 """
 
 import json
+import math
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from scaler.model.errors import UnavailableError
+from scaler.model.services import ServiceKey
+from scaler.policy.relief import Shares
 from scaler.policy.signals import AtSource
 from scaler.prometheus.thresholds import each_rule
 
@@ -44,6 +47,14 @@ _HEADERS: Final = {"Connection": "close", "Accept-Encoding": "identity"}
 _Query = Mapping[str, str | Sequence[str]]
 
 _HTTP: Final = 80
+
+_PART_OF: Final = "alertscale_at"
+
+_SHORTEST: Final = 2
+"""Seconds that the lowest mean is looked for in, at least."""
+
+_LONGEST: Final = 24 * 3600
+"""And at most: what was lower before that has led to another step since."""
 
 _FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError)
 """The second while the answer is read, where requests wraps nothing."""
@@ -105,6 +116,35 @@ class Prometheus:
             alive = not _is_unreachable(error) and self.lives(until=until)
             return AtSource() if alive else None
         return at_source(rules, address=address)
+
+    def shares(self, service: ServiceKey, *, before: float, since: float, now: float) -> Shares | None:
+        """Ask it how much of its memory a service uses, for ``TIMEOUT`` seconds; never raises.
+
+        Args:
+            service: whose.
+            before: when a step was decided, seconds since the epoch.
+            since: when it had settled.
+            now: seconds since the epoch.
+
+        Returns:
+            None where it does not answer, or has no such record of one of these times.
+        """
+        mean = f"service:memory_utilization:ratio{{{selector(service)}}}"
+        asked = {
+            "before": f"{mean} @ {before:.3f}",
+            "lowest": f"min_over_time({mean}[{max(_SHORTEST, int(min(now - since, _LONGEST)))}s])",
+            "now": mean,
+        }
+        parts = (f'label_replace({form}, "{_PART_OF}", "{name}", "", "")' for name, form in asked.items())
+        try:
+            data = self.read("/api/v1/query", {"query": " or ".join(parts)}, until=time.monotonic() + TIMEOUT)
+            found = {one["metric"][_PART_OF]: float(one["value"][1]) for one in data["result"]}
+        except (UnavailableError, LookupError, TypeError, ValueError) as error:
+            log.warning("Prometheus does not say whether adding helped", error=str(error))
+            return None
+        if found.keys() != asked.keys() or not all(map(math.isfinite, found.values())):
+            return None
+        return Shares(**found)
 
     def _address(self, until: float) -> str:
         """With which the generator URLs of its alerts begin; empty if it does not say.
@@ -198,6 +238,12 @@ class Prometheus:
         except OSError:
             # Whoever asks for no password needs none; whoever does says so by its answer.
             return None
+
+
+def selector(service: ServiceKey) -> str:
+    """What a series of a service is found by: what stands in its braces."""
+    # A string of PromQL takes the escapes of JSON for all that a name may hold.
+    return ", ".join(f"{k}={json.dumps(v)}" for k, v in zip(("project", "service"), service, strict=True))
 
 
 def at_source(rules: object, *, address: str) -> AtSource:

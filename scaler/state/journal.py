@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from scaler.model.errors import JournalError
-from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
+from scaler.model.reasons import DecisionReason, Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
+from scaler.policy.relief import MEMORY, Trial
 
 _MIGRATIONS: Final = (
     # 1. What was there before the file had a version, too: such a file has these tables and says 0.
@@ -81,6 +82,9 @@ CREATE TABLE sighting (
 """What makes each version of the schema out of the one before. A change is one more; none is ever edited."""
 
 _PRUNE_EVERY: Final = 200
+
+_BEGUN_WITHIN: Final = 5.0
+"""Seconds from a decision within which its step is begun."""
 
 _BESIDE: Final = ("-wal", "-shm", "")
 """What SQLite adds to the file's name; itself last, since a log without it would be read into the next."""
@@ -362,6 +366,25 @@ class Journal:
                 (*service, Outcome.DONE),
             ).fetchone()
         return float(row[0]) if row else None
+
+    def trial(self, service: ServiceKey) -> Trial | None:
+        """The last step up of a service that memory led to, if that one was done; else None."""
+        with self._cursor() as db:
+            row = db.execute(
+                # A step is begun right after its decision, which alone says what for.
+                "SELECT at, json_extract(detail, '$.replicas'), json_extract(detail, '$.target'),"
+                " (SELECT MAX(ended) FROM step WHERE project = ?1 AND service = ?2 AND direction = 'up'"
+                "  AND outcome = 'done' AND started BETWEEN event.at AND event.at + ?5)"
+                " FROM event WHERE project = ?1 AND service = ?2 AND kind = 'decision' AND reason IN (?3, ?4)"
+                " AND EXISTS (SELECT 1 FROM json_each(detail, '$.resources') WHERE value = ?6)"
+                " ORDER BY id DESC LIMIT 1",
+                (
+                    *service, DecisionReason.ALERT_UP, DecisionReason.RESTORE, _BEGUN_WITHIN, MEMORY,
+                ),
+            ).fetchone()  # fmt: skip
+        if row is None or row[3] is None:
+            return None
+        return Trial(at=row[0], done=row[3], replicas=row[1], target=row[2])
 
     def undone_at(self, service: ServiceKey) -> float | None:
         """When the last step of a service ended, if that one was undone; else None."""

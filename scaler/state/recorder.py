@@ -168,12 +168,19 @@ class Recorder:
         verb = f"{decision.direction} from {decision.replicas} to {decision.target}"
         text = f"holding at {decision.replicas}" if decision.direction is None else verb
         causes = f" ({', '.join(decision.resources)})" if decision.resources else ""
+        if decision.shares is not None:
+            causes += f": adding does not help: {decision.shares}"
         self.tell(
             EventKind.DECISION,
             decision.reason,
             f"{text}: {decision.reason}{causes}",
             service=key,
-            detail={"replicas": decision.replicas, "target": decision.target, "until": decision.until},
+            detail={
+                "replicas": decision.replicas,
+                "target": decision.target,
+                "until": decision.until,
+                "resources": list(decision.resources),
+            },
         )
 
     def alerts(self, judged: Iterable[tuple[Verdict, bool]]) -> None:

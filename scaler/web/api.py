@@ -234,6 +234,7 @@ def _decision(view: ServiceView, decided: Decided) -> schema.Decision:
         replicas=decision.replicas,
         target=decision.target,
         resources=decision.resources,
+        memory=_like(schema.Relief, decision.shares) if decision.shares else None,
         sentence=sentence(view),
         until=_time(decision.until),
         at=_time(decided.at),

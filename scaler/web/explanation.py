@@ -7,6 +7,7 @@ from scaler.loop.views import ServiceView
 from scaler.model.reasons import DecisionReason, Direction, EventKind
 from scaler.model.records import Event
 from scaler.model.services import ServiceKey
+from scaler.policy.relief import MEMORY
 from scaler.policy.scaling import Decision
 
 _TEXTS: Final[Mapping[DecisionReason, str]] = {
@@ -26,11 +27,13 @@ _TEXTS: Final[Mapping[DecisionReason, str]] = {
     DecisionReason.RESTORE: "{alerts}, and somebody else had set the count back",
     DecisionReason.AT_MAX: "{alerts}, but alertscale.max is reached",
     DecisionReason.UP_COOLDOWN: "{alerts}; the up cooldown ends",
+    DecisionReason.NOT_HELPED: "{alerts}, but adding does not help: {shares}",
     DecisionReason.ALERT_DOWN: "{alerts}",
     DecisionReason.AT_MIN: "{alerts}, but alertscale.min is reached",
     DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
     DecisionReason.BLIND: "the scaler is blind: alerts do not reach it, so nothing is removed",
     DecisionReason.NOT_ALL_LOW: "not everything is low: {resources} would have to be, too",
+    DecisionReason.NOT_NAMED: "{alerts}, but alertscale.resources does not name {resources}",
     DecisionReason.ENDED: "the alert for {resources} fires no longer at its source, which was asked",
     DecisionReason.STEADY: "no alert asks for a step",
 }
@@ -39,6 +42,8 @@ _ASKED: Final[Mapping[str, Direction]] = {
     DecisionReason.RESTORE: Direction.UP,
     DecisionReason.AT_MAX: Direction.UP,
     DecisionReason.UP_COOLDOWN: Direction.UP,
+    DecisionReason.NOT_HELPED: Direction.UP,
+    DecisionReason.NOT_NAMED: Direction.UP,
     DecisionReason.ALERT_DOWN: Direction.DOWN,
     DecisionReason.AT_MIN: Direction.DOWN,
     DecisionReason.DOWN_COOLDOWN: Direction.DOWN,
@@ -62,7 +67,9 @@ def sentence(view: ServiceView) -> str:
     else:
         what = f"Going {decision.direction} from {decision.replicas} to {decision.target}"
     why = _TEXTS[decision.reason].format(
-        alerts=_alerts(view, decision), resources=" and ".join(decision.resources) or "every resource"
+        alerts=_alerts(view, decision),
+        resources=" and ".join(decision.resources) or "every resource",
+        shares=f"{MEMORY} was {decision.shares}",
     )
     return f"{what}: {why}"
 

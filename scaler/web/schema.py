@@ -89,6 +89,13 @@ class Replica(Struct, frozen=True, kw_only=True):
     detail: Annotated[str, _says("Why it is not ready; empty when it is.")]
 
 
+class Relief(Struct, frozen=True, kw_only=True):
+    """Memory used over allowed, mean over the replicas that get requests, 0 to 1."""
+
+    before: Annotated[float, _says("Right before the last step up for memory.")]
+    now: Annotated[float, _says("Now.")]
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """The last decision."""
 
@@ -97,6 +104,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     replicas: Annotated[int, _says("How many were counted.")]
     target: Annotated[int, _says("How many there are to be.")]
     resources: Annotated[tuple[str, ...], _says("Of the alerts that led to it.")]
+    memory: Annotated[Relief | None, _says("What adding has not lowered; null unless it is `not_helped`.")]
     sentence: Annotated[str, _says("The decision and why, for a person; `until` can be read after it.")]
     until: Annotated[Time | None, _says("When it could change by itself.")]
     at: Annotated[Time | None, _says("When it was taken.")]

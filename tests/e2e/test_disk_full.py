@@ -19,7 +19,7 @@ KEPT = 2
 """Folders of upstreams: what nginx serves with, and what it did before."""
 ALERT = {
     "status": "firing",
-    "labels": {"alertname": "QueueLong", "scale": "up", "service": SERVICE, "resource": "queue"},
+    "labels": {"alertname": "QueueLong", "scale": "up", "service": SERVICE, "resource": "cpu"},
     "startsAt": "2026-01-01T00:00:00Z",
 }
 

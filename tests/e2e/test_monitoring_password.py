@@ -133,7 +133,7 @@ def test_an_alert_still_scales(locked: Stack) -> None:
         "labels": {
             "alertname": "QueueLong",
             "scale": "up",
-            "resource": "queue",
+            "resource": "cpu",
             "project": locked.project,
             "service": "flask-app",
         },

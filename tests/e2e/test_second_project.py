@@ -52,7 +52,7 @@ def fire(stack: Stack, name: str, labels: dict[str, str], *, seconds: float = 60
 
 @pytest.mark.parametrize(("service", "port"), [("web", 8000), ("plain", 9000)])
 def test_a_service_of_another_project_scales_up_and_down(shop: Stack, service: str, port: int) -> None:
-    labels = {"scale": "up", "service": service, "project": SHOP, "resource": "queue"}
+    labels = {"scale": "up", "service": service, "project": SHOP, "resource": "cpu"}
     fire(shop, "QueueLong", labels)
     shop.await_replicas(2, within=30, service=service)
     upstream = f"{SHOP}.{service}"

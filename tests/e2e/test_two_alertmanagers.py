@@ -61,7 +61,7 @@ def run(stack: Stack, name: str, *words: str) -> str:
 
 def fire(stack: Stack, name: str) -> None:
     end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=FIRES_FOR)
-    labels = ("alertname=Drill", "scale=up", "resource=drill", "service=flask-app", "severity=warning")
+    labels = ("alertname=Drill", "scale=up", "resource=cpu", "service=flask-app", "severity=warning")
     url = "--alertmanager.url=http://localhost:9093"
     run(stack, name, "amtool", "alert", "add", url, f"--end={end.isoformat()}", *labels)
 
@@ -85,7 +85,7 @@ def test_both_deliver_and_one_step_is_taken(pair: Stack) -> None:
             {
                 "status": "firing", "startsAt": "2026-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
                 "labels": {
-                    "alertname": "Drill", "scale": "up", "resource": "drill", "service": "flask-app",
+                    "alertname": "Drill", "scale": "up", "resource": "cpu", "service": "flask-app",
                     "severity": "warning",
                 },
                 "annotations": {}, "generatorURL": "", "fingerprint": "0",

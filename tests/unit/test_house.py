@@ -19,6 +19,7 @@ FLAT = {
     # What the next is made of.
     "scaler/loop/views.py: ServiceView": 9,
     # The JSON that the API promises has these side by side.
+    "scaler/web/schema.py: Decision": 9,
     "scaler/web/schema.py: History": 10,
     "scaler/web/schema.py: Inputs": 14,
     "scaler/web/schema.py: Limits": 13,

@@ -29,6 +29,7 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.SERVICE_NOT_ENABLED: alerts.service_not_enabled,
     Rule.WATCHDOG_MISSING: alerts.watchdog_missing,
     Rule.UP_WITHOUT_DOWN: pairs.up_without_down,
+    Rule.RESOURCE_NOT_NAMED: pairs.resource_not_named,
     Rule.RESOURCE_WITHOUT_RULE: pairs.resource_without_rule,
     Rule.FLAPPING_THRESHOLDS: pairs.flapping_thresholds,
     Rule.SUM_NOT_AVERAGE: sums.sum_not_average,

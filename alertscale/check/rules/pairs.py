@@ -9,7 +9,7 @@ from alertscale.check.findings import Found, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.setup import Setup
-from scaler.model.labels import MAX, MIN, RESOURCES, STEP
+from scaler.model.labels import MAX, MIN, PREFIX, RESOURCES, STEP
 from scaler.model.reasons import Direction
 
 
@@ -38,7 +38,13 @@ def up_without_down(setup: Setup) -> Iterator[Found]:
             continue
         downs = _asking(setup, Direction.DOWN, resource)
         services = setup.scaled_by(alert)
-        without = [s.name for s in services if not any(setup.may_concern(down, s) for down in downs)]
+        if services and not any(_scales_on(s, resource) for s in services):
+            continue  # Nothing is added on it, either: resource-not-named.
+        without = [
+            s.name
+            for s in services
+            if _scales_on(s, resource) and not any(setup.may_concern(d, s) for d in downs)
+        ]
         if without or (not services and not downs):
             of = f" of {', '.join(without)}" if without else ""
             yield Found(
@@ -47,6 +53,36 @@ def up_without_down(setup: Setup) -> Iterator[Found]:
                 f"resource: {resource} ever speaks for removing them",
                 f"add an alert with scale: down and resource: {resource}, and name {resource} in "
                 "alertscale.resources",
+            )
+
+
+def _scales_on(service: Service, resource: str) -> bool:
+    """Whether a service names a resource, or may."""
+    named = service.value(RESOURCES)
+    unread = service.partial and PREFIX + RESOURCES.name not in service.labels
+    return named is None or unread or resource in named
+
+
+def resource_not_named(setup: Setup) -> Iterator[Found]:
+    """An alert of what the service that it is about does not scale on, as far as one can tell by mistake."""
+    for alert in setup.scaling:
+        resource = alert.resource
+        if alert.direction is not Direction.UP or not resource or setup.rules is None:
+            continue
+        services = setup.scaled_by(alert)
+        without = [s for s in services if not _scales_on(s, resource)]
+        if setup.rules.values(alert, "service") is None:
+            # For whatever has the series: another one may be meant, and a label that is there is meant.
+            others = len(services) - len(without)
+            without = [] if others else [s for s in without if PREFIX + RESOURCES.name not in s.labels]
+        for service in without:
+            written = service.value(RESOURCES) or ()
+            named = ",".join(written)
+            yield Found(
+                alert.labels["resource"].place,
+                f"{alert.name} asks for more of {service.name} on {resource!r}, but its alertscale.resources "
+                f"is {named}, so nothing comes of it",
+                f"label {service.name} with alertscale.resources: {named},{resource}",
             )
 
 

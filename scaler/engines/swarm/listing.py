@@ -149,6 +149,7 @@ def _replica(key: ServiceKey, service: Mapping[str, Any], task: Mapping[str, Any
         addresses=_addresses(task),
         ports=tuple(sorted({int(p["TargetPort"]) for p in ports if p.get("Protocol") == "tcp"})),
         version=_version(spec),
+        created_at=datetime.fromisoformat(task["CreatedAt"]).timestamp(),
         labels=_labels(service),
         leaving=task["DesiredState"] == "remove",
         trouble=str(status.get("Err") or "") if state == _PENDING else "",

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from scaler.policy.relief import Shares
 from scaler.policy.signals import Alert, AtSource
 from scaler.prometheus.client import Prometheus
 from testkit.stack import free_port, wait_until
@@ -27,6 +29,9 @@ groups:
   - name: g
     interval: 100ms
     rules:
+      - record: service:memory_utilization:ratio
+        expr: vector(0.82)
+        labels: {{ project: shop, service: web }}
       - {{ alert: HighCPU, expr: vector(1), labels: {{ scale: {scale}, service: web, resource: cpu }} }}
 """
 CONFIG = """
@@ -100,7 +105,7 @@ def test_an_alert_whose_labels_were_edited_gets_no_end_and_is_denied(told: Told,
             assert said is not None
             return said
 
-        before = heard(told, "up")
+        begun, before = time.time(), heard(told, "up")
         assert before.labels["severity"] == "info"
         assert not says().denies(before)
 
@@ -110,6 +115,10 @@ def test_an_alert_whose_labels_were_edited_gets_no_end_and_is_denied(told: Told,
         assert says().denies(before)
         assert not says().denies(after)
         assert says().rules == {"HighCPU"}
+        now = time.time()
+        for service, held in (("web", Shares(before=0.82, lowest=0.82, now=0.82)), ('we"b', None)):
+            assert source.shares(("shop", service), before=now - 0.1, since=begun, now=now) == held
+        assert source.shares(("shop", "web"), before=begun - 3600, since=begun, now=now) is None
         assert told.ended == []
     finally:
         subprocess.run(["docker", "kill", name], check=False, capture_output=True)

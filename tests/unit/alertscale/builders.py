@@ -37,6 +37,7 @@ def raw_alert(name: str, scale: str, resource: str) -> dict[str, Any]:
 
 
 HIGH_CPU = raw_alert("HighCPU", "up", "cpu")
+HIGH_MEMORY = raw_alert("HighMemory", "up", "memory")
 LOW_CPU = raw_alert("LowCPU", "down", "cpu")
 LOW_MEMORY = raw_alert("LowMemory", "down", "memory")
 
@@ -60,6 +61,7 @@ def raw_service(
     target: int | None = None,
     until: float | None = None,
     resources: tuple[str, ...] = (),
+    memory: tuple[float, float] | None = None,
     decided: float = -0.5,
     alerts: tuple[dict[str, Any], ...] = (),
     limits: dict[str, Any] | None = None,
@@ -77,6 +79,7 @@ def raw_service(
         "target": replicas if target is None else target,
         "until": None if until is None else stamp(until),
         "resources": list(resources),
+        "memory": None if memory is None else dict(zip(("before", "now"), memory, strict=True)),
         "at": stamp(decided),
     }
     made["limits"] |= limits or {}

@@ -7,6 +7,7 @@ import pytest
 from alertscale.explain import Explanation, explain
 from tests.unit.alertscale.builders import (
     HIGH_CPU,
+    HIGH_MEMORY,
     LOW_CPU,
     LOW_MEMORY,
     faulty_service,
@@ -61,6 +62,23 @@ def test_an_alert_that_fires_no_longer_at_its_source_is_missing_there() -> None:
 
     _, down = ways(alerts=(LOW_CPU, LOW_MEMORY), inputs=OVER | {"down": ["memory"]}, **ended)
     assert "(none yet for cpu)" in down
+
+
+def test_where_adding_did_not_help_it_says_what_would_have_it_tried_again() -> None:
+    held: dict[str, Any] = {"reason": "not_helped", "memory": (0.82, 0.83), "alerts": (HIGH_MEMORY,)}
+    assert ways(inputs=OVER, **held)[0] == (
+        "It goes up to 4 once memory falls or grows by a tenth, or all replicas are new"
+        " (memory was 82 % before the last step, 83 % now)."
+    )
+    assert ways(replicas=5, inputs=OVER, **held)[0] == (
+        "It does not go up: alertscale.max is 5, and adding does not help."
+    )
+
+
+def test_an_alert_of_what_the_label_does_not_name_asks_for_nothing_either_way() -> None:
+    up, down = ways(alerts=(HIGH_MEMORY, LOW_CPU), inputs=OVER, limits={"resources": ["cpu"]})
+    assert up == "It goes up to 4 once an alert asks for more."
+    assert down == "It goes down to 2 at its next decision."
 
 
 def test_one_resource_that_is_not_low_is_named() -> None:

@@ -8,6 +8,7 @@ from alertscale import sentences
 from scaler.model.reasons import DecisionReason
 from tests.unit.alertscale.builders import (
     HIGH_CPU,
+    HIGH_MEMORY,
     LOW_CPU,
     LOW_MEMORY,
     faulty_service,
@@ -62,6 +63,32 @@ def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
         (
             {"reason": "ended", "resources": ("cpu",), "alerts": (HIGH_CPU,)},
             "Holding at 3: the alert for cpu fires no longer at its source, which was asked.",
+        ),
+        (
+            {
+                "reason": "not_helped",
+                "resources": ("memory",),
+                "alerts": (HIGH_MEMORY,),
+                "memory": (0.82, 0.83),
+            },
+            (
+                "Holding at 3: HighMemory fires, but adding does not help:"
+                " memory was 82 % before the last step, 83 % now."
+            ),
+        ),
+        (
+            {
+                "reason": "not_named",
+                "resources": ("memory",),
+                "alerts": (HIGH_MEMORY,),
+                "limits": {"resources": ["cpu"]},
+            },
+            "Holding at 3: HighMemory fires, but alertscale.resources does not name memory.",
+        ),
+        # Of what the label does not name, nothing is said otherwise.
+        (
+            {"reason": "at_max", "alerts": (HIGH_CPU, HIGH_MEMORY), "limits": {"resources": ["cpu"]}},
+            "Holding at 3: HighCPU fires, but that is alertscale.max.",
         ),
         (
             {"reason": "manual", "direction": "up", "target": 4, "wanted": 5},

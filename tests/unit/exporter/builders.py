@@ -14,6 +14,7 @@ READING = Reading(
     cpu_seconds=1.5,
     memory_usage=3000,
     memory_working_set=2000,
+    memory_active_file=500,
     memory_limit=0,
     cpu_quota=0,
     cpu_period=100_000,
@@ -53,6 +54,7 @@ class Values:
     cpu_seconds: float
     usage: int
     inactive_file: int
+    active_file: int
     quota: int | None
     limit: int | None
 
@@ -85,6 +87,7 @@ class Tree:
         cpu_seconds: float = 12.5,
         usage: int = 50_000_000,
         inactive_file: int = 20_000_000,
+        active_file: int = 12_000_000,
         quota: int | None = 50_000,
         limit: int | None = 268_435_456,
     ) -> str:
@@ -94,6 +97,7 @@ class Tree:
             cpu_seconds=cpu_seconds,
             usage=usage,
             inactive_file=inactive_file,
+            active_file=active_file,
             quota=quota,
             limit=limit,
         )
@@ -124,7 +128,8 @@ class Tree:
         )
         (memory / "memory.stat").write_text(
             f"cache 30\nrss 40\ninactive_file 1\nactive_file 7\nhierarchical_memory_limit 9\n"
-            f"total_cache 30\ntotal_inactive_file {values.inactive_file}\ntotal_active_file 7\n"
+            f"total_cache 30\ntotal_inactive_file {values.inactive_file}\n"
+            f"total_active_file {values.active_file}\ntotal_unevictable 0\n"
         )
 
     def _v2(self, path: str, values: Values) -> None:
@@ -138,5 +143,7 @@ class Tree:
         (directory / "memory.current").write_text(f"{values.usage}\n")
         (directory / "memory.max").write_text(f"{'max' if values.limit is None else values.limit}\n")
         (directory / "memory.stat").write_text(
-            f"anon 40\nfile 30\nactive_file 7\ninactive_file {values.inactive_file}\nunevictable 0\n"
+            f"anon 40\nfile 30\nkernel 20\nslab 5\nactive_file {values.active_file}\n"
+            f"inactive_file {values.inactive_file}\nunevictable 0\nslab_reclaimable 3000000\n"
+            "slab_unreclaimable 2\n"
         )

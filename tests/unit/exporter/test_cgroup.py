@@ -39,6 +39,8 @@ def test_a_limited_container_is_read(tmp_path: Path, version: int, driver: Drive
     assert reading.cpu_seconds == 12.5
     assert reading.memory_usage == 50_000_000
     assert reading.memory_working_set == 30_000_000
+    assert reading.memory_active_file == 12_000_000
+    assert reading.memory_slab_reclaimable == (None if version == 1 else 3_000_000)
     assert reading.memory_limit == 268_435_456
     assert (reading.cpu_quota, reading.cpu_period) == (50_000, 100_000)
     assert (reading.periods, reading.throttled_periods) == (135, 56)

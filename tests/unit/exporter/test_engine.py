@@ -85,16 +85,22 @@ def stats(details: dict[str, int]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "details",
-    [{"inactive_file": 1, "total_inactive_file": 1000}, {"inactive_file": 1000}],
+    ("details", "slab"),
+    [
+        ({"inactive_file": 1, "active_file": 2, "total_inactive_file": 1000, "total_active_file": 700}, None),
+        ({"inactive_file": 1000, "active_file": 700, "slab_reclaimable": 60}, 60),
+    ],
     ids=["v1", "v2"],
 )
-def test_a_reading_of_the_stats_api_is_that_of_the_cgroup_files(details: dict[str, int]) -> None:
+def test_a_reading_of_the_stats_api_is_that_of_the_cgroup_files(
+    details: dict[str, int], slab: int | None
+) -> None:
     limited = container(cpu_quota=50_000, memory_limit=4000)
     reading = reading_from_stats(stats(details), container=limited)
     assert reading is not None
     assert reading.cpu_seconds == 1.5
     assert (reading.memory_usage, reading.memory_working_set) == (3000, 2000)
+    assert (reading.memory_active_file, reading.memory_slab_reclaimable) == (700, slab)
     assert (reading.memory_limit, reading.cpu_quota) == (4000, 50_000)
     assert (reading.periods, reading.throttled_periods, reading.throttled_seconds) == (10, 4, 2.0)
 

@@ -15,6 +15,7 @@ from scaler.loop.views import Inputs, ServiceView
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
+from scaler.policy.relief import Shares
 from scaler.policy.scaling import Decision
 from scaler.policy.signals import Alert, AtSource
 from scaler.state.clocks import Anchors
@@ -76,6 +77,8 @@ class Rig:
         home: holds the journal and the directory shared with nginx.
         tick: seconds between two decisions.
         source: what Prometheus says of alerts: at first that it knows of none; None if it does not live.
+        shares: what it says of memory before and after a step; None for nothing.
+        shares_of: the times that it was asked of.
     """
 
     home: Path
@@ -84,6 +87,8 @@ class Rig:
     clock: Clock = field(default_factory=Clock)
     stopping: threading.Event = field(default_factory=threading.Event)
     source: AtSource | None = field(default_factory=AtSource)
+    shares: Shares | None = None
+    shares_of: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the directories and nginx."""
@@ -129,11 +134,16 @@ class Rig:
                 anchors=Anchors(wall=wall, monotonic=monotonic),
             ),
             alerts=Alerts(ttl=15.0, source=lambda _names: self.source),
+            shares=self._say_shares,
             rhythm=Rhythm(tick=self.tick, stopping=self.stopping, wake=self.wake, monotonic=monotonic),
             own_project=PROJECT,
             networks=frozenset({NETWORK}),
         )
         self.autoscaler, self.orders, self.reading = parts.autoscaler, parts.orders, parts.reading
+
+    def _say_shares(self, _service: ServiceKey, **times: float) -> Shares | None:
+        self.shares_of.append(times)
+        return self.shares
 
     @property
     def engine(self) -> FakeTarget | FakeSwarm:

@@ -75,6 +75,8 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
             + ONE_MORE,
             id="labels from a template",
         ),
+        pytest.param(COMPOSE, "cpu,memory", "cpu", id="a resource that is left out"),
+        pytest.param(COMPOSE, "cpu,memory", "cpu,$MORE", id="resources from an unknown variable"),
         pytest.param(ALERTS, "{ severity: critical }", "{ source: web, scaler: x }", id="labels of others"),
         pytest.param(ALERTS, "cpu:ratio < 0.3", "cpu:slow:ratio < 0.4", id="thresholds on two measurements"),
         pytest.param(

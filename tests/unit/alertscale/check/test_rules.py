@@ -351,6 +351,17 @@ BREAKS = {
         "alert: HighMemory",
         ("HighMemory", "web"),
     ),
+    "a signal of a service that does not name its resource": Break(
+        Rule.RESOURCE_NOT_NAMED,
+        ALERTS,
+        "      - alert: Watchdog",
+        "      - alert: Queue\n        expr: avg(queue) > 5\n"
+        "        labels: { scale: up, resource: queue, service: web }\n"
+        "      - alert: NoQueue\n        expr: avg(queue) < 1\n"
+        "        labels: { scale: down, resource: queue, service: web }\n      - alert: Watchdog",
+        "scale: up, resource: queue",
+        ("Queue", "'queue'", "web", "alertscale.resources: cpu,memory,queue"),
+    ),
     "a resource of which nothing tells": Break(
         Rule.RESOURCE_WITHOUT_RULE,
         COMPOSE,
@@ -549,6 +560,24 @@ def test_one_change_breaks_one_rule(checkout: Checkout, case: Break) -> None:
         assert [f.line for f in found] == [checkout.line_of(where, case.at)]
     for word in case.says:
         assert word in f"{found[0].text} {found[0].way_out}"
+
+
+@pytest.mark.parametrize("label", ["", "      alertscale.resources: cpu\n"])
+def test_a_signal_for_whichever_service_has_it_is_missed_where_the_label_is(
+    checkout: Checkout, label: str
+) -> None:
+    checkout.change(COMPOSE, "      alertscale.resources: cpu,memory\n", label)
+    for name, old, new in (("High", "scale: up", "> 5"), ("Low", "scale: down", "< 1")):
+        rule = f"      - alert: {name}Queue\n        expr: avg by (project, service) (queue) {new}\n"
+        checkout.change(
+            ALERTS,
+            "      - alert: Watchdog",
+            f"{rule}        labels: {{ {old}, resource: queue }}\n      - alert: Watchdog",
+        )
+
+    found = checkout.check()
+
+    assert [f.rule for f in found] == ([] if label else [Rule.RESOURCE_NOT_NAMED])
 
 
 def test_the_good_stack_has_no_findings(checkout: Checkout) -> None:

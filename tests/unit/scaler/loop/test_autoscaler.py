@@ -16,6 +16,7 @@ from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, P
 from scaler.model.records import Step
 from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
+from scaler.policy.relief import Shares
 from scaler.policy.scaling import Demand
 from scaler.policy.signals import AtSource
 from scaler.steps.runner import AGAIN_AFTER
@@ -394,6 +395,104 @@ class TestAskedAtTheSource:
             rig.submit(*LOW)
             until(lambda: rig.inputs().demand.down == {"cpu", "memory"})
             until(lambda: rig.reason() == "blind")
+            never(lambda: rig.target.calls, rig=rig)
+
+
+class TestMemoryThatIsNotShared:
+    """A step up for memory that did not lower it is not repeated."""
+
+    HIGH = (watchdog(), alert("up", "memory"))
+    SAME = Shares(before=0.82, lowest=0.82, now=0.82)
+
+    def test_one_replica_is_added_and_then_it_is_told_that_adding_does_not_help(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="4"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            rig.settle(["shop-web-1", "shop-web-2"])
+            until(lambda: rig.reason() == "not_helped")
+            never(lambda: len(rig.names()) != 2, rig=rig)
+            (told, *_) = rig.events(EventKind.DECISION)
+            decision = rig.decision()
+
+        text = "holding at 2: not_helped (memory): adding does not help: 82 % before the last step, 82 % now"
+        assert told.text == text
+        assert decision is not None
+        assert decision.shares == self.SAME
+
+    def test_the_step_is_held_against_what_it_did_once_it_has_settled(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="4") | {"alertscale.cooldown.up": "10s"})
+        rig.shares = self.SAME
+        with running(rig):
+            begun = rig.clock.time()
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "up_cooldown")
+            never(lambda: rig.reason() != "up_cooldown", rig=rig)
+            assert rig.shares_of == []
+            (step,) = rig.steps(1)
+            rig.clock.advance(10)
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            asked = rig.shares_of[0]
+
+        assert begun <= asked["before"] < step.at
+        assert asked["since"] == pytest.approx(step.at + 10, abs=0.5)
+        assert asked["since"] <= asked["now"]
+
+    def test_it_still_is_after_a_restart(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="4"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+        rig.wire()
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            assert rig.names() == ["shop-web-1", "shop-web-2"]
+
+    def test_cpu_adds_another_all_the_same(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="3"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            rig.submit(*HIGH)
+            rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
+
+    @pytest.mark.parametrize(
+        "shares",
+        [Shares(before=0.95, lowest=0.85, now=0.85), Shares(before=0.82, lowest=0.82, now=0.95), None],
+        ids=["it has fallen", "it has grown much", "nobody knows"],
+    )
+    def test_where_it_may_help_it_goes_on(self, rig: Rig, shares: Shares | None) -> None:
+        rig.target.add(labels=labels(max="3"))
+        rig.shares = shares
+        with running(rig):
+            rig.submit(*self.HIGH)
+            rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
+
+    @pytest.mark.parametrize("event", ["memory has fallen in between", "all replicas are new"])
+    def test_it_is_tried_again_when(self, rig: Rig, event: str) -> None:
+        rig.target.add(labels=labels(max="3"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            if event == "all replicas are new":
+                for replica in list(rig.target.replicas):
+                    rig.target.edit(replica, created_at=rig.clock.time())
+            else:
+                rig.shares = Shares(before=0.82, lowest=0.5, now=0.82)
+            rig.clock.advance(3)
+            rig.submit(*self.HIGH)
+            rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
+
+    def test_where_the_label_does_not_name_memory_it_adds_nothing(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="3", resources="cpu"))
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_named")
             never(lambda: rig.target.calls, rig=rig)
 
 

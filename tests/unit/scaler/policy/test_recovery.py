@@ -88,6 +88,9 @@ class TestDownUnderWay:
     def test_the_load_is_there_again(self, state: State) -> None:
         assert asked(DOWN, state, demand=HIGH) == "an alert asks for more"
 
+    def test_a_load_that_the_label_does_not_name_is_none(self) -> None:
+        assert asked(DOWN, demand=HIGH, limits=replace(LIMITS, resources=("memory",))) == ""
+
     def test_a_person_or_a_deploy_came_between(self) -> None:
         assert asked(DOWN, replace(THREE, hold=Hold(pause=Pause.DOWN))) == "steps are paused"
         assert asked(DOWN, replace(THREE, crew=Crew(versions=2))) == "a new version is being deployed"
@@ -133,6 +136,7 @@ class TestUpUnderWay:
         assert (
             asked(UP, State(replicas=1, waits=Waits(retry_at=NOW + 9, last_change=NOW)), why="restore") == ""
         )
+        assert asked(UP, demand=Demand(up=frozenset({"not-named"}))) == ""
 
     def test_as_many_are_there_without_it(self) -> None:
         assert asked(UP, State(replicas=4)) == "alertscale.max (4) is reached without it"

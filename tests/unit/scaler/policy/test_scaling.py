@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scaler.model.labels import Cooldown, Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.model.records import Hold
+from scaler.policy.relief import Shares
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide, held_directions
 
 NOW = 1000.0
@@ -18,6 +19,7 @@ LIMITS = Limits(minimum=2, maximum=5, cooldown=Cooldown(up=10, down=60))
 
 NOTHING = Demand()
 HIGH_CPU = Demand(up=frozenset({"cpu"}))
+HIGH_MEMORY = Demand(up=frozenset({"memory"}))
 HIGH_BOTH = Demand(up=frozenset({"memory", "cpu"}))
 LOW_CPU = Demand(down=frozenset({"cpu"}))
 LOW_BOTH = Demand(down=frozenset({"cpu", "memory"}))
@@ -26,6 +28,7 @@ BLIND = Demand(watched=False)
 BLIND_HIGH = Demand(up=frozenset({"cpu"}), watched=False)
 BLIND_LOW = Demand(down=frozenset({"cpu", "memory"}), watched=False)
 ENDED = Demand(ended=frozenset({"cpu"}))
+SAME = Shares(before=0.82, lowest=0.82, now=0.82)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +50,23 @@ class Row:
     retry_down_at: float | None = None
     spare: int | None = None
     gone_until: float | None = None
+    in_vain: Shares | None = None
     limits: Limits = LIMITS
     target: int
     reason: DecisionReason
     until: float | None = None
     resources: tuple[str, ...] = ()
+    shares: Shares | None = None
 
     def decide(self) -> Decision:
         state = State(
             replicas=self.n,
             crew=Crew(versions=self.versions, unready=self.unready, retiring=self.retiring, spare=self.spare),
             waits=Waits(
-                last_change=self.last_change, retry_at=self.retry_at, retry_down_at=self.retry_down_at
+                last_change=self.last_change,
+                retry_at=self.retry_at,
+                retry_down_at=self.retry_down_at,
+                in_vain=self.in_vain,
             ),
             hold=Hold(pause=self.pause, wanted=self.wanted),
             stepping=self.stepping,
@@ -72,6 +80,7 @@ class Row:
 R = DecisionReason
 CPU, MEMORY, BOTH = ("cpu",), ("memory",), ("cpu", "memory")
 STEP_3 = replace(LIMITS, step=3)
+CPU_ALONE = replace(LIMITS, resources=CPU)
 
 RULE_1 = {
     "paused by the API: hold": Row(demand=HIGH_CPU, pause=Pause.ALL, target=3, reason=R.PAUSED),
@@ -255,7 +264,7 @@ RULE_4 = {
     ),
     "for the only resource that the label names": Row(
         demand=LOW_CPU,
-        limits=replace(LIMITS, resources=("cpu",)),
+        limits=CPU_ALONE,
         target=2,
         reason=R.ALERT_DOWN,
         resources=CPU,
@@ -321,6 +330,57 @@ ENDED_AT_ITS_SOURCE = {
     ),
 }
 
+MEMORY_IN_VAIN = {
+    "for memory alone, and the last step did not lower it: hold, with what it was and is": Row(
+        demand=HIGH_MEMORY, in_vain=SAME, target=3, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME
+    ),
+    "at max, and in the cooldown: it says so rather": Row(
+        n=5, demand=HIGH_MEMORY, in_vain=SAME, last_change=NOW,
+        target=5, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME,
+    ),
+    "set back by others: not to a count that did not help": Row(
+        n=2, demand=HIGH_MEMORY, in_vain=SAME, former=4,
+        target=2, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME,
+    ),
+    "CPU is high as well: one step, for that": Row(
+        demand=HIGH_BOTH, in_vain=SAME, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "another resource is low: nothing is removed": Row(
+        demand=replace(HIGH_MEMORY, down=frozenset({"cpu"})), in_vain=SAME,
+        target=3, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME,
+    ),
+    "the last step lowered it: one more": Row(
+        demand=HIGH_MEMORY, target=4, reason=R.ALERT_UP, resources=MEMORY
+    ),
+    "whatever memory does, the minimum holds": Row(n=1, in_vain=SAME, target=2, reason=R.BELOW_MIN),
+}  # fmt: skip
+
+NOT_NAMED = {
+    "an up alert of what the label does not name: hold": Row(
+        demand=HIGH_MEMORY, limits=CPU_ALONE, target=3, reason=R.NOT_NAMED, resources=MEMORY
+    ),
+    "it does not keep a step down away": Row(
+        demand=replace(HIGH_MEMORY, down=frozenset({"cpu"})),
+        limits=CPU_ALONE, target=2, reason=R.ALERT_DOWN, resources=CPU,
+    ),
+    "what the label names is high as well: one step, for that": Row(
+        demand=HIGH_BOTH, limits=CPU_ALONE, target=4, reason=R.ALERT_UP, resources=CPU
+    ),
+    "a down alert of what it does not name: as if there was none": Row(
+        demand=Demand(down=frozenset({"memory"})), limits=CPU_ALONE, target=3, reason=R.STEADY
+    ),
+    "one that has ended at its source: as if there was none": Row(
+        demand=Demand(ended=frozenset({"memory"})), limits=CPU_ALONE, target=3, reason=R.STEADY
+    ),
+    "without the Watchdog: that nothing is known says more": Row(
+        demand=replace(HIGH_MEMORY, watched=False), limits=CPU_ALONE, target=3, reason=R.BLIND
+    ),
+    "a signal of one's own counts when it is named": Row(
+        demand=Demand(up=frozenset({"queue"})), limits=replace(LIMITS, resources=("queue",)),
+        target=4, reason=R.ALERT_UP, resources=("queue",),
+    ),
+}  # fmt: skip
+
 RULE_5 = {
     "no alert: hold": Row(target=3, reason=R.STEADY),
     "no alert and no Watchdog: hold, and say that nothing is known": Row(
@@ -328,7 +388,9 @@ RULE_5 = {
     ),
 }
 
-TABLE = RULE_1 | RULE_2 | BY_HAND | RULE_3 | RULE_4 | ENDED_AT_ITS_SOURCE | RULE_5
+TABLE = (
+    RULE_1 | RULE_2 | BY_HAND | RULE_3 | RULE_4 | ENDED_AT_ITS_SOURCE | MEMORY_IN_VAIN | NOT_NAMED | RULE_5
+)
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
@@ -343,6 +405,7 @@ def test_rule(row: Row) -> None:
         reason=row.reason,
         until=row.until,
         resources=row.resources,
+        shares=row.shares,
     )
 
 
@@ -394,7 +457,13 @@ states = st.builds(
         retiring=st.just(0) | st.integers(0, 16),
         spare=st.none() | st.integers(0, 16),
     ),
-    waits=st.builds(Waits, last_change=TIMES, retry_at=TIMES, retry_down_at=TIMES),
+    waits=st.builds(
+        Waits,
+        last_change=TIMES,
+        retry_at=TIMES,
+        retry_down_at=TIMES,
+        in_vain=st.none() | st.just(SAME),
+    ),
     hold=st.builds(Hold, pause=st.sampled_from(Pause), wanted=st.none() | st.integers(0, 20)),
     stepping=st.booleans(),
     former=st.none() | st.integers(1, 20),
@@ -457,10 +526,13 @@ def test_no_step_without_a_live_signal_the_bounds_or_a_person(
 ) -> None:
     decision = decide(state=state, demand=demand, limits=limits, now=now)
 
+    named = set(limits.resources)
+    high = demand.up & named
+    worth = high - ({"memory"} if state.waits.in_vain else set())
     grounds = {
-        DecisionReason.ALERT_UP: bool(demand.up),
-        DecisionReason.ALERT_DOWN: demand.watched and not demand.up and set(limits.resources) <= demand.down,
-        DecisionReason.RESTORE: bool(demand.up) and state.former is not None,
+        DecisionReason.ALERT_UP: bool(worth),
+        DecisionReason.ALERT_DOWN: demand.watched and not high and named <= demand.down,
+        DecisionReason.RESTORE: bool(worth) and state.former is not None,
         DecisionReason.BELOW_MIN: state.replicas < limits.minimum,
         DecisionReason.ABOVE_MAX: state.replicas > limits.maximum,
         DecisionReason.MANUAL: state.hold.wanted is not None,
@@ -482,9 +554,22 @@ def test_a_held_direction_is_never_taken(state: State, demand: Demand, limits: L
 def test_while_an_up_alert_fires_no_down_alert_removes_anything(
     state: State, demand: Demand, limits: Limits, now: float
 ) -> None:
-    if demand.up:
+    if demand.up & set(limits.resources):
         reason = decide(state=state, demand=demand, limits=limits, now=now).reason
         assert reason is not DecisionReason.ALERT_DOWN
+
+
+@given(states, demands, limits_of(), st.floats(0, 2000))
+def test_what_the_label_does_not_name_makes_no_difference_to_what_is_done(
+    state: State, demand: Demand, limits: Limits, now: float
+) -> None:
+    named = frozenset(limits.resources)
+    without = replace(demand, up=demand.up & named, down=demand.down & named, ended=demand.ended & named)
+
+    decision = decide(state=state, demand=demand, limits=limits, now=now)
+    other = decide(state=state, demand=without, limits=limits, now=now)
+
+    assert (decision.direction, decision.target) == (other.direction, other.target)
 
 
 @given(states, demands, limits_of(), st.floats(0, 2000))
@@ -589,7 +674,7 @@ def test_a_run_under_lasting_load_ends_at_max_and_idleness_at_min(
     replicas: int, limits: Limits, ticks: int
 ) -> None:
     limits = replace(limits, pause=Pause.NONE)
-    high, low = Demand(up=frozenset({"cpu"})), Demand(down=frozenset(limits.resources))
+    high, low = Demand(up=frozenset(limits.resources)), Demand(down=frozenset(limits.resources))
     ends = []
     for demand in (high, low):
         steps = run(replicas, limits, [(100.0, demand)] * ticks)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scaler.model.errors import UnavailableError
+from scaler.policy.relief import Shares
 from scaler.policy.signals import AtSource
 from scaler.prometheus.client import Prometheus, at_source
 
@@ -103,6 +104,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             },
             "status/runtimeinfo": {"hostname": "a1b2c3"},
         }
+        answers["query"] = {"result": _parts(below, urllib.parse.parse_qs(query).get("query", [""])[0])}
         answers |= {"status/flags": [] if below == "/odd" else answers["status/flags"]}
         self.send_response(503 if below == "/starting" else 404 if below == "/vm" else 200)
         self.end_headers()
@@ -110,6 +112,16 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay silent."""
+
+
+def _parts(below: str, query: str) -> list[object]:
+    """A value for each part that the query names; below /half not for the first, below /nan no number."""
+    names = [name for name in ("before", "lowest", "now") if f'"{name}"' in query]
+    value = "NaN" if below == "/nan" else "0.82"
+    return [
+        {"metric": {"project": "shop", "alertscale_at": name}, "value": [1, value]}
+        for name in names[below == "/half" :]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -324,3 +336,24 @@ class TestAlerts:
     )
     def test_what_is_not_of_the_form_of_its_api_is_passed_over(self, rules: object) -> None:
         assert at_source(rules, address="").firing == ()
+
+
+class TestShares:
+    """What became of a service's memory; that the query is right a real Prometheus says (integration)."""
+
+    def ask(self, address: str) -> Shares | None:
+        source = Prometheus(address, password_file=NO_FILE)
+        return source.shares(("shop", "web"), before=1000, since=1020, now=1050)
+
+    def test_the_mean_before_the_lowest_since_and_now(self, address: str) -> None:
+        assert self.ask(address) == Shares(before=0.82, lowest=0.82, now=0.82)
+
+    @pytest.mark.parametrize("path", ["/half", "/nan", "/vm", "/starting"])
+    def test_nothing_where_one_of_them_is_not_known(self, address: str, path: str) -> None:
+        assert self.ask(address + path) is None
+
+    def test_nothing_where_nobody_answers_and_where_none_is_set(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        assert self.ask(f"http://127.0.0.1:{port}") is None
+        assert self.ask("") is None

@@ -13,6 +13,7 @@ from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
+from scaler.policy.relief import Trial
 from scaler.state.journal import _MIGRATIONS, Journal, read_holds, write_holds
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -209,6 +210,72 @@ class TestSteps:
 
         assert journal.failures(WEB) == (1, 20)
         assert journal.failures(WEB, left=True) == (2, 30)
+
+
+class TestTrial:
+    """The last step up that memory led to."""
+
+    def decided(
+        self, journal: Journal, at: float, *resources: str, reason: str = "alert_up", replicas: int = 1
+    ) -> None:
+        detail = {"replicas": replicas, "target": replicas + 1, "until": None, "resources": list(resources)}
+        journal.record(
+            Event(at=at, service=WEB, kind=EventKind.DECISION, reason=reason, text="", detail=detail)
+        )
+
+    def stepped(self, journal: Journal, at: float, outcome: Outcome = Outcome.DONE) -> None:
+        journal.finish(begin(journal, now=at + 0.5), outcome=outcome, now=at + 3)
+
+    def test_its_decision_says_what_for_and_its_step_when_it_was_done(
+        self, journal: Journal, path: Path
+    ) -> None:
+        self.decided(journal, 100, "cpu", "memory", replicas=2)
+        self.stepped(journal, 100)
+        journal.close()
+
+        again = Journal(path=path)
+        assert again.trial(WEB) == Trial(at=100, done=103, replicas=2, target=3)
+        assert again.trial(API) is None
+        again.close()
+
+    def test_several_replicas_at_once_are_one_that_is_done_with_the_last(self, journal: Journal) -> None:
+        self.decided(journal, 100, "memory")
+        first, second = (begin(journal, number=number, now=100.1) for number in (2, 3))
+        journal.finish(second, outcome=Outcome.DONE, now=104)
+        journal.finish(first, outcome=Outcome.DONE, now=102)
+
+        found = journal.trial(WEB)
+        assert found is not None
+        assert found.done == 104
+
+    def test_the_last_one_counts_whatever_was_decided_for_another_reason_since(
+        self, journal: Journal
+    ) -> None:
+        for at in (100, 200):
+            self.decided(journal, at, "memory")
+            self.stepped(journal, at)
+        self.decided(journal, 300, "memory", reason="not_helped")
+        self.decided(journal, 310, "cpu")
+        self.stepped(journal, 310)
+        self.decided(journal, 320, "memory", reason="up_cooldown")
+
+        found = journal.trial(WEB)
+        assert found is not None
+        assert (found.at, found.done) == (200, 203)
+
+    @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNDONE])
+    def test_one_that_was_not_done_is_none(self, journal: Journal, outcome: Outcome) -> None:
+        self.decided(journal, 100, "memory")
+        self.stepped(journal, 100, outcome)
+        assert journal.trial(WEB) is None
+
+    def test_one_under_way_and_an_entry_of_an_earlier_version_are_none(self, journal: Journal) -> None:
+        entry = Event(at=90, service=WEB, kind=EventKind.DECISION, reason="alert_up", text="", detail={})
+        journal.record(entry)
+        assert journal.trial(WEB) is None
+        self.decided(journal, 100, "memory")
+        begin(journal, now=100.5)
+        assert journal.trial(WEB) is None
 
 
 def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:

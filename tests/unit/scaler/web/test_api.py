@@ -10,8 +10,9 @@ import pytest
 from scaler.loop.views import Inputs
 from scaler.model.errors import JournalError, RequestError
 from scaler.model.labels import Limits
-from scaler.model.reasons import ErrorReason, EventKind, Pause
-from scaler.policy.scaling import Crew, Demand, State, Waits
+from scaler.model.reasons import DecisionReason, ErrorReason, EventKind, Pause
+from scaler.policy.relief import Shares
+from scaler.policy.scaling import Crew, Decision, Demand, State, Waits
 from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, VIEW, Demo, Site
 
 
@@ -65,6 +66,7 @@ class TestServices:
                 "replicas": 1,
                 "target": 1,
                 "resources": ["cpu"],
+                "memory": None,
                 "sentence": "Holding at 1: HighCPU fires; the up cooldown ends",
                 "until": "2026-01-02T03:00:10.250Z",
                 "at": "2026-01-02T03:00:00.000Z",
@@ -140,6 +142,17 @@ class TestServices:
         assert (shown["retry_at"], shown["retry_down_at"]) == ("2026-01-02T03:00:00.000Z", None)
         assert (shown["versions"], shown["watched"]) == (2, False)
         assert (shown["up"], shown["down"]) == ([], ["cpu", "memory"])
+
+    def test_what_a_step_for_memory_did_not_lower(self, site: Site) -> None:
+        shares = Shares(before=0.82, lowest=0.81, now=0.83)
+        decision = Decision(
+            direction=None, replicas=2, target=2, reason=DecisionReason.NOT_HELPED, shares=shares
+        )
+        assert VIEW.decided is not None
+        site.scaler.view = replace(VIEW, decided=replace(VIEW.decided, decision=decision))
+
+        _, service = site.client.get("/api/v1/services").get_json()["services"]
+        assert service["decision"]["memory"] == {"before": 0.82, "now": 0.83}
 
     @pytest.mark.parametrize("name", ["web", "shop/web"])
     def test_a_count_is_ordered_by_name_or_with_the_project(self, site: Site, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from scaler.loop.views import Decided, ServiceView
 from scaler.model.reasons import DecisionReason, Direction, EventKind
 from scaler.model.records import Event
+from scaler.policy.relief import Shares
 from scaler.policy.scaling import Decision
 from scaler.web.explanation import rule_links, sentence
 from tests.unit.scaler.web.site import ALERT, VIEW
@@ -47,12 +48,33 @@ def test_what_is_decided_and_why(reason: DecisionReason, to: int, text: str) -> 
     assert said(reason, to=to) == text
 
 
-def test_several_alerts_are_all_named() -> None:
-    memory = replace(
-        VIEW.signals[0],
-        resource="memory",
-        alert=replace(ALERT, labels={**ALERT.labels, "alertname": "HighMemory"}),
+HIGH_MEMORY = replace(
+    VIEW.signals[0],
+    resource="memory",
+    alert=replace(ALERT, labels={**ALERT.labels, "alertname": "HighMemory"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        (
+            DecisionReason.NOT_HELPED,
+            "but adding does not help: memory was 82 % before the last step, 83 % now",
+        ),
+        (DecisionReason.NOT_NAMED, "but alertscale.resources does not name memory"),
+    ],
+)
+def test_why_nothing_is_added_for_memory(reason: DecisionReason, why: str) -> None:
+    shares = Shares(before=0.82, lowest=0.815, now=0.832)
+    decision = Decision(
+        direction=None, replicas=2, target=2, reason=reason, resources=("memory",), shares=shares
     )
+    view = replace(decided(decision), signals=(*VIEW.signals, HIGH_MEMORY))
+    assert sentence(view) == f"Holding at 2: HighMemory fires, {why}"
+
+
+def test_several_alerts_are_all_named() -> None:
     decision = Decision(
         direction=Direction.UP,
         replicas=1,
@@ -60,7 +82,7 @@ def test_several_alerts_are_all_named() -> None:
         reason=DecisionReason.ALERT_UP,
         resources=("cpu", "memory"),
     )
-    view = replace(decided(decision), signals=(*VIEW.signals, memory))
+    view = replace(decided(decision), signals=(*VIEW.signals, HIGH_MEMORY))
     assert sentence(view) == "Going up from 1 to 2: HighCPU and HighMemory fire"
 
 

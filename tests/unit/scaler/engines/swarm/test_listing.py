@@ -60,6 +60,7 @@ def task(
     return {
         "ID": f"{of}-{slot}",
         "Version": {"Index": 230},
+        "CreatedAt": "2026-11-25T21:00:01.5Z",
         "ServiceID": f"id-of-{of}",
         "Slot": slot,
         "NodeID": "node-1",
@@ -241,6 +242,7 @@ class TestTask:
         assert found.addresses == {"ingress": "10.255.0.3", "shop_default": "10.0.1.3"}
         assert found.ports == (5000,)
         assert (found.leaving, found.trouble) == (False, "")
+        assert found.created_at == 1795640401.5
 
     @pytest.mark.parametrize("health", [{"Test": []}, {}, None])
     def test_without_a_health_check_running_says_nothing_of_health(self, health: Json | None) -> None:

@@ -1,0 +1,66 @@
+"""Did adding help? A step up for memory that did not lower it is not repeated.
+
+More replicas share the CPU that requests need. What a process holds at rest, and what it never gives back,
+they do not share: with it alone the mean stays where it is, however many there are.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MEMORY: Final = "memory"
+"""The resource of which this is asked."""
+
+LEAST: Final = 0.1
+"""Part of what sharing evenly would take off the mean that a step has to take off to have helped."""
+
+GROWTH: Final = 0.1
+"""By which part of what it was before the step the mean has to grow for another try: that may be load."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A step up that memory led to, and that is done. Times are seconds since the epoch.
+
+    Attributes:
+        at: when it was decided.
+        done: when it was done.
+        replicas: how many there were before it.
+        target: how many after it.
+    """
+
+    at: float
+    done: float
+    replicas: int
+    target: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """Memory used over allowed, the mean over the replicas that get requests, 0 to 1.
+
+    Attributes:
+        before: right before a step.
+        lowest: the lowest since that step has settled.
+        now: of now.
+    """
+
+    before: float
+    lowest: float
+    now: float
+
+    def __str__(self) -> str:
+        """As a clause for a person."""
+        return f"{100 * self.before:.0f} % before the last step, {100 * self.now:.0f} % now"
+
+
+def is_in_vain(trial: Trial, shares: Shares) -> bool:
+    """Whether a step has not lowered the memory, so that another one is not worth its replicas.
+
+    Args:
+        trial: the step.
+        shares: what it found, and what came of it.
+    """
+    evenly = shares.before * (1 - trial.replicas / trial.target)
+    fell = shares.lowest <= shares.before - LEAST * evenly
+    grew = shares.now >= shares.before * (1 + GROWTH)
+    return not fell and not grew

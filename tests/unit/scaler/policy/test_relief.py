@@ -1,0 +1,93 @@
+"""Whether a step up for memory has lowered it: for what more replicas share, and for what they do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaler.policy.relief import Shares, Trial, is_in_vain
+
+
+def trial(replicas: int, target: int) -> Trial:
+    return Trial(at=0, done=10, replicas=replicas, target=target)
+
+
+def shares(before: float, lowest: float, now: float | None = None) -> Shares:
+    return Shares(before=before, lowest=lowest, now=lowest if now is None else now)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "target", "found", "in_vain"),
+    [
+        # An idle program in a limit that is too tight: each new one holds as much.
+        (1, 2, shares(0.82, 0.82), True),
+        (4, 5, shares(0.82, 0.82), True),
+        # Some noise is no relief: a tenth of 0.41, and of 0.164.
+        (1, 2, shares(0.82, 0.78), True),
+        (4, 5, shares(0.82, 0.81), True),
+        # What they share, all of it or a part.
+        (1, 2, shares(0.82, 0.41), False),
+        (1, 2, shares(0.95, 0.85), False),
+        (4, 5, shares(0.82, 0.80), False),
+        (2, 4, shares(0.82, 0.70), False),
+        # It had fallen, and is back since there is more to do.
+        (1, 2, shares(0.82, 0.45, now=0.83), False),
+        # It has grown since, slowly, and so much that it may be load.
+        (1, 2, shares(0.82, 0.82, now=0.86), True),
+        (1, 2, shares(0.82, 0.82, now=0.91), False),
+    ],
+)
+def test_what_is_not_lowered_is_in_vain(replicas: int, target: int, found: Shares, in_vain: bool) -> None:
+    assert is_in_vain(trial(replicas, target), found) is in_vain
+
+
+counts = st.integers(1, 50).flatmap(lambda n: st.tuples(st.just(n), st.integers(n + 1, n + 20)))
+ratios = st.floats(0.05, 1.2)
+
+
+@given(counts, ratios, st.floats(0, 0.99), st.floats(0, 1))
+def test_what_is_shared_evenly_in_part_has_helped_when_that_part_is_a_tenth_or_more(
+    count: tuple[int, int], before: float, rest: float, more: float
+) -> None:
+    """What a program holds at rest stays; the other part is spread over the replicas that there are then."""
+    replicas, target = count
+    shared = before * (1 - rest)
+    after = before - shared + shared * replicas / target
+    found = shares(before, after, now=after * (1 + more / 20))
+    if rest <= 0.89:
+        assert not is_in_vain(trial(replicas, target), found)
+    if rest >= 0.91:
+        assert is_in_vain(trial(replicas, target), found)
+
+
+@given(counts, ratios, ratios, ratios)
+def test_the_lower_it_fell_the_less_in_vain_it_was(
+    count: tuple[int, int], before: float, low: float, lower: float
+) -> None:
+    low, lower = max(low, lower), min(low, lower)
+    if is_in_vain(trial(*count), shares(before, lower, now=low)):
+        assert is_in_vain(trial(*count), shares(before, low, now=low))
+
+
+def climbs_to(rest: float, load: float, *, most: int) -> int:
+    """How many replicas there are in the end, each of which holds ``rest`` and its part of ``load``."""
+    replicas, last = 1, None
+    for _ in range(2 * most):
+        mean = rest + load / replicas
+        in_vain = last is not None and is_in_vain(last[0], Shares(before=last[1], lowest=mean, now=mean))
+        if mean <= 0.80 or in_vain or replicas == most:
+            break
+        last = (trial(replicas, replicas + 1), mean)
+        replicas += 1
+    return replicas
+
+
+@given(st.floats(0.81, 1), st.integers(3, 50))
+def test_what_is_held_at_rest_costs_one_replica_and_not_all_that_there_may_be(rest: float, most: int) -> None:
+    assert climbs_to(rest, 0, most=most) == 2
+
+
+@given(st.floats(0.1, 0.6), st.floats(0.3, 5))
+def test_a_load_that_replicas_share_gets_as_many_as_it_needs(rest: float, load: float) -> None:
+    needed = climbs_to(rest, load, most=50)
+    assert rest + load / needed <= 0.80
+    assert needed == 1 or rest + load / (needed - 1) > 0.80
