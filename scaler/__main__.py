@@ -166,7 +166,7 @@ class _Running:
         self._loop = threading.Thread(target=parts.autoscaler.run, name="loop", daemon=True)
 
         def begin() -> None:
-            parts.memory.recorder.tell(EventKind.STARTED, "started", "the scaler started")
+            parts.memory.recorder.tell(EventKind.STARTED, "started", "The scaler started")
             self._loop.start()
             threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
 

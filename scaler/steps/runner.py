@@ -149,9 +149,8 @@ class Runner:
             self.recorder.step_ended(step, end)
             return False
         if not isinstance(step.phase, Phase):
-            text = (
-                f"{step.direction}: replica {step.number}: {later} in the phase {step.phase}; it is done over"
-            )
+            what = f"The step {step.direction} of replica {step.number} is done over"
+            text = f"{what}: {later} in the phase {step.phase}"
             self.recorder.tell(EventKind.FAULT, ErrorReason.JOURNAL, text, service=step.service)
         return True
 

@@ -19,7 +19,7 @@ def test_status_and_explain_need_no_option(stack: Stack) -> None:
     assert "flask-app" in alertscale(stack, "status")
     shown = json.loads(alertscale(stack, "explain", "flask-app", "--json"))
     assert [way["direction"] for way in shown["explanation"]["ways"]] == ["up", "down"]
-    assert "the scaler started" in alertscale(stack, "events", "--kind", "started")
+    assert "The scaler started" in alertscale(stack, "events", "--kind", "started")
 
 
 def test_a_manual_step_is_waited_for_and_a_pause_is_told(one_replica: Stack) -> None:

@@ -84,7 +84,7 @@ def links_of_steps_up(page: Page, *, since: int) -> list[str]:
 
     Not every step: one down, of the test before, may come into the timeline while we look.
     """
-    steps = page.locator(".event.of-step", has_text="up: replica")
+    steps = page.locator(".event.of-step", has_text="was added")
     # In one go: the timeline moves while we read it.
     found = steps.evaluate_all("all => all.map(e => [e.dataset.key, e.querySelector('a')?.href ?? ''])")
     return [link for key, link in found if int(key) > since and link]

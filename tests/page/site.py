@@ -87,19 +87,23 @@ class Autoscaler:
         self._known(name)
         if not 1 <= replicas <= 5:
             raise RequestError(f"replicas: {replicas} is not within bounds", reason=ErrorReason.OUT_OF_BOUNDS)
-        self.tell(EventKind.MANUAL, "scale", f"asked for {replicas} replicas")
+        self.tell(EventKind.MANUAL, "scale", f"A person asked for {replicas} replicas")
         self.wanted = replicas
         threading.Timer(0.6, self._reach, (replicas,)).start()
         return self._view(SHOP)
 
     def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
         self._known(name)
-        self.tell(EventKind.MANUAL, "retire", f"asked to take away {', '.join(replicas)}")
+        self.tell(EventKind.MANUAL, "retire", f"A deploy asked to take away {', '.join(replicas)}")
         return self._view(SHOP)
 
     def pause(self, name: str, pause: Pause) -> ServiceView:
         self._known(name)
-        self.tell(EventKind.MANUAL, "pause", f"paused: {pause}")
+        self.tell(
+            EventKind.MANUAL,
+            "pause",
+            "A person holds all steps" if pause is Pause.ALL else "A person lets all steps go",
+        )
         self.held = pause
         return self._view(SHOP)
 
@@ -132,7 +136,7 @@ class Autoscaler:
         self.tell(
             EventKind.STEP,
             "done",
-            f"{direction}: replica {replicas} done",
+            f"Replica {replicas} was {'added' if direction == 'up' else 'removed'}: a person asked for it",
             detail={"why": "manual", "phases": {"create": 0.03, "start": 0.24, "ready": 0.41}},
         )
 
@@ -254,15 +258,22 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
             autoscaler.tell(
                 EventKind.ALERT,
                 "accepted",
-                "HighCPU firing: flask-app uses 83 % of its CPU limit",
+                "HighCPU fires: flask-app uses 83 % of its CPU limit",
                 at=at,
                 detail=detail,
             )
             autoscaler.tell(
-                EventKind.DECISION, "alert_up", f"up from {before} to {replicas}: alert_up (cpu)", at=at + 0.4
+                EventKind.DECISION,
+                "alert_up",
+                f"Going up from {before} to {replicas}: the alert for cpu fires",
+                at=at + 0.4,
             )
         if replicas != before:
-            way, why = ("up", "alert_up") if replicas > before else ("down", "alert_down")
+            way, why, what = (
+                ("up", "alert_up", "was added: an alert asked for more")
+                if replicas > before
+                else ("down", "alert_down", "was removed: everything was low")
+            )
             phases = (
                 {"create": 0.03, "start": 0.24, "ready": 0.41}
                 if way == "up"
@@ -271,14 +282,14 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
             autoscaler.tell(
                 EventKind.STEP,
                 "done",
-                f"{way}: replica {max(replicas, before)} done",
+                f"Replica {max(replicas, before)} {what}",
                 at=at + 1.2,
                 detail={"why": why, "phases": phases},
             )
             autoscaler.tell(
                 EventKind.RELOAD,
                 "reloaded",
-                "nginx: reloaded",
+                "nginx was reloaded with other upstreams",
                 at=at + 1.4,
                 service=("", ""),
                 detail={"upstreams": {}},
@@ -288,7 +299,7 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
         autoscaler.tell(
             EventKind.DECISION,
             "steady",
-            f"holding at 1: steady ({number})",
+            f"Holding at 1: no alert asks for a step ({number})",
             service=keys(max(2, autoscaler.count))[-1],
         )
 

@@ -110,11 +110,13 @@ class TestExplain:
     def test_a_step_that_failed_with_the_last_lines_of_the_log_that_went_with_its_replica(
         self, run: Run, stage: Stage
     ) -> None:
-        failed = Failure(at=NOW - 60, text="up: replica 2 failed: x", log=("no \x1b[1mdb", "bye"))
+        failed = Failure(at=NOW - 60, text="Replica 2 could not be added: x", log=("no \x1b[1mdb", "bye"))
         stage.script.views = [replace(stage.script.views[-1], failure=failed)]
         shown = run("explain", "web").out
 
-        assert "up: replica 2 failed: x\nThe last lines of its log:\n  no \\x1b[1mdb\n  bye\n" in shown
+        assert (
+            "Replica 2 could not be added: x\nThe last lines of its log:\n  no \\x1b[1mdb\n  bye\n" in shown
+        )
 
     def test_labels_that_cannot_be_read(self, run: Run, stage: Stage) -> None:
         stage.script.views = [faulty()]
@@ -183,10 +185,12 @@ class TestScale:
     def test_it_waits_until_the_count_is_there_and_shows_what_happens(self, run: Run, stage: Stage) -> None:
         stage.script.happens(EventKind.STEP, "of before")
         self.reach(stage, 3, 4, 4)
-        stage.script.looks.insert(1, lambda: stage.script.happens(EventKind.STEP, "up: replica 3 done"))
+        stage.script.looks.insert(
+            1, lambda: stage.script.happens(EventKind.STEP, "Replica 3 was added: an alert asked for more")
+        )
         shown = run("scale", "web", "4")
         assert (shown.code, shown.out) == (0, "shop/web has 4 replicas.\n")
-        assert "up: replica 3 done" in shown.err
+        assert "Replica 3 was added: an alert asked for more" in shown.err
         assert "of before" not in shown.err
         assert stage.script.asked == [("scale", "web", 4)]
 

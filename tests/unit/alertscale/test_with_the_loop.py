@@ -44,7 +44,7 @@ def test_an_order_up_and_one_down_are_waited_for(run: Run, rig: Rig, url: str) -
     up = run("scale", "web", "3", ALERTSCALE_URL=url)
     assert (up.code, up.out) == (0, "shop/web has 3 replicas.\n")
     assert rig.names() == ["shop-web-1", "shop-web-2", "shop-web-3"]
-    assert "up: replica 2 done" in up.err
+    assert "Replica 2 was added: a person asked for it" in up.err
     down = run("scale", "web", "1", ALERTSCALE_URL=url)
     assert (down.code, rig.names()) == (0, ["shop-web-1"])
 

@@ -46,10 +46,12 @@ class TestStatusPage:
     def test_what_failed_last_is_said_of_its_service_with_the_last_lines_of_the_log(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        failed = Failure(at=1_767_322_800.0, text="up: replica 2 failed: x", log=("no <db>", "bye"))
+        failed = Failure(at=1_767_322_800.0, text="Replica 2 could not be added: x", log=("no <db>", "bye"))
         monkeypatch.setattr(site.scaler, "services", lambda: (replace(VIEW, failure=failed),))
 
-        assert re.search("up: replica 2 failed: x.*>no &lt;db&gt;\nbye</pre>", site.get("/").text, re.DOTALL)
+        assert re.search(
+            "Replica 2 could not be added: x.*>no &lt;db&gt;\nbye</pre>", site.get("/").text, re.DOTALL
+        )
         (service,) = (site.get("/api/v1/services").json or {})["services"]
         assert service["failure"] == {
             "at": "2026-01-02T03:00:00.000Z",
@@ -140,7 +142,7 @@ class TestTimeline:
         self, demo: Demo
     ) -> None:
         detail = {"why": "manual", "log": ["cannot reach <db>", "giving up"]}
-        demo.autoscaler.tell(EventKind.STEP, "failed", "up: replica 2 failed: x", detail=detail)
+        demo.autoscaler.tell(EventKind.STEP, "failed", "Replica 2 could not be added: x", detail=detail)
 
         assert demo.page().count(">cannot reach &lt;db&gt;\ngiving up</pre>") == 1
 
