@@ -178,7 +178,7 @@ class Runner:
     def _end(self, what: Order | Step, fault: Exception) -> bool:
         """End, as failed, what a fault of our own has left open; tell whether that could be done."""
         failed, named = own_fault(fault), (what.service, what.direction, what.number)
-        end = End(outcome=Outcome.FAILED, detail=f"{failed.reason}: {failed}")
+        end = End(outcome=Outcome.FAILED, detail=failed.told)
         try:
             left = [s for s in self.unfinished() if (s.service, s.direction, s.number) == named]
             for step in left:

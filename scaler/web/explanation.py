@@ -8,6 +8,7 @@ from scaler.model.reasons import DecisionReason, Direction, EventKind
 from scaler.model.records import Event
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision
+from scaler.prometheus.load import MEASURED, Load, Use
 from scaler.state.sentences import decided
 
 _ASKED: Final[Mapping[str, Direction]] = {
@@ -21,6 +22,11 @@ _ASKED: Final[Mapping[str, Direction]] = {
     DecisionReason.NOT_ALL_LOW: Direction.DOWN,
 }
 """What the alert had asked for that led to a decision; the others rest on none."""
+
+_DOES: Final[Mapping[Direction, str]] = {Direction.UP: "adds", Direction.DOWN: "removes"}
+_COMPARED: Final[Mapping[str, str]] = {
+    ">": "above {}", ">=": "at {} or more", "<": "below {}", "<=": "at {} or less",
+}  # fmt: skip
 
 
 def sentence(view: ServiceView) -> str:
@@ -46,6 +52,41 @@ def _alerts(view: ServiceView, decision: Decision) -> str:
     # The same alert may fire for several resources, and may be gone a moment after the decision.
     told = " and ".join(dict.fromkeys(names))
     return f"{told} {'fires' if len(set(names)) == 1 else 'fire'}" if told else ""
+
+
+def busy(load: Load) -> str:
+    """Say how busy a service is, and where its alerts ask for a step: one clause for each resource."""
+    if load.error:
+        return f"How busy it is, is not known: {load.error}"
+    return "; ".join(map(_used, load.uses))
+
+
+def _used(use: Use) -> str:
+    name = label(use.resource)
+    if not use.thresholds and use.value is None and use.resource not in MEASURED:
+        return f"{name} is its alerts' to say"
+    told = f"{name} {figure(use.value, ratio=use.ratio)}"
+    against = ", ".join(bounds(use))
+    return f"{told} ({against})" if against else told
+
+
+def label(resource: str) -> str:
+    """What a resource is called in a sentence."""
+    return "CPU" if resource == "cpu" else resource
+
+
+def figure(value: float | None, *, ratio: bool) -> str:
+    """Write a value: of a share the whole per cent."""
+    if value is None:
+        return "not measured"
+    return f"{value * 100:.0f} %" if ratio else f"{value:.4g}"
+
+
+def bounds(use: Use) -> list[str]:
+    """Say where its alerts ask for a step: ``adds above 70``; of a share in per cent."""
+    scale = 100 if use.ratio else 1
+    compared = ((t, f"{(t.value or 0.0) * scale:.4g}") for t in use.thresholds)
+    return [f"{_DOES[t.direction]} {_COMPARED[t.operator].format(limit)}" for t, limit in compared]
 
 
 def rule_links(events: Sequence[Event]) -> Mapping[int, str]:

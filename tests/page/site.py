@@ -33,6 +33,7 @@ from scaler.prometheus.chart import SERIES
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.web.app import create_app
+from scaler.web.page import About
 from scaler.web.server import Server, create_server
 from tests.page.recorded import answer
 
@@ -171,7 +172,7 @@ def _replica(key: ServiceKey, number: int, *, starting: bool) -> ReplicaView:
         id=f"{abs(hash((key, number))):012x}"[:12],
         state=ReplicaState.STARTING if starting else ReplicaState.READY,
         address=f"172.18.0.{number + 2}",
-        detail="",
+        detail=f"172.18.0.{number + 2}:5000/ready: [Errno 111] Connection refused" if starting else "",
     )
 
 
@@ -202,10 +203,14 @@ class FakePrometheus:
 
     Attributes:
         dead: it does not answer.
+        cpu: share of its limit that each replica of the first service uses now, from number 1 on.
+        memory: the same of memory.
         asked: the path of each request.
     """
 
     dead: bool = False
+    cpu: tuple[float, ...] = (0.86, 0.79, 0.84, 0.81, 0.8)
+    memory: tuple[float, ...] = (0.11, 0.12, 0.1, 0.11, 0.11)
     asked: list[str] = field(default_factory=list)
 
     def read(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
@@ -215,6 +220,8 @@ class FakePrometheus:
         if path.endswith("/query_range"):
             return _range(query)
         if path.endswith("/query"):
+            if "service:cpu_utilization:ratio" in query.get("query", ""):
+                return _now(self.cpu, self.memory)
             now = time.time() - 0.4
             return {
                 "resultType": "vector",
@@ -231,6 +238,23 @@ def wave(at: float) -> tuple[int, float, float]:
     load = 1.15 + 1.05 * math.sin(at / 240) + 0.25 * math.sin(at / 37)
     replicas = min(5, max(1, math.ceil(load / 0.55)))
     return replicas, max(0.04, load / replicas + 0.03 * math.sin(at / 11)), 0.22 + 0.05 * math.sin(at / 300)
+
+
+def _now(cpu: Sequence[float], memory: Sequence[float]) -> dict[str, Any]:
+    key = {"project": SHOP[0], "service": SHOP[1]}
+    samples = []
+    for name, shares in (("cpu", cpu), ("memory", memory)):
+        mean = {"alertscale_series": f"service:{name}_utilization:ratio"} | key
+        samples += [(mean, sum(shares) / len(shares))] if shares else []
+        samples += [
+            ({"alertscale_series": name, "name": f"{'-'.join(SHOP)}-{n + 1}"} | key, share)
+            for n, share in enumerate(shares)
+        ]
+    now = time.time()
+    return {
+        "resultType": "vector",
+        "result": [{"metric": labels, "value": [now, str(value)]} for labels, value in samples],
+    }
 
 
 def _range(query: Mapping[str, str]) -> dict[str, Any]:
@@ -311,6 +335,7 @@ def serve(
     services: int = 1,
     events: int = 0,
     findings: Sequence[Finding] = (),
+    about: About | None = None,
 ) -> tuple[Server, Autoscaler, FakePrometheus]:
     """Listen on loopback; the caller runs the server."""
     autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000), count=services)
@@ -324,6 +349,7 @@ def serve(
         wall=time.time,
         prometheus=prometheus,
         findings=lambda: findings,
+        about=about,
     )
     return create_server(app, host="127.0.0.1", port=port), autoscaler, prometheus
 

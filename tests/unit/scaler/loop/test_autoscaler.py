@@ -492,7 +492,7 @@ class TestFailures:
             rig.clock.advance(AGAIN_AFTER)
             rig.settle(["shop-web-1", "shop-web-2"])
             (event,) = rig.steps(1)
-            assert event.text == "up: replica 2 done"
+            assert event.text == "Replica 2 was added: an alert asked for more"
 
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
@@ -943,7 +943,7 @@ class TestExaminedAgain:
         with running(rig):
             until(lambda: rig.events(EventKind.STEP), what="a step has ended")
             # Another may be there already: one is missing at the minimum.
-            assert rig.events(EventKind.STEP)[-1].text == "down: replica 2 done"
+            assert rig.events(EventKind.STEP)[-1].text == "Replica 2 was removed: everything was low"
 
     def test_several_that_leave_at_once_do_not_hold_one_another(self, rig: Rig) -> None:
         for number in range(1, 6):
@@ -1252,9 +1252,8 @@ class TestOwnTrouble:
             (event,) = rig.steps(1)
             assert rig.journal.unfinished() == ()
 
-        assert (
-            event.text
-            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        assert event.text == (
+            "Replica 2 could not be added: a fault of the scaler's own: ZeroDivisionError('a bug') (internal)"
         )
 
 

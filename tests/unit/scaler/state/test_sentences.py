@@ -19,7 +19,6 @@ UP = Step(
     replica=None,
     phase="ready",
     phases={},
-    started=0.0,
 )
 DOWN = replace(UP, direction=Direction.DOWN, why=DecisionReason.ALERT_DOWN)
 FIRES = Alert(firing=True, labels={"alertname": "HighCPU"}, annotations={"summary": "CPU at 83 %"})
