@@ -17,7 +17,7 @@ from alertscale.access import DEFAULT_TOKEN_FILE, DEFAULT_URL, read_access
 from alertscale.client import MOST_EVENTS, Client
 from alertscale.errors import MEANINGS, CliError, Exit
 from alertscale.explain import explain as explained
-from alertscale.model import EVENT_KINDS, PAUSES, Event, Service
+from alertscale.model import EVENT_KINDS, PAUSES, VERSION, Event, Service
 from alertscale.sentences import pauses
 from alertscale.views.explanation import explanation
 from alertscale.views.findings import findings as findings_view
@@ -29,6 +29,10 @@ from alertscale.waiting import Outcome, Wait, Waited
 from alertscale.wording import Times
 
 _CODES: Final = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+_TOLD: Final = ("step", "fault")
+"""Kinds of events that are shown without being asked for."""
 
 
 class _Group(click.Group):
@@ -59,6 +63,7 @@ def _fail(error: CliError, *, as_json: bool) -> NoReturn:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"\b\nExit codes:\n{_CODES}",
 )
+@click.version_option(VERSION, prog_name="alertscale", message="%(prog)s %(version)s")
 def main() -> None:
     """Ask the autoscaler why, and tell it what to do.
 
@@ -163,6 +168,7 @@ def explain(command: _Command, *, service: str) -> None:
 
 @main.command()
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl+C.")
+@click.option("--all", "-a", "every", is_flag=True, help="Of every kind; without it, steps and faults.")
 @click.option("--service", default="", help="Of this service alone.")
 @click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(EVENT_KINDS), help="Of this kind; repeatable."
@@ -176,19 +182,23 @@ def explain(command: _Command, *, service: str) -> None:
     help="How many at most.",
 )
 @_asks_the_scaler
-def events(command: _Command, *, follow: bool, service: str, kinds: tuple[str, ...], limit: int) -> None:
+def events(
+    command: _Command, *, follow: bool, every: bool, service: str, kinds: tuple[str, ...], limit: int
+) -> None:
     """Show what happened, oldest first.
 
-    Alerts, decisions, steps, reloads, replicas, faults and what people did. With --follow and --json
-    it prints one object a line.
+    Steps and faults; with --all also alerts, decisions, reloads, replicas and what people did. With
+    --follow and --json it prints one object a line.
 
     \b
     Examples:
       docker compose exec scaler alertscale events --follow
-      alertscale events --service flask-app --kind step --kind fault --limit 10
+      alertscale events --service flask-app --all --limit 10
+      alertscale events --kind manual --kind alert
       alertscale events --follow --json | jq -r 'select(.kind == "step") | .text'
     """  # noqa: D301
-    client, wanted = command.client, history.Filter(service=service, kinds=frozenset(kinds))
+    shown_kinds = frozenset() if every else frozenset(kinds or _TOLD)
+    client, wanted = command.client, history.Filter(service=service, kinds=shown_kinds)
     last = history.newest_id(client)
     shown = [e for e in history.latest(client, wanted, limit=limit) if e.id <= last]
     if command.as_json and not follow:

@@ -34,8 +34,9 @@ class Way:
 
     Attributes:
         direction: ``up`` or ``down``.
-        target: the count after it; None where the bound is reached.
-        conditions: all that it needs: first what holds any step, then what this direction asks for.
+        target: the count after it; None where it does not go that way.
+        conditions: all that it needs: first what holds any step, then what this direction asks for. Of a step
+            that is due anyway, whatever the alerts say, none asks for an alert.
         sentence: what is missing, and when that could be.
     """
 
@@ -82,11 +83,16 @@ def explain(service: Service, health: Health, times: Times) -> Explanation:
         times: on the scaler's clock.
     """
     limits, inputs = service.limits, service.inputs
-    ways = (
-        (_up(service, limits, inputs, times), _down(service, limits, inputs, times))
-        if limits is not None and inputs is not None
-        else ()
-    )
+    ways: tuple[Way, ...] = ()
+    if limits is not None and inputs is not None:
+        due = _due(service, limits, inputs)
+        if due is None:
+            ways = (_up(service, limits, inputs, times), _down(service, limits, inputs, times))
+        else:
+            ways = tuple(
+                _to(due, way, service=service, limits=limits, inputs=inputs, times=times)
+                for way in ("up", "down")
+            )
     return Explanation(
         headline=sentences.headline(service, times), notes=_notes(service, health, times), ways=ways
     )
@@ -116,12 +122,55 @@ def _notes(service: Service, health: Health, times: Times) -> tuple[str, ...]:
     fresh = health.seconds_since_pass <= _STALE
     if decision is not None and fresh and not service.faults and times.now - decision.at > _STALE:
         notes.append(f"That was decided {times.ago(decision.at)}; its engine or its journal may not answer.")
+    paused = decision is not None and decision.reason == "paused"
     if service.wanted is not None:
-        notes.append(f"A person asked for {service.wanted}: it goes there step by step, without cooldowns.")
+        how = "when its steps are let go" if paused else "step by step, without cooldowns"
+        notes.append(f"A person asked for {service.wanted}: it goes there {how}.")
     held = sentences.pauses(service)
-    if held and (decision is None or decision.reason != "paused"):
+    if held and not paused:
         notes.append(f"{held[0].upper()}{held[1:]}.")
     return (*notes, *(f"{clean(note)}." for note in service.notes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Due:
+    """A count to go to whatever the alerts say: as the scaler's own rules have it, in their order."""
+
+    goal: int
+    why: str
+
+
+def _due(service: Service, limits: Limits, inputs: Inputs) -> _Due | None:
+    count, wanted = inputs.replicas, service.wanted
+    if count < limits.minimum:
+        return _Due(goal=limits.minimum, why=f"alertscale.min is {limits.minimum}")
+    if count > limits.maximum and inputs.versions <= 1:
+        return _Due(goal=limits.maximum, why=f"alertscale.max is {limits.maximum}")
+    if wanted is None:
+        return None
+    goal = min(max(wanted, limits.minimum), limits.maximum)
+    return _Due(goal=goal, why=f"a person asked for {wanted}") if goal != count else None
+
+
+def _to(due: _Due, direction: str, *, service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
+    up, count = due.goal > inputs.replicas, inputs.replicas
+    if up != (direction == "up"):
+        sentence = f"It does not go {direction}: {due.why}."
+        return Way(direction=direction, target=None, conditions=(), sentence=sentence)
+    target = min(due.goal, count + limits.step) if up else max(due.goal, count - limits.step)
+    # What a deploy has just made would leave first; all else does not wait for its end.
+    new = not up and service.states["ready"] < len(service.replicas)
+    conditions = (
+        *_common(service, limits, inputs, direction, deploying=new),
+        Condition(met=True, text=due.why),
+        *(() if up else (_another_ready(service),)),
+        _over_failure(inputs.retry_at if up else inputs.retry_down_at, times),
+    )
+    further = "" if target == due.goal else f", on its way to {due.goal},"
+    unmet = [clause(c, times) for c in conditions if not c.met]
+    then = f"once {listed(unmet)}" if unmet else "at its next decision"
+    sentence = f"It goes {direction} to {target}{further} {then}: {due.why}."
+    return Way(direction=direction, target=target, conditions=conditions, sentence=sentence)
 
 
 def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
@@ -188,17 +237,21 @@ def _down(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way
             met=inputs.replicas > limits.minimum, text=f"it has more than alertscale.min ({limits.minimum})"
         ),
         _over("the down cooldown", limits.cooldown_down, inputs.cooldown_down_until, times),
-        Condition(
-            met=service.decision is None or service.decision.reason != "last_ready",
-            text="a replica that would stay is ready",
-            always=False,
-        ),
+        _another_ready(service),
         _over_failure(inputs.retry_down_at, times),
     )
     return _way("down", target if target < inputs.replicas else None, conditions, limits, times)
 
 
-def _common(service: Service, limits: Limits, inputs: Inputs, direction: str) -> tuple[Condition, ...]:
+def _another_ready(service: Service) -> Condition:
+    met = service.decision is None or service.decision.reason != "last_ready"
+    return Condition(met=met, text="a replica that would stay is ready", always=False)
+
+
+def _common(
+    service: Service, limits: Limits, inputs: Inputs, direction: str, *, deploying: bool = True
+) -> tuple[Condition, ...]:
+    """What holds any step; ``deploying``: so does a deploy."""
     label = limits.pause in {direction, "all"}
     return (
         Condition(
@@ -214,7 +267,7 @@ def _common(service: Service, limits: Limits, inputs: Inputs, direction: str) ->
         Condition(met=not inputs.stepping, text="the step under way has ended", always=False),
         Condition(met=inputs.replicas > 0, text="somebody has started the service again", always=False),
         Condition(
-            met=inputs.versions <= 1,
+            met=inputs.versions <= 1 or not deploying,
             text=f"its deploy has ended (its replicas are of {inputs.versions} versions)",
             always=False,
         ),

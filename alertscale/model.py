@@ -12,11 +12,23 @@ import msgspec
 
 from alertscale.reading import read
 from scaler.web import schema
-from scaler.web.schema import EVENT_KINDS, PAUSES, Error, FiringAlert, Inputs, Limits, Replica, Time, rfc3339
+from scaler.web.schema import (
+    EVENT_KINDS,
+    PAUSES,
+    VERSION,
+    Error,
+    FiringAlert,
+    Inputs,
+    Limits,
+    Replica,
+    Time,
+    rfc3339,
+)
 
 __all__ = [
     "EVENT_KINDS",
     "PAUSES",
+    "VERSION",
     "Error",
     "FiringAlert",
     "Inputs",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from alertscale.model import Decision, FiringAlert, Service
-from alertscale.wording import Times, clean, listed
+from alertscale.wording import Times, clean, count, listed
 
 
 def headline(service: Service, times: Times) -> str:
@@ -14,6 +14,9 @@ def headline(service: Service, times: Times) -> str:
         return "Left alone: its labels cannot be read."
     if decision is None:
         return "Not decided on yet."
+    if decision.reason == "stepping":
+        order = "" if service.wanted is None else f"; a person asked for {service.wanted}"
+        return f"A step is under way at {count(decision.replicas, 'replica')}{order}."
     say = _REASONS.get(decision.reason)
     why = say(service, decision) if say else clean(decision.reason)
     if decision.until is not None and decision.until > times.now:
@@ -102,7 +105,6 @@ _REASONS: Final[dict[str, _Say]] = {
     "deploying": _of_versions,
     "gone": lambda *_: "it is gone, every container of it was removed; it is forgotten",
     "stopped": lambda *_: "no replica runs, somebody has stopped the service",
-    "stepping": lambda *_: "a step is under way",
     "backoff": lambda *_: "the last step failed, or a replica has just gone; it tries again",
     "last_ready": lambda *_: "a step down is due, and might take the last replica that is ready",
     "journal": lambda *_: "the journal cannot be written, and no step is taken without it",
@@ -125,7 +127,7 @@ _REASONS: Final[dict[str, _Say]] = {
 }
 """Each reason of a decision as a clause; a time, where the decision has one, is put behind it."""
 
-REASONS: Final = frozenset(_REASONS)
+REASONS: Final = frozenset({*_REASONS, "stepping"})
 
 
 def summary(service: Service) -> str:

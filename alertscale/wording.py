@@ -57,8 +57,8 @@ class Times:
     zone: tzinfo | None = None
 
     def at(self, seconds: float) -> str:
-        """The date and the time of day."""
-        return self._local(seconds).strftime("%Y-%m-%d %H:%M:%S")
+        """The date and the time of day, with the zone."""
+        return self._local(seconds).strftime("%Y-%m-%d %H:%M:%S %Z")
 
     def time_of_day(self, seconds: float) -> str:
         """The time of day, with the zone."""
@@ -72,6 +72,11 @@ class Times:
         """How long yet, and the time of day: ``in 4 s (04:16:51 UTC)``; ``now`` when it has passed."""
         left = seconds - self.now
         return f"in {duration(left)} ({self.time_of_day(seconds)})" if left > 0 else "now"
+
+    @property
+    def zone_name(self) -> str:
+        """The zone in which times are shown: ``UTC``, ``CET``."""
+        return self._local(self.now).strftime("%Z")
 
     def _local(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, tz=UTC).astimezone(self.zone)

@@ -7,6 +7,7 @@ cannot be read.
 import logging
 import os
 import secrets
+import shlex
 import signal
 import sys
 import threading
@@ -33,6 +34,7 @@ from scaler.settings import SWARM, Settings, read_settings
 from scaler.state.journal import Journal, read_holds, write_holds
 from scaler.state.recorder import Recorder
 from scaler.web.app import create_app
+from scaler.web.page import About
 from scaler.web.server import create_server
 from scaler.wiring import wire
 
@@ -162,11 +164,12 @@ class _Running:
             prometheus=prometheus,
             signal_ttl=settings.signal_ttl,
             findings=selfcheck.findings,
+            about=_about(self._place, settings.files.token),
         )
         self._loop = threading.Thread(target=parts.autoscaler.run, name="loop", daemon=True)
 
         def begin() -> None:
-            parts.memory.recorder.tell(EventKind.STARTED, "started", "the scaler started")
+            parts.memory.recorder.tell(EventKind.STARTED, "started", "The scaler started")
             self._loop.start()
             threading.Thread(target=selfcheck.run, name="check", daemon=True).start()
 
@@ -183,6 +186,16 @@ class _Running:
                 EXIT_FAILED,
                 "the engine's socket was replaced; ending, so that Docker starts the scaler with the new one",
             )
+
+
+def _about(place: Place, token: Path) -> About:
+    """What the status page says of the scaler itself, and how the token can be read from outside."""
+    command = f"cat {shlex.quote(str(token))}"
+    if place.folder:
+        command = f"docker compose exec {place.service} {command}"
+    elif place.networks is not None:
+        command = f"docker exec {place.node} {command}"
+    return About(host=place.machine, folder=place.folder, read_token=command)
 
 
 def _take_over(journal: Journal, recorder: Recorder, note: str, *, is_ours_again: bool) -> None:

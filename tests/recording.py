@@ -43,7 +43,7 @@ class Recording:
         return (_web(), _faulty())
 
     def events(self, query: EventQuery) -> tuple[Event, ...]:
-        event = Event(at=_NOW, kind=EventKind.STARTED, reason="started", text="the scaler started", id=1)
+        event = Event(at=_NOW, kind=EventKind.STARTED, reason="started", text="The scaler started", id=1)
         left_out = query.kind not in {None, event.kind} or query.service not in {None, event.service}
         return () if left_out or (query.before is not None and query.before <= 1) else (event,)[: query.limit]
 

@@ -20,6 +20,7 @@ def explanation(why: Explanation, service: Service, health: Health, times: Times
 
 def _parts(why: Explanation, service: Service, health: Health, times: Times) -> Iterator[RenderableType]:
     yield foreign(service.key, "bold")
+    yield foreign(f"{service.load.sentence}.", "yellow" if service.load.error else "bold")
     yield Text(why.headline, style="" if service.limits else "bold red")
     for note in why.notes:
         yield Text(note, style="yellow")

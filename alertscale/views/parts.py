@@ -40,13 +40,24 @@ def table(*columns: str) -> Table:
 
 
 def replica_table(replicas: Iterable[Replica]) -> Table:
-    """Return replicas, each with its state, address and detail."""
-    rows = table("REPLICA", "STATE", "ADDRESS", "")
+    """Return replicas, each with its state, what it uses if that is known, address and detail."""
+    replicas = tuple(replicas)
+    measured = any(share is not None for r in replicas for share in (r.cpu, r.memory))
+    rows = table("REPLICA", "STATE", *(("CPU", "MEMORY") if measured else ()), "ADDRESS", "")
     for replica in replicas:
+        shares = (Text(_share(replica.cpu)), Text(_share(replica.memory))) if measured else ()
         rows.add_row(
-            foreign(replica.name), _state(replica.state), foreign(replica.address), foreign(replica.detail)
+            foreign(replica.name),
+            _state(replica.state),
+            *shares,
+            foreign(replica.address),
+            foreign(replica.detail),
         )
     return rows
+
+
+def _share(share: float | None) -> str:
+    return "?" if share is None else f"{share * 100:.0f} %"
 
 
 def _state(word: str) -> Text:

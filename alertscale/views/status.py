@@ -1,6 +1,7 @@
 """All services at a glance."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -9,7 +10,10 @@ from alertscale import sentences
 from alertscale.explain import troubles
 from alertscale.model import Health, Service
 from alertscale.views.parts import foreign, replica_table, table
-from alertscale.wording import Times, duration
+from alertscale.wording import Times, clean, duration
+
+_MOST_REPLICAS: Final = 20
+"""That are shown one by one; of more, those that are not ready."""
 
 
 def status(services: tuple[Service, ...], health: Health, times: Times, *, url: str) -> RenderableType:
@@ -19,13 +23,17 @@ def status(services: tuple[Service, ...], health: Health, times: Times, *, url: 
 
 def _parts(services: tuple[Service, ...], health: Health, times: Times, url: str) -> Iterator[RenderableType]:
     yield foreign(f"The scaler at {url}: {_life(health)}")
+    host = f" on {health.host}" if health.host else ""
+    yield foreign(f"Version {health.version}{host}; times are {times.zone_name}.", "dim")
     for trouble in troubles(health):
         yield Text(trouble, style="bold red")
+    for error in dict.fromkeys(s.load.sentence for s in services if s.load.error):
+        yield foreign(f"{error}.", "yellow")
     yield Text()
     if not services:
         yield Text('No service carries the label alertscale.enable: "true".')
         return
-    rows = table("SERVICE", "REPLICAS", "MIN", "MAX", "WHY")
+    rows = table("SERVICE", "REPLICAS", "MIN", "MAX", "NOW")
     for service in services:
         limits = service.limits
         rows.add_row(
@@ -33,12 +41,22 @@ def _parts(services: tuple[Service, ...], health: Health, times: Times, url: str
             sentences.summary(service),
             str(limits.minimum) if limits else "?",
             str(limits.maximum) if limits else "?",
-            Text(sentences.headline(service, times), style="" if limits else "bold red"),
+            _now(service, times),
         )
     yield rows
     yield from _details(services)
     yield Text()
     yield foreign(f"Why: alertscale explain {services[0].name}", "dim")
+
+
+def _now(service: Service, times: Times) -> Text:
+    """How busy it is, what is done with it and why, and what is held: a line each."""
+    lines = [] if service.load.error else [Text(clean(service.load.sentence) + ".", style="bold")]
+    lines.append(Text(sentences.headline(service, times), style="" if service.limits else "bold red"))
+    held = sentences.pauses(service)
+    if held and (service.decision is None or service.decision.reason != "paused"):
+        lines.append(Text(f"{held[0].upper()}{held[1:]}.", style="yellow"))
+    return Text("\n").join(lines)
 
 
 def _life(health: Health) -> str:
@@ -62,7 +80,9 @@ def _details(services: tuple[Service, ...]) -> Iterator[RenderableType]:
     if noted:
         yield Text()
         yield foreign(f"To know of {', '.join(noted)}: alertscale explain {noted[0]}", "dim")
-    unready = [replica for service in services for replica in service.replicas if replica.state != "ready"]
-    if unready:
+    replicas = [replica for service in services for replica in service.replicas]
+    if len(replicas) > _MOST_REPLICAS:
+        replicas = [replica for replica in replicas if replica.state != "ready"]
+    if replicas:
         yield Text()
-        yield replica_table(unready)
+        yield replica_table(replicas)

@@ -31,6 +31,9 @@ class Place:
         address: of ours on the first of these; empty on the host itself.
         node: the host name, or the id of the container.
         manager: Swarm's id of the node; empty on Compose.
+        machine: the engine's name for its machine; empty on the host itself.
+        folder: of our Compose project, on that machine; empty on Swarm and on the host itself.
+        service: ours, as Compose calls it; empty where there is no folder.
     """
 
     project: str
@@ -38,6 +41,9 @@ class Place:
     address: str
     node: str
     manager: str = ""
+    machine: str = ""
+    folder: str = ""
+    service: str = ""
 
 
 class Target(Protocol):

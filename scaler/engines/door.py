@@ -20,7 +20,7 @@ from scaler.engines.nginx import DockerNginx
 from scaler.engines.swarm.lease import SwarmLease
 from scaler.engines.swarm.target import SwarmTarget
 from scaler.model.errors import AlertscaleError, TargetError
-from scaler.model.labels import COMPOSE_PROJECT, SWARM_STACK
+from scaler.model.labels import COMPOSE_DIRECTORY, COMPOSE_PROJECT, COMPOSE_SERVICE, SWARM_STACK
 from scaler.settings import SWARM, Settings
 
 _TIMEOUT: Final = 15
@@ -60,6 +60,7 @@ class Door:
         try:
             with engine_errors(f"show the container {node}"):
                 own = client.inspect_container(node)
+                machine = client.info().get("Name", "")
         except TargetError as error:
             raise AlertscaleError(
                 f"cannot find the scaler's own container {node!r} ({error});"
@@ -73,6 +74,9 @@ class Door:
             address=next((found[name] for name in sorted(found) if found[name] and name != "ingress"), ""),
             node=node,
             manager=manager,
+            machine=machine,
+            folder=labels.get(COMPOSE_DIRECTORY, ""),
+            service=labels.get(COMPOSE_SERVICE, ""),
         )
 
     def containers(self, place: Place) -> Containers:

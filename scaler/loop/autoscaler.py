@@ -147,7 +147,7 @@ class Autoscaler:
 
     def _end_orders(self, view: View, now: float) -> None:
         for key, count in self.knowledge.end_orders(view.observation.services, now=now).items():
-            text = f"the order for {count} is over: the service that it was for is gone"
+            text = f"The order for {count} is over: the service that it was for is gone"
             self.recorder.tell(EventKind.MANUAL, "scale", text, service=key)
 
     def _order_over(self, known: Known) -> Known:

@@ -1,7 +1,8 @@
 """What others ask of the loop: alerts, and orders of people. None of these waits for the engine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from scaler.loop.alerts import Alerts
 from scaler.loop.knowledge import Knowledge
@@ -17,6 +18,12 @@ from scaler.state.journal import Journal
 from scaler.state.recorder import Recorder
 
 _SHORT_ID = 12
+_PAUSES: Final[Mapping[Pause, str]] = {
+    Pause.NONE: "lets all steps go",
+    Pause.UP: "holds steps up",
+    Pause.DOWN: "holds steps down",
+    Pause.ALL: "holds all steps",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,9 +89,8 @@ class Orders:
                 reason=ErrorReason.OUT_OF_BOUNDS,
             )
         self.journal.set_wanted(service.key, replicas)
-        return self._taken(
-            service, f"asked for {replicas} {'replica' if replicas == 1 else 'replicas'}", "scale"
-        )
+        count = f"{replicas} {'replica' if replicas == 1 else 'replicas'}"
+        return self._taken(service, f"A person asked for {count}", "scale")
 
     def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
         """Take away certain replicas, all at once, as a step down takes one: for a deploy.
@@ -111,7 +117,9 @@ class Orders:
                 f"no other replica of {service.key[1]} is ready; wait until one is, or name fewer",
                 reason=ErrorReason.OUT_OF_BOUNDS,
             )
-        return self._taken(service, f"asked to take away {', '.join(r.name for r in found)}", "retire")
+        return self._taken(
+            service, f"A deploy asked to take away {', '.join(r.name for r in found)}", "retire"
+        )
 
     def pause(self, name: str, pause: Pause) -> ServiceView:
         """Hold steps by hand, or let them go.
@@ -125,7 +133,7 @@ class Orders:
         """
         service, _ = self._find(name)
         self.journal.set_pause(service.key, pause)
-        return self._taken(service, f"paused: {pause}", "pause")
+        return self._taken(service, f"A person {_PAUSES[pause]}", "pause")
 
     def _taken(self, ordered: Service, text: str, reason: str) -> ServiceView:
         self.recorder.tell(EventKind.MANUAL, reason, text, service=ordered.key)

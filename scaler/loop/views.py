@@ -14,7 +14,7 @@ from scaler.policy.signals import Signal
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaView:
-    """A replica as the API shows it."""
+    """A replica as the API shows it; ``container`` is its container's name where that is another."""
 
     number: int
     name: str
@@ -22,6 +22,7 @@ class ReplicaView:
     state: ReplicaState
     address: str
     detail: str
+    container: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,4 +162,5 @@ def _replica_view(view: View, replica: Replica) -> ReplicaView:
         state=view.state(replica),
         address=next(iter(sorted(replica.addresses.values())), ""),
         detail="" if readiness.ready else readiness.detail,
+        container=replica.container,
     )

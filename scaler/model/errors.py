@@ -9,6 +9,11 @@ class AlertscaleError(Exception):
     reason = ErrorReason.INTERNAL
 
     @property
+    def told(self) -> str:
+        """The sentence with the word that it can be looked up by."""
+        return f"{self} ({self.reason})"
+
+    @property
     def status(self) -> int:
         """The HTTP status of the answer to a request that failed so."""
         return HTTP_STATUS.get(self.reason, 500)

@@ -384,4 +384,4 @@ class EventKind(StrEnum):
     MANUAL = "manual"
     """A person asked for a count or a pause."""
     FAULT = "fault"
-    """Something is wrong, or right again: labels, the engine, the journal, nginx."""
+    """Something is wrong, or right again: labels, the engine, the journal, nginx, a replica's memory."""

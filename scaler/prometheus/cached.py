@@ -12,8 +12,8 @@ from scaler.model.errors import AlertscaleError, UnavailableError
 
 T = TypeVar("T")
 
-_MOST_WAITING: Final = 3
-"""Requests that may wait for an answer at once; the server has eight threads, and the webhook needs some."""
+_MOST_WAITING: Final = 5
+"""Requests that may wait at once, for any answer; the server has eight threads, and the webhook needs one."""
 
 _MOST_KEPT: Final = 32
 
@@ -36,6 +36,8 @@ class Shared(Generic[T]):
         monotonic: seconds, monotonic.
     """
 
+    _waiting: Final = threading.BoundedSemaphore(_MOST_WAITING)
+
     def __init__(
         self, *, executor: Executor, fresh: float, patience: float, monotonic: Callable[[], float]
     ) -> None:
@@ -44,7 +46,6 @@ class Shared(Generic[T]):
         self._patience = patience
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
 
     def get(self, key: Hashable, ask: Callable[[], T]) -> T:
@@ -58,13 +59,32 @@ class Shared(Generic[T]):
             UnavailableError: no answer within the patience, or too many wait already.
             AlertscaleError: what ``ask`` raised.
         """
+        return cast("T", self.recent(key, ask, within=0.0, wait=True))  # asked for, and not failed
+
+    def recent(self, key: Hashable, ask: Callable[[], T], *, within: float, wait: bool) -> T | None:
+        """Return what was answered lately; ask anew if it is not fresh.
+
+        Args:
+            key: what the answer is kept under.
+            ask: asks, as in :meth:`get`.
+            within: seconds for which an answer that is no longer fresh is taken rather than waited for; so
+                is a failure.
+            wait: for a fresh one where there is none of lately; else None is returned then.
+
+        Raises:
+            UnavailableError, AlertscaleError: as :meth:`get`.
+        """
         entry, pending = self._begin(key, ask)
-        if pending is not None and not pending.done():
+        with self._lock:
+            late = self._monotonic() - entry.at > within
+        if late and not wait:
+            return None
+        if late and pending is not None and not pending.done():
             self._wait(pending)
         with self._lock:
             if entry.error is not None:
                 raise entry.error
-            return cast("T", entry.answer)  # asked for, and not failed
+            return entry.answer
 
     def peek(self, key: Hashable, ask: Callable[[], T]) -> T | None:
         """Return the last answer, however old, without waiting; ask anew if it is not fresh."""

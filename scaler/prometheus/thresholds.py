@@ -11,10 +11,32 @@ from scaler.model.services import ServiceKey
 _NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # Prometheus writes a rule's expression anew, in one form: metric, selector, comparison, number.
 _COMPARISON: Final = re.compile(
-    rf"^\s*(?P<metric>[a-zA-Z_:][\w:]*)\s*(?P<selector>\{{[^{{}}]*\}})?\s*(?:[<>]=?)\s*(?P<value>{_NUMBER})"
+    rf"^\s*(?P<metric>[a-zA-Z_:][\w:]*)\s*(?P<selector>\{{[^{{}}]*\}})?\s*(?P<operator>[<>]=?)\s*(?P<value>{_NUMBER})"
     r"\s*(?:$|\)|and\b|unless\b)"
 )
 _EXACT: Final = re.compile(r'(\w+)="([^"\\]*)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A series compared with a number.
+
+    Attributes:
+        metric: the name of the series.
+        selector: which of them, in braces; empty for all.
+        operator: how: ``>``, ``>=``, ``<`` or ``<=``.
+        value: the number.
+    """
+
+    metric: str
+    selector: str
+    operator: str
+    value: float
+
+    @property
+    def series(self) -> str:
+        """Name and selector."""
+        return self.metric + self.selector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +47,7 @@ class Threshold:
         alertname: its name.
         direction: what it asks for.
         resource: of which resource.
-        metric: the series it compares; empty if its expression is not a comparison with a number.
-        value: the number; None if there is none.
+        comparison: what its expression begins with; None if that is not a series compared with a number.
         expression: as Prometheus writes it.
         seconds: how long it must hold.
         only: the service or project that it is about; empty for all.
@@ -35,11 +56,25 @@ class Threshold:
     alertname: str
     direction: Direction
     resource: str
-    metric: str
-    value: float | None
+    comparison: Comparison | None
     expression: str
     seconds: float
     only: Mapping[str, str]
+
+    @property
+    def metric(self) -> str:
+        """The series that is compared; empty without a comparison."""
+        return self.comparison.metric if self.comparison else ""
+
+    @property
+    def operator(self) -> str:
+        """How it is compared; empty without a comparison."""
+        return self.comparison.operator if self.comparison else ""
+
+    @property
+    def value(self) -> float | None:
+        """The number; None without a comparison."""
+        return self.comparison.value if self.comparison else None
 
     def is_about(self, service: ServiceKey) -> bool:
         """Whether it may concern a service."""
@@ -72,16 +107,23 @@ def _threshold(rule: Mapping[str, Any]) -> Iterator[Threshold]:
     if rule.get("type") != "alerting" or labels.get("scale") not in set(Direction):
         return
     expression = str(rule.get("query", ""))
-    found = _COMPARISON.match(expression)
-    selected = dict(_EXACT.findall(found["selector"] or "")) if found else {}
+    comparison = _comparison(expression)
+    selected = dict(_EXACT.findall(comparison.selector)) if comparison else {}
     literal = {k: v for k, v in labels.items() if isinstance(v, str) and "{{" not in v}
     yield Threshold(
         alertname=str(rule.get("name", "")),
         direction=Direction(labels["scale"]),
         resource=str(labels.get("resource", "")),
-        metric=found["metric"] if found else "",
-        value=float(found["value"]) if found else None,
+        comparison=comparison,
         expression=expression,
         seconds=float(rule.get("duration") or 0),
         only={k: v for k, v in (selected | literal).items() if k in {"project", "service"}},
     )
+
+
+def _comparison(expression: str) -> Comparison | None:
+    found = _COMPARISON.match(expression)
+    if found is None:
+        return None
+    metric, selector, operator, value = found.group("metric", "selector", "operator", "value")
+    return Comparison(metric=metric, selector=selector or "", operator=operator, value=float(value))

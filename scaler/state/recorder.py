@@ -27,6 +27,7 @@ from scaler.policy.signals import Verdict
 from scaler.policy.watchdog import WATCHDOG
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
+from scaler.state.sentences import decided, ended, told
 
 log = structlog.get_logger()
 
@@ -110,7 +111,7 @@ class Recorder:
             service=step.service,
             kind=EventKind.STEP,
             reason=outcome,
-            text=f"{step.direction}: replica {step.number} {outcome}" + (f": {detail}" if detail else ""),
+            text=ended(step, end),
             detail={"why": step.why, "phases": phases, "number": step.number}
             | ({"log": list(end.said)} if end.said else {}),
         )
@@ -138,7 +139,7 @@ class Recorder:
             at=self._wall(),
             kind=EventKind.FAULT,
             reason=ErrorReason.JOURNAL,
-            text=f"the journal could not be written and can be again{lost}",
+            text=f"The journal could not be written and can be again{lost}",
         )
         try:
             self._journal.usable_again(event)
@@ -165,15 +166,10 @@ class Recorder:
         self._decisions[key] = decision
         if before is not None and before.reason is decision.reason and decision.direction is None:
             return
-        verb = f"{decision.direction} from {decision.replicas} to {decision.target}"
-        text = f"holding at {decision.replicas}" if decision.direction is None else verb
-        causes = f" ({', '.join(decision.resources)})" if decision.resources else ""
-        if decision.shares is not None:
-            causes += f": adding does not help: {decision.shares}"
         self.tell(
             EventKind.DECISION,
             decision.reason,
-            f"{text}: {decision.reason}{causes}",
+            decided(decision),
             service=key,
             detail={
                 "replicas": decision.replicas,
@@ -221,7 +217,7 @@ class Recorder:
                         f"{found.name} ran out of memory: the kernel killed a process in it at its memory"
                         " limit; raise the limit, or scale out earlier (HighMemory)"
                     )
-                    self.tell(EventKind.REPLICA, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
+                    self.tell(EventKind.FAULT, ErrorReason.OUT_OF_MEMORY, text, service=service.key)
 
     def engine(self, *, up: bool, why: str, tell: bool) -> None:
         """Take in whether the engine answers.
@@ -232,7 +228,7 @@ class Recorder:
             tell: that is news.
         """
         if tell:
-            text = "the engine answers again" if up else why
+            text = "The engine answers again" if up else why
             self.tell(EventKind.FAULT, ErrorReason.ENGINE_UNAVAILABLE, text)
         self._metrics.engine_up.set(1 if up else 0)
 
@@ -301,19 +297,16 @@ class Recorder:
 
 def _alert_event(verdict: Verdict, *, at: float) -> Event:
     alert = verdict.alert
-    state = "firing" if alert.firing else "resolved"
-    summary = alert.annotations.get("summary", "")[:_LONGEST]
-    ignored = f"; ignored, {verdict.ignored}: {verdict.detail}" if verdict.ignored else ""
     return Event(
         at=at,
         kind=EventKind.ALERT,
         reason=verdict.ignored or AlertResult.ACCEPTED,
-        text=f"{alert.name[:_LONGEST]} {state}{': ' if summary else ''}{summary}{ignored}",
+        text=told(verdict, longest=_LONGEST),
         service=verdict.service
         or (alert.labels.get("project", "")[:_LONGEST], alert.labels.get("service", "")[:_LONGEST]),
         detail={
             "labels": {k[:_LONGEST]: v[:_LONGEST] for k, v in islice(alert.labels.items(), _MOST_LABELS)},
-            "state": state,
+            "state": "firing" if alert.firing else "resolved",
             "url": alert.generator_url[: 4 * _LONGEST],
         },
     )

@@ -241,8 +241,7 @@ class Stepper:
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
-        detail = f"{error.reason}: {error}"
-        self._end(step, End(outcome=outcome, detail=detail, seconds=phases.seconds, said=said))
+        self._end(step, End(outcome=outcome, detail=error.told, seconds=phases.seconds, said=said))
 
     def _last_words(self, replica: str) -> tuple[str, ...]:
         """Its log goes with it; that it cannot be read is no reason to keep a replica that failed."""

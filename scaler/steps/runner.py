@@ -149,9 +149,8 @@ class Runner:
             self.recorder.step_ended(step, end)
             return False
         if not isinstance(step.phase, Phase):
-            text = (
-                f"{step.direction}: replica {step.number}: {later} in the phase {step.phase}; it is done over"
-            )
+            what = f"The step {step.direction} of replica {step.number} is done over"
+            text = f"{what}: {later} in the phase {step.phase}"
             self.recorder.tell(EventKind.FAULT, ErrorReason.JOURNAL, text, service=step.service)
         return True
 
@@ -179,7 +178,7 @@ class Runner:
     def _end(self, what: Order | Step, fault: Exception) -> bool:
         """End, as failed, what a fault of our own has left open; tell whether that could be done."""
         failed, named = own_fault(fault), (what.service, what.direction, what.number)
-        end = End(outcome=Outcome.FAILED, detail=f"{failed.reason}: {failed}")
+        end = End(outcome=Outcome.FAILED, detail=failed.told)
         try:
             left = [s for s in self.unfinished() if (s.service, s.direction, s.number) == named]
             for step in left:

@@ -110,7 +110,7 @@ class CountStepper:
             return
         phases.end()
         if error.reason is ErrorReason.OVERTAKEN:
-            self._end(phases, Outcome.UNDONE, f"{error.reason}: {error}")
+            self._end(phases, Outcome.UNDONE, error.told)
             return
         self._metrics.errors.labels(error.reason).inc()
         if error.reason is ErrorReason.JOURNAL:
@@ -118,7 +118,7 @@ class CountStepper:
             return
         if step.direction is Direction.UP:
             self._take_back(step, before)
-        self._end(phases, Outcome.FAILED, f"{error.reason}: {error}")
+        self._end(phases, Outcome.FAILED, error.told)
 
     def _retried(self, step: Step, change: Callable[[], None]) -> None:
         """Change the count; when no answer came, what has become of it is seen once the engine answers."""

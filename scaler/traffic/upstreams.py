@@ -20,6 +20,10 @@ from scaler.traffic.plan import Plan, is_unasked, plan
 _RETRY: float = 2.0
 _RETRY_AFTER: Mapping[ReloadOutcome | None, float] = {ReloadOutcome.STARTING: 0.1, ReloadOutcome.HELD: 1.0}
 _RETRY_LEFT_OUT: float = 5.0
+_RELOADED: Mapping[ReloadOutcome, str] = {
+    ReloadOutcome.RELOADED: "nginx was reloaded with other upstreams",
+    ReloadOutcome.WRITTEN: "nginx does not run; other upstreams are written for its next start",
+}
 _STUCK: float = 180.0
 """Seconds after which a change is told to hang; many broken sites and a slow reload take less."""
 _PATIENCE: float = 3.0
@@ -215,7 +219,8 @@ class Traffic:
         if outcome is not None:
             self._metrics.reloads.labels(outcome).inc()
             served = {u.name: [f"{a}:{p}" for a, p in u.servers] for u in given.plan.upstreams}
-            self._recorder.tell(EventKind.RELOAD, outcome, f"nginx: {outcome}", detail={"upstreams": served})
+            text = _RELOADED.get(outcome, f"nginx: {outcome}")
+            self._recorder.tell(EventKind.RELOAD, outcome, text, detail={"upstreams": served})
         return replace(view, serving=(view.serving - given.plan.behind) | given.has)
 
     def _not_taken(self, view: View, given: _Handover) -> View:

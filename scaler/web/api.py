@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from flask import Flask, Response, jsonify, request
 
-from scaler.loop.views import Decided, Health, Inputs, ServiceView
+from scaler.loop.views import Decided, Health, Inputs, ReplicaView, ServiceView
 from scaler.model.errors import RequestError
 from scaler.model.labels import Limits
 from scaler.model.reasons import ErrorReason, Pause
@@ -22,8 +22,9 @@ from scaler.model.services import ServiceKey
 from scaler.policy.signals import Alert, Signal, Verdict
 from scaler.prometheus.chart import RANGES, Chart, History, Past
 from scaler.prometheus.lamps import Pipeline
+from scaler.prometheus.load import MEASURED, Load, Loads, Measured
 from scaler.web import schema
-from scaler.web.explanation import sentence
+from scaler.web.explanation import busy, sentence
 from scaler.web.guard import HIGHEST_ID, Guard, whole_argument, word_argument
 from scaler.web.schema import Time
 
@@ -60,10 +61,11 @@ class Reading(Past, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What Prometheus is asked for: the chart's figures and the lights."""
+    """What Prometheus is asked for: the chart's figures, the lights, and how busy services are now."""
 
     history: History
     pipeline: Pipeline
+    loads: Loads
 
 
 def add_api(
@@ -85,15 +87,17 @@ def add_api(
         figures: what Prometheus is asked for.
         wall: seconds since the epoch.
     """
-    _add_state(app, reading)
-    _add_orders(app, orders, guard)
+    _add_state(app, reading, figures)
+    _add_orders(app, orders, guard, figures)
     _add_figures(app, reading, figures, wall)
 
 
-def _add_state(app: Flask, reading: Reading) -> None:
+def _add_state(app: Flask, reading: Reading, figures: Figures) -> None:
     @app.get("/api/v1/services")
     def services() -> tuple[Response, int]:
-        return answer(schema.Services(services=tuple(map(_service, reading.services()))))
+        measured = figures.loads.now(wait=True)
+        found = tuple(_service(view, measured) for view in reading.services())
+        return answer(schema.Services(services=found))
 
     @app.get("/api/v1/events")
     def events() -> tuple[Response, int]:
@@ -103,21 +107,24 @@ def _add_state(app: Flask, reading: Reading) -> None:
         return answer(schema.Events(events=tuple(map(_event, found))))
 
 
-def _add_orders(app: Flask, orders: Orders, guard: Guard) -> None:
+def _add_orders(app: Flask, orders: Orders, guard: Guard, figures: Figures) -> None:
+    def shown(view: ServiceView) -> schema.Service:
+        return _service(view, figures.loads.now(wait=False))
+
     @app.post("/api/v1/services/<path:name>/scale")
     def scale(name: str) -> tuple[Response, int]:
         order = _order(guard.admit(), schema.ScaleOrder, "{} is not a whole number")
-        return answer(_service(orders.scale(name, order.replicas)), HTTPStatus.ACCEPTED)
+        return answer(shown(orders.scale(name, order.replicas)), HTTPStatus.ACCEPTED)
 
     @app.post("/api/v1/services/<path:name>/retire")
     def retire(name: str) -> tuple[Response, int]:
         order = _order(guard.admit(), schema.RetireOrder, "not a list of ids or names of replicas")
-        return answer(_service(orders.retire(name, order.replicas)), HTTPStatus.ACCEPTED)
+        return answer(shown(orders.retire(name, order.replicas)), HTTPStatus.ACCEPTED)
 
     @app.post("/api/v1/services/<path:name>/pause")
     def pause(name: str) -> tuple[Response, int]:
         order = _order(guard.admit(), schema.PauseOrder, f"{{}} is not one of {', '.join(Pause)}")
-        return answer(_service(orders.pause(name, order.pause)))
+        return answer(shown(orders.pause(name, order.pause)))
 
 
 def _add_figures(app: Flask, reading: Reading, figures: Figures, wall: Callable[[], float]) -> None:
@@ -187,14 +194,40 @@ def _time(seconds: float | None) -> Time | None:
     return None if seconds is None else Time(seconds)
 
 
-def _service(view: ServiceView) -> schema.Service:
+def load_of(view: ServiceView, measured: Measured) -> Load:
+    """How busy a service is."""
+    return measured.of(view.key, view.limits.resources if view.limits else tuple(MEASURED))
+
+
+def _load(load: Load) -> schema.Load:
+    uses = tuple(_like(schema.Use, use) for use in load.uses)
+    return schema.Load(at=_time(load.at), sentence=busy(load), error=load.error, uses=uses)
+
+
+def _replica(view: ReplicaView, load: Load) -> schema.Replica:
+    used = load.replicas.get(view.container or view.name, {})
+    return schema.Replica(
+        number=view.number,
+        name=view.name,
+        id=view.id,
+        state=view.state,
+        address=view.address,
+        detail=view.detail,
+        cpu=used.get("cpu"),
+        memory=used.get("memory"),
+    )
+
+
+def _service(view: ServiceView, measured: Measured) -> schema.Service:
     limits = _limits(view.limits) if view.limits else None
+    load = load_of(view, measured)
     return schema.Service(
         project=view.key[0],
         name=view.key[1],
         minimum=limits.minimum if limits else None,
         maximum=limits.maximum if limits else None,
-        replicas=tuple(_like(schema.Replica, replica) for replica in view.replicas),
+        load=_load(load),
+        replicas=tuple(_replica(replica, load) for replica in view.replicas),
         decision=_decision(view, view.decided) if view.decided else None,
         alerts=tuple(map(_firing, view.signals)),
         pause=view.hold.pause,

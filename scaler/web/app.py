@@ -25,11 +25,12 @@ from scaler.model.reasons import ErrorReason
 from scaler.prometheus.chart import History
 from scaler.prometheus.client import Prometheus, Source
 from scaler.prometheus.lamps import Pipeline
+from scaler.prometheus.load import Loads
 from scaler.state.metrics import Metrics
 from scaler.web import openapi, schema
 from scaler.web.api import Figures, Orders, Reading, add_api, answer
 from scaler.web.guard import Guard
-from scaler.web.page import add_page
+from scaler.web.page import About, add_page
 from scaler.web.webhook import add_webhook
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ def create_app(
     prometheus: Source | None = None,
     signal_ttl: float = 15.0,
     findings: Callable[[], Sequence[Finding]] = tuple,
+    about: About | None = None,
 ) -> Flask:
     """Build the WSGI application.
 
@@ -67,6 +69,7 @@ def create_app(
         prometheus: asked for the chart and the lights of the status page; None if there is none.
         signal_ttl: seconds without the Watchdog after which alerts count as not arriving.
         findings: what the check of the stack's files found, shown on the status page.
+        about: what is said of the scaler itself; None where that is not known.
     """
     app = Flask("scaler", template_folder=str(Path(__file__).with_name("templates")), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -79,8 +82,17 @@ def create_app(
     _add_errors(app)
     add_webhook(app, orders, metrics, guard)
     add_api(app, orders=orders, reading=reading, guard=guard, figures=figures, wall=wall)
-    add_page(app, reading, pipeline=figures.pipeline, signal_ttl=signal_ttl, wall=wall, findings=findings)
-    _add_health(app, reading, metrics)
+    about = about or About()
+    add_page(
+        app,
+        reading,
+        figures=figures,
+        signal_ttl=signal_ttl,
+        wall=wall,
+        findings=findings,
+        about=about,
+    )
+    _add_health(app, reading, metrics, about)
     _add_document(app)
 
     @app.after_request
@@ -108,7 +120,8 @@ def _figures(
         wall=wall,
         monotonic=time.monotonic,
     )
-    return Figures(history=history, pipeline=pipeline)
+    loads = Loads(source=source, executor=executor, wall=wall, monotonic=time.monotonic)
+    return Figures(history=history, pipeline=pipeline, loads=loads)
 
 
 @cache
@@ -122,24 +135,24 @@ def _add_document(app: Flask) -> None:
         return Response(_document(), content_type="application/json")
 
 
-def _add_health(app: Flask, reading: Reading, metrics: Metrics) -> None:
+def _add_health(app: Flask, reading: Reading, metrics: Metrics, about: About) -> None:
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
         health = reading.health()
-        return _health(health, good=health.passes_age < STALLED_AFTER)
+        return _health(health, about, good=health.passes_age < STALLED_AFTER)
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
         health = reading.health()
         works = health.engine and not health.journal_error
-        return _health(health, good=works and health.passes_age < STALLED_AFTER)
+        return _health(health, about, good=works and health.passes_age < STALLED_AFTER)
 
     @app.get("/metrics")
     def exposition() -> Response:
         return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
 
-def _health(health: Health, *, good: bool) -> tuple[Response, int]:
+def _health(health: Health, about: About, *, good: bool) -> tuple[Response, int]:
     heard = health.watchdog_age
     figures = schema.Health(
         engine=health.engine,
@@ -147,6 +160,8 @@ def _health(health: Health, *, good: bool) -> tuple[Response, int]:
         seconds_since_watchdog=round(heard, 1) if math.isfinite(heard) else None,
         balancer_error=health.balancer_error,
         journal_error=health.journal_error,
+        version=schema.VERSION,
+        host=about.host,
     )
     return answer(figures, HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
 

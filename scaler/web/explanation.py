@@ -7,36 +7,10 @@ from scaler.loop.views import ServiceView
 from scaler.model.reasons import DecisionReason, Direction, EventKind
 from scaler.model.records import Event
 from scaler.model.services import ServiceKey
-from scaler.policy.relief import MEMORY
 from scaler.policy.scaling import Decision
+from scaler.prometheus.load import MEASURED, Load, Use
+from scaler.state.sentences import decided
 
-_TEXTS: Final[Mapping[DecisionReason, str]] = {
-    DecisionReason.PAUSED: "steps are paused",
-    DecisionReason.RETIRE: "a deploy takes away the replicas of another version",
-    DecisionReason.DEPLOYING: "its replicas are of several versions: a deploy is under way, or broke off",
-    DecisionReason.GONE: "every container of it was removed, not by alertscale; it is forgotten",
-    DecisionReason.STOPPED: "somebody stopped the service",
-    DecisionReason.STEPPING: "a step is under way",
-    DecisionReason.BACKOFF: "a replica failed or was stopped lately; the next try is",
-    DecisionReason.LAST_READY: "a step down is due, and might take the last replica that is ready",
-    DecisionReason.JOURNAL: "the journal cannot be written, so nothing may change",
-    DecisionReason.BELOW_MIN: "there are fewer replicas than alertscale.min",
-    DecisionReason.ABOVE_MAX: "there are more replicas than alertscale.max",
-    DecisionReason.MANUAL: "a person asked for it",
-    DecisionReason.ALERT_UP: "{alerts}",
-    DecisionReason.RESTORE: "{alerts}, and somebody else had set the count back",
-    DecisionReason.AT_MAX: "{alerts}, but alertscale.max is reached",
-    DecisionReason.UP_COOLDOWN: "{alerts}; the up cooldown ends",
-    DecisionReason.NOT_HELPED: "{alerts}, but adding does not help: {shares}",
-    DecisionReason.ALERT_DOWN: "{alerts}",
-    DecisionReason.AT_MIN: "{alerts}, but alertscale.min is reached",
-    DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
-    DecisionReason.BLIND: "the scaler is blind: alerts do not reach it, so nothing is removed",
-    DecisionReason.NOT_ALL_LOW: "not everything is low: {resources} would have to be, too",
-    DecisionReason.NOT_NAMED: "{alerts}, but alertscale.resources does not name {resources}",
-    DecisionReason.ENDED: "the alert for {resources} fires no longer at its source, which was asked",
-    DecisionReason.STEADY: "no alert asks for a step",
-}
 _ASKED: Final[Mapping[str, Direction]] = {
     DecisionReason.ALERT_UP: Direction.UP,
     DecisionReason.RESTORE: Direction.UP,
@@ -51,6 +25,11 @@ _ASKED: Final[Mapping[str, Direction]] = {
 }
 """What the alert had asked for that led to a decision; the others rest on none."""
 
+_DOES: Final[Mapping[Direction, str]] = {Direction.UP: "adds", Direction.DOWN: "removes"}
+_COMPARED: Final[Mapping[str, str]] = {
+    ">": "above {}", ">=": "at {} or more", "<": "below {}", "<=": "at {} or less",
+}  # fmt: skip
+
 
 def sentence(view: ServiceView) -> str:
     """Say what is decided for a service and why.
@@ -62,16 +41,7 @@ def sentence(view: ServiceView) -> str:
     if view.decided is None:
         return ""
     decision = view.decided.decision
-    if decision.direction is None:
-        what = f"Holding at {decision.replicas}"
-    else:
-        what = f"Going {decision.direction} from {decision.replicas} to {decision.target}"
-    why = _TEXTS[decision.reason].format(
-        alerts=_alerts(view, decision),
-        resources=" and ".join(decision.resources) or "every resource",
-        shares=f"{MEMORY} was {decision.shares}",
-    )
-    return f"{what}: {why}"
+    return decided(decision, alerts=_alerts(view, decision), wanted=view.hold.wanted, until=True)
 
 
 def _alerts(view: ServiceView, decision: Decision) -> str:
@@ -82,8 +52,43 @@ def _alerts(view: ServiceView, decision: Decision) -> str:
         if s.direction is direction and s.resource in decision.resources and s.alert.name
     ]
     # The same alert may fire for several resources, and may be gone a moment after the decision.
-    told = " and ".join(dict.fromkeys(names)) or f"the alert for {' and '.join(decision.resources)}"
-    return f"{told} {'fires' if len(set(names)) <= 1 else 'fire'}"
+    told = " and ".join(dict.fromkeys(names))
+    return f"{told} {'fires' if len(set(names)) == 1 else 'fire'}" if told else ""
+
+
+def busy(load: Load) -> str:
+    """Say how busy a service is, and where its alerts ask for a step: one clause for each resource."""
+    if load.error:
+        return f"How busy it is, is not known: {load.error}"
+    return "; ".join(map(_used, load.uses))
+
+
+def _used(use: Use) -> str:
+    name = label(use.resource)
+    if not use.thresholds and use.value is None and use.resource not in MEASURED:
+        return f"{name} is its alerts' to say"
+    told = f"{name} {figure(use.value, ratio=use.ratio)}"
+    against = ", ".join(bounds(use))
+    return f"{told} ({against})" if against else told
+
+
+def label(resource: str) -> str:
+    """What a resource is called in a sentence."""
+    return "CPU" if resource == "cpu" else resource
+
+
+def figure(value: float | None, *, ratio: bool) -> str:
+    """Write a value: of a share the whole per cent."""
+    if value is None:
+        return "not measured"
+    return f"{value * 100:.0f} %" if ratio else f"{value:.4g}"
+
+
+def bounds(use: Use) -> list[str]:
+    """Say where its alerts ask for a step: ``adds above 70``; of a share in per cent."""
+    scale = 100 if use.ratio else 1
+    compared = ((t, f"{(t.value or 0.0) * scale:.4g}") for t in use.thresholds)
+    return [f"{_DOES[t.direction]} {_COMPARED[t.operator].format(limit)}" for t, limit in compared]
 
 
 def rule_links(events: Sequence[Event]) -> Mapping[int, str]:

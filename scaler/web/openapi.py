@@ -188,6 +188,8 @@ def _past() -> Calls:
 def _services() -> Calls:
     yield "get", "/api/v1/services", _call(
         "services services", "Every service with its replicas, decision, alerts and faults",
+        "How busy they are is asked of Prometheus, at most once in two seconds for all that ask. When it does"
+        " not answer, `load.error` says why, and there are no figures.",
         answers=_answer(200, "All that carry `alertscale.enable`.", "Services"),
     )  # fmt: skip
     yield _order(
@@ -249,7 +251,8 @@ def _page() -> Calls:
                    _word(["page", "live"], default="page")),
             _query("service", "Events of this `project/service` only.", "alertscale/flask-app",
                    {"type": "string", "default": ""}),
-            _query("kind", "Events of this kind only.", "step", _word(["", *EventKind], default="")),
+            _query("kind", "Events of this kind only; without one, steps and faults.", "step",
+                   _word(["", "all", *EventKind], default="")),
             _query("before", "Events with a lower `id` only; 0 for no such bound.", 412,
                    _whole(0, HIGHEST_ID, default=0)),
         ],

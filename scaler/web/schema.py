@@ -24,6 +24,9 @@ from scaler.model.reasons import (
     ReplicaState,
 )
 
+VERSION: Final = "0.1.0"
+"""Of the scaler and of the command line."""
+
 EVENT_KINDS: Final = tuple(map(str, EventKind))
 PAUSES: Final = tuple(map(str, Pause))
 
@@ -87,6 +90,12 @@ class Replica(Struct, frozen=True, kw_only=True):
     state: Annotated[str, _says("Where it stands.", enum=[*ReplicaState])]
     address: Annotated[str, _says("Empty while it has none.")]
     detail: Annotated[str, _says("Why it is not ready; empty when it is.")]
+    cpu: Annotated[
+        float | None, _says("Share of its CPU limit that it uses now; null while nothing measures it.")
+    ]
+    memory: Annotated[
+        float | None, _says("Share of its memory limit that it holds now; null while nothing measures it.")
+    ]
 
 
 class Relief(Struct, frozen=True, kw_only=True):
@@ -192,6 +201,50 @@ class Failure(Struct, frozen=True, kw_only=True):
     ]
 
 
+class Threshold(Struct, frozen=True, kw_only=True):
+    """What an alert that scales compares with, as it stands in Prometheus' rules."""
+
+    alertname: Annotated[str, _says("The rule that it is read from.")]
+    direction: Annotated[str, _says("What it asks for.", enum=[*Direction])] = field(name="scale")
+    resource: Annotated[str, _says("What it is a threshold of: `cpu`, `memory`.")]
+    metric: Annotated[
+        str,
+        _says("The series that is compared; empty if the expression is not a comparison with a number."),
+    ]
+    operator: Annotated[str, _says("`>`, `>=`, `<` or `<=`; empty without a number.")]
+    value: Annotated[float | None, _says("The number; null if there is none.")]
+    expression: Annotated[str, _says("As Prometheus writes it.")]
+    seconds: Annotated[float, _says("How long it must hold.")] = field(name="for_seconds")
+
+
+class Use(Struct, frozen=True, kw_only=True):
+    """How much of a resource a service uses now."""
+
+    resource: Annotated[str, _says("Of which: `cpu`, `memory` or one of your own.")]
+    value: Annotated[
+        float | None,
+        _says(
+            "Of CPU and memory the mean over the replicas that may get requests; null while nothing measures"
+            " it."
+        ),
+    ]
+    ratio: Annotated[bool, _says("It is a share of the limit; else it is in the unit of its series.")]
+    thresholds: Annotated[
+        tuple[Threshold, ...], _says("Of the alerts that scale on it, as Prometheus has them now.")
+    ]
+
+
+class Load(Struct, frozen=True, kw_only=True):
+    """How busy a service is now; asked of Prometheus, at most once in two seconds for all."""
+
+    at: Annotated[
+        Time | None, _says("When Prometheus said so, at most six seconds ago; null without figures.")
+    ]
+    sentence: Annotated[str, _says("The same for a person: the figures and what they are held against.")]
+    error: Annotated[str, _says("Why there are no figures; empty if Prometheus answered.")]
+    uses: Annotated[tuple[Use, ...], _says("One for each resource of `alertscale.resources`.")]
+
+
 class Service(Struct, frozen=True, kw_only=True):
     """A service that carries `alertscale.enable`."""
 
@@ -203,6 +256,7 @@ class Service(Struct, frozen=True, kw_only=True):
     maximum: Annotated[int | None, _says("`alertscale.max`; null while its labels cannot be read.")] = field(
         name="max"
     )
+    load: Annotated[Load, _says("How busy it is.")]
     replicas: Annotated[tuple[Replica, ...], _says("By number.")]
     decision: Annotated[
         Decision | None,
@@ -255,21 +309,6 @@ class Events(Struct, frozen=True, kw_only=True):
     """A page of the history."""
 
     events: Annotated[tuple[Event, ...], _says("Newest first.")]
-
-
-class Threshold(Struct, frozen=True, kw_only=True):
-    """What an alert that scales compares with, as it stands in Prometheus' rules."""
-
-    alertname: Annotated[str, _says("The rule that it is read from.")]
-    direction: Annotated[str, _says("What it asks for.", enum=[*Direction])] = field(name="scale")
-    resource: Annotated[str, _says("What it is a threshold of: `cpu`, `memory`.")]
-    metric: Annotated[
-        str,
-        _says("The series that is compared; empty if the expression is not a comparison with a number."),
-    ]
-    value: Annotated[float | None, _says("The number; null if there is none.")]
-    expression: Annotated[str, _says("As Prometheus writes it.")]
-    seconds: Annotated[float, _says("How long it must hold.")] = field(name="for_seconds")
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -338,6 +377,10 @@ class Health(Struct, frozen=True, kw_only=True):
     ]
     journal_error: Annotated[
         str, _says("Why the journal cannot be written, so that nothing is scaled; empty when it can.")
+    ]
+    version: Annotated[str, _says("The scaler's.")]
+    host: Annotated[
+        str, _says("The machine that it scales on, as the Docker Engine calls it; empty if unknown.")
     ]
 
 

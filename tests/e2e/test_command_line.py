@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from testkit.stack import Stack
+from testkit.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -16,10 +17,11 @@ def alertscale(stack: Stack, *words: str) -> str:
 
 
 def test_status_and_explain_need_no_option(stack: Stack) -> None:
-    assert "flask-app" in alertscale(stack, "status")
+    busy = r"CPU \d+ % \(adds above 70, removes below 30\); memory \d+ %"
+    wait_until(lambda: re.search(busy, alertscale(stack, "status")), within=20, what="how busy it is")
     shown = json.loads(alertscale(stack, "explain", "flask-app", "--json"))
     assert [way["direction"] for way in shown["explanation"]["ways"]] == ["up", "down"]
-    assert "the scaler started" in alertscale(stack, "events", "--kind", "started")
+    assert "The scaler started" in alertscale(stack, "events", "--kind", "started")
 
 
 def test_a_manual_step_is_waited_for_and_a_pause_is_told(one_replica: Stack) -> None:

@@ -187,7 +187,7 @@ def test_a_replica_out_of_memory_is_out_of_nginx_until_it_is_back_and_why_is_tol
     with pytest.raises(requests.ConnectionError):
         requests.post(f"http://{address}:5000/memory?mb=180", timeout=20)
     told = wait_until(
-        lambda: [e for e in since(stack, seen, "replica") if e["reason"] == "out_of_memory"],
+        lambda: [e for e in since(stack, seen, "fault") if e["reason"] == "out_of_memory"],
         within=5,
         what="why it died",
     )

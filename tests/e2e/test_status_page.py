@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -84,7 +84,7 @@ def links_of_steps_up(page: Page, *, since: int) -> list[str]:
 
     Not every step: one down, of the test before, may come into the timeline while we look.
     """
-    steps = page.locator(".event.of-step", has_text="up: replica")
+    steps = page.locator(".event.of-step", has_text="was added")
     # In one go: the timeline moves while we read it.
     found = steps.evaluate_all("all => all.map(e => [e.dataset.key, e.querySelector('a')?.href ?? ''])")
     return [link for key, link in found if int(key) > since and link]
@@ -145,11 +145,22 @@ def test_the_chart_shows_prometheus_figures_with_the_thresholds_of_its_rules(
     assert answer["error"] == ""
     for name in ("replicas", "cpu", "memory"):
         assert [v for v in answer[name] if v is not None], name
+    now = wait_until(lambda: measured(one_replica), within=10, what="how busy each replica is")
+    assert [{t["scale"] for t in use["thresholds"]} for use in now["uses"]] == [{"up", "down"}] * 2
+    wait_until(lambda: "%" in page.inner_text(".load .cpu .figure"), within=10, what="it on the page")
     page.wait_for_selector(".u-over")
     thresholds = page.inner_text(".thresholds")
     for threshold in answer["thresholds"]:
         assert threshold["value"] is not None, threshold
         assert f"{threshold['alertname']}: {threshold['resource']}" in thresholds
+
+
+def measured(stack: Stack) -> dict[str, Any]:
+    """How busy the service is; empty while not all of it is measured, of each replica, too."""
+    service = stack.service()
+    shares = [r[name] for r in service["replicas"] for name in ("cpu", "memory")]
+    load: dict[str, Any] = service["load"]
+    return load if None not in (*shares, *(use["value"] for use in load["uses"])) else {}
 
 
 def test_all_lights_are_on(page: Page) -> None:

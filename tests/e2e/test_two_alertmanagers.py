@@ -100,4 +100,4 @@ def test_both_deliver_and_one_step_is_taken(pair: Stack) -> None:
     )
     wait_until(lambda: not stack.service()["alerts"], within=30, what="the alert's end")
     steps = [e["text"] for e in stack.events() if e["kind"] == "step" and e["id"] > begun]
-    assert steps == [f"up: replica {number + 1} done"]
+    assert steps == [f"Replica {number + 1} was added: an alert asked for more"]

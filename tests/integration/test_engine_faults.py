@@ -207,7 +207,7 @@ def test_a_hanging_engine_is_seen_and_an_order_given_meanwhile_is_carried_out_on
     assert engine_up(stack) == 1
     told = [e["text"] for e in stack.events() if e["reason"] == "engine_unavailable"]
     assert any(text.startswith("no answer from the engine to ") for text in told)
-    assert told[-1] == "the engine answers again"
+    assert told[-1] == "The engine answers again"
     assert_once(stack, wanted)
 
 

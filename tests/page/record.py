@@ -8,12 +8,15 @@ The expressions are those that the scaler asks; write-outs go to tests/testdata/
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import requests
 
-from scaler.prometheus import chart
+from scaler.prometheus import chart, load
 from scaler.prometheus import lamps as pipeline
+from scaler.prometheus.thresholds import read_thresholds
 
 TESTDATA = Path(__file__).parents[1] / "testdata"
 
@@ -35,10 +38,21 @@ def main(address: str, project: str, service: str) -> None:
         ),
     }
     for name, (path, query) in asked.items():
-        answer = requests.get(address + path, params=query, timeout=10)
-        answer.raise_for_status()
-        text = json.dumps(answer.json(), indent=1) + "\n"
-        (TESTDATA / f"prometheus-{name}.json").write_text(text, encoding="utf-8")
+        _write(name, _asked(address + path, query))
+    rules = _asked(address + "/api/v1/rules", {"type": "alert"})
+    now = {"query": load.query(read_thresholds(rules["data"]))}
+    _write("load", _asked(address + "/api/v1/query", now))
+
+
+def _asked(url: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+    answer = requests.get(url, params=query, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _write(name: str, answer: object) -> None:
+    text = json.dumps(answer, indent=1) + "\n"
+    (TESTDATA / f"prometheus-{name}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

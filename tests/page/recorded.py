@@ -8,7 +8,7 @@ _HERE = Path(__file__).parents[1] / "testdata"
 
 
 def answer(name: str) -> Any:  # noqa: ANN401 - JSON
-    """``data`` of a recorded answer: ``rules``, ``query_range`` or ``query``."""
+    """``data`` of a recorded answer: ``rules``, ``query_range``, ``query`` or ``load``."""
     document = json.loads((_HERE / f"prometheus-{name}.json").read_text(encoding="utf-8"))
     assert document["status"] == "success"
     return document["data"]

@@ -33,6 +33,7 @@ from scaler.prometheus.chart import SERIES
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.web.app import create_app
+from scaler.web.page import About
 from scaler.web.server import Server, create_server
 from tests.page.recorded import answer
 
@@ -87,19 +88,23 @@ class Autoscaler:
         self._known(name)
         if not 1 <= replicas <= 5:
             raise RequestError(f"replicas: {replicas} is not within bounds", reason=ErrorReason.OUT_OF_BOUNDS)
-        self.tell(EventKind.MANUAL, "scale", f"asked for {replicas} replicas")
+        self.tell(EventKind.MANUAL, "scale", f"A person asked for {replicas} replicas")
         self.wanted = replicas
         threading.Timer(0.6, self._reach, (replicas,)).start()
         return self._view(SHOP)
 
     def retire(self, name: str, replicas: tuple[str, ...]) -> ServiceView:
         self._known(name)
-        self.tell(EventKind.MANUAL, "retire", f"asked to take away {', '.join(replicas)}")
+        self.tell(EventKind.MANUAL, "retire", f"A deploy asked to take away {', '.join(replicas)}")
         return self._view(SHOP)
 
     def pause(self, name: str, pause: Pause) -> ServiceView:
         self._known(name)
-        self.tell(EventKind.MANUAL, "pause", f"paused: {pause}")
+        self.tell(
+            EventKind.MANUAL,
+            "pause",
+            "A person holds all steps" if pause is Pause.ALL else "A person lets all steps go",
+        )
         self.held = pause
         return self._view(SHOP)
 
@@ -132,7 +137,7 @@ class Autoscaler:
         self.tell(
             EventKind.STEP,
             "done",
-            f"{direction}: replica {replicas} done",
+            f"Replica {replicas} was {'added' if direction == 'up' else 'removed'}: a person asked for it",
             detail={"why": "manual", "phases": {"create": 0.03, "start": 0.24, "ready": 0.41}},
         )
 
@@ -167,7 +172,7 @@ def _replica(key: ServiceKey, number: int, *, starting: bool) -> ReplicaView:
         id=f"{abs(hash((key, number))):012x}"[:12],
         state=ReplicaState.STARTING if starting else ReplicaState.READY,
         address=f"172.18.0.{number + 2}",
-        detail="",
+        detail=f"172.18.0.{number + 2}:5000/ready: [Errno 111] Connection refused" if starting else "",
     )
 
 
@@ -198,10 +203,14 @@ class FakePrometheus:
 
     Attributes:
         dead: it does not answer.
+        cpu: share of its limit that each replica of the first service uses now, from number 1 on.
+        memory: the same of memory.
         asked: the path of each request.
     """
 
     dead: bool = False
+    cpu: tuple[float, ...] = (0.86, 0.79, 0.84, 0.81, 0.8)
+    memory: tuple[float, ...] = (0.11, 0.12, 0.1, 0.11, 0.11)
     asked: list[str] = field(default_factory=list)
 
     def read(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
@@ -211,6 +220,8 @@ class FakePrometheus:
         if path.endswith("/query_range"):
             return _range(query)
         if path.endswith("/query"):
+            if "service:cpu_utilization:ratio" in query.get("query", ""):
+                return _now(self.cpu, self.memory)
             now = time.time() - 0.4
             return {
                 "resultType": "vector",
@@ -227,6 +238,23 @@ def wave(at: float) -> tuple[int, float, float]:
     load = 1.15 + 1.05 * math.sin(at / 240) + 0.25 * math.sin(at / 37)
     replicas = min(5, max(1, math.ceil(load / 0.55)))
     return replicas, max(0.04, load / replicas + 0.03 * math.sin(at / 11)), 0.22 + 0.05 * math.sin(at / 300)
+
+
+def _now(cpu: Sequence[float], memory: Sequence[float]) -> dict[str, Any]:
+    key = {"project": SHOP[0], "service": SHOP[1]}
+    samples = []
+    for name, shares in (("cpu", cpu), ("memory", memory)):
+        mean = {"alertscale_series": f"service:{name}_utilization:ratio"} | key
+        samples += [(mean, sum(shares) / len(shares))] if shares else []
+        samples += [
+            ({"alertscale_series": name, "name": f"{'-'.join(SHOP)}-{n + 1}"} | key, share)
+            for n, share in enumerate(shares)
+        ]
+    now = time.time()
+    return {
+        "resultType": "vector",
+        "result": [{"metric": labels, "value": [now, str(value)]} for labels, value in samples],
+    }
 
 
 def _range(query: Mapping[str, str]) -> dict[str, Any]:
@@ -254,15 +282,22 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
             autoscaler.tell(
                 EventKind.ALERT,
                 "accepted",
-                "HighCPU firing: flask-app uses 83 % of its CPU limit",
+                "HighCPU fires: flask-app uses 83 % of its CPU limit",
                 at=at,
                 detail=detail,
             )
             autoscaler.tell(
-                EventKind.DECISION, "alert_up", f"up from {before} to {replicas}: alert_up (cpu)", at=at + 0.4
+                EventKind.DECISION,
+                "alert_up",
+                f"Going up from {before} to {replicas}: the alert for cpu fires",
+                at=at + 0.4,
             )
         if replicas != before:
-            way, why = ("up", "alert_up") if replicas > before else ("down", "alert_down")
+            way, why, what = (
+                ("up", "alert_up", "was added: an alert asked for more")
+                if replicas > before
+                else ("down", "alert_down", "was removed: everything was low")
+            )
             phases = (
                 {"create": 0.03, "start": 0.24, "ready": 0.41}
                 if way == "up"
@@ -271,14 +306,14 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
             autoscaler.tell(
                 EventKind.STEP,
                 "done",
-                f"{way}: replica {max(replicas, before)} done",
+                f"Replica {max(replicas, before)} {what}",
                 at=at + 1.2,
                 detail={"why": why, "phases": phases},
             )
             autoscaler.tell(
                 EventKind.RELOAD,
                 "reloaded",
-                "nginx: reloaded",
+                "nginx was reloaded with other upstreams",
                 at=at + 1.4,
                 service=("", ""),
                 detail={"upstreams": {}},
@@ -288,7 +323,7 @@ def fill(autoscaler: Autoscaler, *, events: int) -> None:
         autoscaler.tell(
             EventKind.DECISION,
             "steady",
-            f"holding at 1: steady ({number})",
+            f"Holding at 1: no alert asks for a step ({number})",
             service=keys(max(2, autoscaler.count))[-1],
         )
 
@@ -300,6 +335,7 @@ def serve(
     services: int = 1,
     events: int = 0,
     findings: Sequence[Finding] = (),
+    about: About | None = None,
 ) -> tuple[Server, Autoscaler, FakePrometheus]:
     """Listen on loopback; the caller runs the server."""
     autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000), count=services)
@@ -313,6 +349,7 @@ def serve(
         wall=time.time,
         prometheus=prometheus,
         findings=lambda: findings,
+        about=about,
     )
     return create_server(app, host="127.0.0.1", port=port), autoscaler, prometheus
 

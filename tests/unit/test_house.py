@@ -23,7 +23,7 @@ FLAT = {
     "scaler/web/schema.py: History": 10,
     "scaler/web/schema.py: Inputs": 14,
     "scaler/web/schema.py: Limits": 13,
-    "scaler/web/schema.py: Service": 15,
+    "scaler/web/schema.py: Service": 16,
 }
 """Values that stay wider than that, and how wide."""
 

@@ -114,9 +114,24 @@ function swap(pause, resume, paused) {
   if (focused) (paused ? resume : pause).focus();
 }
 
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    // Only loopback and HTTPS have a clipboard: it is selected, to be copied by hand.
+    getSelection().selectAllChildren(source);
+    button.textContent = "Selected";
+    return;
+  }
+  button.textContent = "Copied";
+}
+
 export function startActions(poll) {
   changed = poll;
   document.addEventListener("click", (event) => {
+    const copied = event.target.closest("button[data-copy]");
+    if (copied) copy(copied);
     const button = event.target.closest("button[data-action]");
     if (button && button.getAttribute("aria-disabled") !== "true") act(button);
   });

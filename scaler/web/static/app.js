@@ -194,6 +194,7 @@ function startFilters() {
   });
 }
 
+put(document.getElementById("zone"), Intl.DateTimeFormat().resolvedOptions().timeZone);
 startActions(pollNow);
 startCharts();
 startFilters();

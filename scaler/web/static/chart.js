@@ -136,7 +136,26 @@ class Chart {
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
+      this.nameThreshold(plot, threshold, name, y);
     }
+    ctx.restore();
+  }
+
+  // Each resource's names stand at an end of their own: two lines may lie close together.
+  nameThreshold({ ctx, bbox }, threshold, name, y) {
+    const left = name === "cpu";
+    const x = left ? bbox.left + 4 * devicePixelRatio : bbox.left + bbox.width - 4 * devicePixelRatio;
+    const text = `${threshold.alertname} ${Number((threshold.value * 100).toFixed(1))} %`;
+    ctx.save();
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = left ? "left" : "right";
+    ctx.textBaseline = "bottom";
+    ctx.setLineDash([]);
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.strokeStyle = colour("card");
+    ctx.fillStyle = colour(name);
+    ctx.strokeText(text, x, y - devicePixelRatio);
+    ctx.fillText(text, x, y - devicePixelRatio);
     ctx.restore();
   }
 

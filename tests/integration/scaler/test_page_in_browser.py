@@ -5,6 +5,7 @@ The same on the whole stack is in tests/e2e/test_status_page.py.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,13 @@ pytestmark = [
 ]
 
 NAME = "/".join(SHOP)
+PARTS = """rows => rows.map(row => [...row.children].filter(e => e.matches("time, .kind, .whose")).map(e => {
+  const range = document.createRange();
+  range.selectNodeContents(e);  // its text may be wider than its box
+  const { left, right } = range.getBoundingClientRect();
+  return { text: e.textContent, begins: left, ends: right };
+}))"""
+"""Of each entry its time, kind and service: the text, and where it begins and ends."""
 SOON = 5_000
 """Milliseconds that a change may take to appear: the machine of the tests is busy."""
 
@@ -91,6 +99,33 @@ def shows(page: Page, selector: str, text: str) -> None:
     page.locator(selector, has_text=text).first.wait_for(state="attached", timeout=SOON)
 
 
+class TestNow:
+    def test_figures_follow_without_a_reload_and_vanish_with_prometheus(
+        self, page: Page, site: Served
+    ) -> None:
+        page.evaluate("window.same = true")
+        site.prometheus.cpu = (0.21, 0.22, 0.23)
+        shows(page, ".load .cpu .figure", "22 %")
+        shows(page, ".load .cpu", "adds above 70, removes below 30")
+        shows(page, ".replica[title$='-3'] .share", "CPU 23 %")
+        assert page.evaluate("document.querySelector('.load .cpu .used').getBBox().width") == 22
+
+        site.prometheus.dead = True
+        shows(page, ".silent", "How busy it is, is not known: Prometheus does not answer")
+        assert page.locator(".load, .share").count() == 0
+        assert page.evaluate("window.same")
+
+    def test_why_some_are_starting_stands_once_and_in_no_box(self, page: Page, site: Served) -> None:
+        site.autoscaler.live, site.autoscaler.starting = 4, 2
+        shows(page, ".waiting", "Replicas 3 and 4 are starting: port 5000/ready")
+        assert "Connection refused" not in " ".join(page.locator(".replica").all_inner_texts())
+
+    def test_times_are_said_to_be_in_the_zone_of_whoever_looks(self, site: Served, chromium: Browser) -> None:
+        with browser.opened(chromium, site.url, timezone_id="Asia/Tokyo") as watched:
+            shows(watched.page, "#zone", "Asia/Tokyo")
+            assert watched.complaints == []
+
+
 class TestLive:
     def test_a_change_of_the_replicas_appears_without_a_reload(self, page: Page, site: Served) -> None:
         page.evaluate("window.same = true")
@@ -142,13 +177,15 @@ class TestLive:
         shows(page, ".station.down b", "Alertmanager")
 
     def test_filters_take_effect_at_once_and_stay_in_the_address(self, page: Page) -> None:
-        page.select_option("select[name=kind]", "step")
+        page.select_option("select[name=kind]", "alert")
         page.wait_for_function(
-            "() => [...document.querySelectorAll('.events .kind')].every(k => k.textContent === 'step')",
+            "() => [...document.querySelectorAll('.events .kind')].every(k => k.textContent === 'alert')",
             timeout=SOON,
         )
-        assert "kind=step" in page.url
+        assert "kind=alert" in page.url
         assert page.locator(".event").count() > 3
+        page.select_option("select[name=kind]", "all")
+        shows(page, ".event", "nginx was reloaded")
 
 
 def _seconds(page: Page) -> int:
@@ -210,11 +247,42 @@ class TestActions:
             reached.add(page.evaluate("document.activeElement.className"))
         assert {"Skip to the ", "One more", "One fewer", "Pause", "plot"} <= reached
 
+    def test_the_command_that_reads_the_token_is_copied(self, site: Served, chromium: Browser) -> None:
+        with browser.opened(chromium, site.url, permissions=["clipboard-read", "clipboard-write"]) as watched:
+            page = watched.page
+            page.click("text=Pause")
+            page.click("text=Copy")
+            shows(page, "#ask-token button", "Copied")
+            command = "docker compose exec scaler cat /run/alertscale/token"
+            assert page.evaluate("navigator.clipboard.readText()") == command
+            assert watched.complaints == []
+
+    def test_without_a_clipboard_it_is_selected(self, page: Page) -> None:
+        """As on plain HTTP from another machine."""
+        page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); 0")
+        page.click("text=Pause")
+        page.click("text=Copy")
+        shows(page, "#ask-token button", "Selected")
+        assert page.evaluate("getSelection().toString()").startswith("docker compose exec scaler cat")
+
 
 class TestChart:
     def test_thresholds_are_those_of_the_rules(self, page: Page) -> None:
         shows(page, ".thresholds", "HighCPU: cpu over 70.0 %")
         shows(page, ".thresholds", "LowMemory: memory under 35.0 % for 30 s")
+
+    def test_each_line_of_a_threshold_has_its_name_beside_it(self, page: Page) -> None:
+        """What is painted cannot be read again: it is listened to."""
+        page.evaluate(
+            "window.painted = []; const fill = CanvasRenderingContext2D.prototype.fillText;"
+            "CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {"
+            " window.painted.push([text, this.textAlign]); return fill.call(this, text, x, y); }; 0"
+        )
+        page.check("input[value='15m']")
+        page.wait_for_function("() => window.painted.some(([text]) => text.startsWith('Low'))", timeout=SOON)
+        named = {text: side for text, side in page.evaluate("window.painted") if text[:3] in {"Hig", "Low"}}
+        left, right = ("HighCPU 70 %", "LowCPU 30 %"), ("HighMemory 80 %", "LowMemory 35 %")
+        assert named == dict.fromkeys(left, "left") | dict.fromkeys(right, "right")
 
     def test_hover_and_arrow_keys_show_values(self, page: Page) -> None:
         page.wait_for_selector(".u-over")
@@ -287,6 +355,23 @@ def test_it_works_without_a_script(site: Served, chromium: Browser) -> None:
         page.select_option("select[name=kind]", "step")
         page.click("text=Show")
         assert set(page.locator(".events .kind").all_text_contents()) == {"step"}
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_without_a_script_no_part_of_an_entry_runs_into_another(
+    site: Served, chromium: Browser, width: int
+) -> None:
+    """The times say UTC then, and are longer."""
+    size = {"width": width, "height": 900}
+    with browser.opened(
+        chromium, f"{site.url}?kind=all", viewport=size, java_script_enabled=False
+    ) as watched:
+        rows = watched.page.locator(".event").evaluate_all(PARTS)
+        assert len(rows) == 50
+        for time_, *others in rows:
+            assert time_["text"].endswith(" UTC")
+            parts = [time_, *others]
+            assert all(left["ends"] < right["begins"] for left, right in itertools.pairwise(parts)), parts
 
 
 def test_fifty_services_and_ten_thousand_events_stay_smooth(tmp_path: Path, chromium: Browser) -> None:

@@ -126,6 +126,7 @@ def test_two_versions_hold_neither_min_nor_an_order_and_a_replica_that_fails_has
         until(lambda: scaler.service()["failure"], what="the fourth has failed")
         failure, left = scaler.service()["failure"], scaler.service()["replicas"]
 
-    assert failure["text"].startswith("up: replica 4 failed: replica_exited: ")
+    assert failure["text"].startswith("Replica 4 could not be added: ")
+    assert failure["text"].endswith(" (replica_exited)")
     assert failure["log"] == ["no room left"]
     assert [r["number"] for r in left] == [1, 2, 3]

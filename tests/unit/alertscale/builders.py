@@ -50,6 +50,8 @@ def raw_replica(number: int, state: str = "ready") -> dict[str, Any]:
         "state": state,
         "address": f"10.0.0.{number}",
         "detail": "" if state == "ready" else "answers 503",
+        "cpu": 0.4 + number / 100 if state == "ready" else None,
+        "memory": 0.11 if state == "ready" else None,
     }
 
 

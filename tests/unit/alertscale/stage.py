@@ -17,9 +17,11 @@ from scaler.model.records import Event, EventQuery, Hold
 from scaler.model.services import ServiceKey
 from scaler.policy.scaling import Decision, Demand, State, Waits
 from scaler.policy.signals import Alert, Signal, Verdict
+from scaler.prometheus.client import Source
 from scaler.state.metrics import Metrics
 from scaler.web.api import Orders, Reading
 from scaler.web.app import create_app
+from tests.page.site import FakePrometheus
 
 TOKEN = "the-token"
 WEB: ServiceKey = ("shop", "web")
@@ -158,22 +160,23 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A scaler that answers at an address, and its script."""
+    """A scaler that answers at an address, its script, and a Prometheus that is dead at first."""
 
     script: Script
+    prometheus: FakePrometheus
     url: str
 
 
 @contextlib.contextmanager
 def staged() -> Iterator[Stage]:
     """Serve a script."""
-    script = Script()
-    with served(script, script) as url:
-        yield Stage(script=script, url=url)
+    script, prometheus = Script(), FakePrometheus(dead=True)
+    with served(script, script, prometheus=prometheus) as url:
+        yield Stage(script=script, prometheus=prometheus, url=url)
 
 
 @contextlib.contextmanager
-def served(orders: Orders, reading: Reading) -> Iterator[str]:
+def served(orders: Orders, reading: Reading, *, prometheus: Source | None = None) -> Iterator[str]:
     """Serve the real application around what plays the loop, or the loop; yields its address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = create_app(
@@ -182,6 +185,7 @@ def served(orders: Orders, reading: Reading) -> Iterator[str]:
         metrics=Metrics(CollectorRegistry()),
         token=lambda: TOKEN,
         wall=lambda: NOW,
+        prometheus=prometheus,
     )
     with make_server("127.0.0.1", 0, app, threaded=True) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

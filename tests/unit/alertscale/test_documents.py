@@ -41,8 +41,9 @@ def test_the_defaults_of_address_and_token_are_those_of_the_code() -> None:
 def test_the_example_of_explain_is_what_it_prints() -> None:
     cooling = {"cooldown_up_until": stamp(4)}
     raw = raw_service(reason="up_cooldown", until=4, alerts=(HIGH_CPU,), inputs=cooling)
-    why = explain(service(raw), health(), times())
-    assert f"\n{why.headline}\n\n{why.ways[0].sentence}\n" in PAGE
+    found = service(raw)
+    why = explain(found, health(), times())
+    assert f"\n{found.load.sentence}.\n{why.headline}\n\n{why.ways[0].sentence}\n" in PAGE
 
 
 def test_links_to_the_api_lead_to_its_headings() -> None:

@@ -12,6 +12,7 @@ from tests.unit.alertscale.builders import (
     LOW_MEMORY,
     faulty_service,
     health,
+    raw_replica,
     raw_service,
     service,
     stamp,
@@ -25,7 +26,9 @@ def of(raw: dict[str, Any], **figures: object) -> Explanation:
 
 def ways(**fields: Any) -> tuple[str, str]:  # noqa: ANN401 - as raw_service takes them
     """What is said of the way up and of the way down."""
-    up, down = of(raw_service(**fields)).ways
+    replicas = fields.pop("replica_list", None)
+    made = raw_service(**fields)
+    up, down = of(made | {"replicas": replicas} if replicas else made).ways
     return up.sentence, down.sentence
 
 
@@ -163,6 +166,59 @@ def test_what_is_to_be_known_of_a_service_comes_last() -> None:
         raw_service(wanted=4, reason="manual", direction="up", notes=["a.yml cannot be read here"])
     ).notes
     assert notes[1:] == ("a.yml cannot be read here.",)
+
+
+class TestDue:
+    """What is due whatever the alerts say is not said to wait for one, nor that it could go the other way."""
+
+    def test_an_order_up(self) -> None:
+        assert ways(wanted=5, reason="stepping", inputs=COOLING | {"stepping": True}) == (
+            "It goes up to 4, on its way to 5, once the step under way has ended: a person asked for 5.",
+            "It does not go down: a person asked for 5.",
+        )
+        assert ways(wanted=4, alerts=(LOW_CPU, LOW_MEMORY), inputs=COOLING)[0] == (
+            "It goes up to 4 at its next decision: a person asked for 4."
+        )
+
+    def test_an_order_down(self) -> None:
+        assert ways(wanted=1, alerts=(HIGH_CPU,), inputs=COOLING) == (
+            "It does not go up: a person asked for 1.",
+            "It goes down to 2, on its way to 1, at its next decision: a person asked for 1.",
+        )
+
+    def test_one_that_is_held_says_by_what(self) -> None:
+        held = of(raw_service(wanted=4, pause="up", reason="paused"))
+        assert held.ways[0].sentence == (
+            "It goes up to 4 once a person lets steps up go (alertscale resume web): a person asked for 4."
+        )
+        assert held.notes == ("A person asked for 4: it goes there when its steps are let go.",)
+        failed = {"retry_down_at": stamp(20)}
+        assert "after the last failure, in 20 s" in ways(wanted=1, inputs=failed)[1]
+        assert "a replica that would stay is ready" in ways(wanted=1, reason="last_ready")[1]
+
+    def test_a_deploy_holds_it_only_while_what_it_made_is_not_ready(self) -> None:
+        two = {"versions": 2}
+        assert "deploy" not in ways(wanted=4, inputs=two)[0] + ways(wanted=2, inputs=two)[1]
+        unready = [raw_replica(1), raw_replica(2), raw_replica(3, "starting")]
+        assert "its deploy has ended" in ways(wanted=2, inputs=two, replica_list=unready)[1]
+
+    def test_bounds_that_are_not_kept(self) -> None:
+        assert ways(replicas=1, limits={"min": 2}) == (
+            "It goes up to 2 at its next decision: alertscale.min is 2.",
+            "It does not go down: alertscale.min is 2.",
+        )
+        assert ways(replicas=7) == (
+            "It does not go up: alertscale.max is 5.",
+            "It goes down to 6, on its way to 5, at its next decision: alertscale.max is 5.",
+        )
+
+    def test_an_order_that_is_reached_leaves_the_rest_to_the_alerts(self) -> None:
+        assert ways(wanted=3, inputs=OVER)[0] == "It goes up to 4 once an alert asks for more."
+
+    def test_its_conditions_say_who_asked(self) -> None:
+        up, down = of(raw_service(wanted=4)).as_json()["ways"]
+        assert {"met": True, "text": "a person asked for 4", "when": None} in up["conditions"]
+        assert (down["target"], down["conditions"]) == (None, [])
 
 
 def test_a_decision_that_is_old_while_the_loop_runs_is_noted() -> None:

@@ -2,18 +2,24 @@
 
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from alertscale.errors import MEANINGS, Exit
+from alertscale.wording import Times
 from scaler.loop.views import Failure
 from scaler.model.reasons import EventKind, Pause
+from scaler.web.schema import VERSION
+from tests.page.site import SHOP, FakePrometheus
 from tests.unit.alertscale.conftest import Run
 from tests.unit.alertscale.stage import NOW, Stage, faulty, view
 
+ROOT = Path(__file__).parents[3]
 ASKING = (
     ("status",),
     ("explain", "web"),
@@ -41,6 +47,15 @@ class TestHelp:
         assert "Example" in shown.out
         assert "--json" in shown.out
         assert f"alertscale {command}" in shown.out
+
+
+@pytest.fixture
+def measured(stage: Stage) -> FakePrometheus:
+    """A Prometheus that answers, and the service that it measures."""
+    stage.prometheus.dead = False
+    replicas = [replace(r, name=f"{'-'.join(SHOP)}-{r.number}") for r in view(2).replicas]
+    stage.script.views = [replace(view(2), key=SHOP, replicas=tuple(replicas))]
+    return stage.prometheus
 
 
 class TestStatus:
@@ -77,8 +92,67 @@ class TestStatus:
         (service,) = shown["services"]
         assert (service["service"], service["inputs"]["replicas"], service["limits"]["max"]) == ("web", 2, 5)
 
+    def test_how_busy_each_is_against_its_thresholds_and_what_each_replica_uses(
+        self, run: Run, measured: FakePrometheus
+    ) -> None:
+        measured.cpu, measured.memory = (0.46, 0.38), (0.11, 0.11)
+        shown = run("status").out
+        busy = "CPU 42 % (adds above 70, removes below 30); memory 11 % (adds above 80, removes below 35)."
+
+        assert f"flask-app  2         1    5    {busy}\n" in shown
+        assert "REPLICA                 STATE  CPU   MEMORY  ADDRESS" in shown
+        assert "alertscale-flask-app-2  ready  38 %  11 %    10.0.0.2" in shown
+
+    def test_where_prometheus_is_silent_it_says_so_once(self, run: Run, measured: FakePrometheus) -> None:
+        measured.dead = True
+        shown = run("status").out
+
+        assert shown.count("How busy it is, is not known: Prometheus does not answer at prometheus:9090") == 1
+        assert "%" not in shown
+
+    def test_of_many_replicas_those_that_are_not_ready(self, run: Run, stage: Stage) -> None:
+        stage.script.views = [view(21)]
+        assert "shop-web-2 " not in run("status").out
+        stage.script.views = [view(20)]
+        assert "shop-web-2 " in run("status").out
+
+    @pytest.mark.parametrize("reason", ["steady", "up_cooldown"])
+    def test_a_pause_is_shown_also_where_it_holds_nothing_now(
+        self, run: Run, stage: Stage, reason: str
+    ) -> None:
+        shown = view(2, reason=reason)
+        stage.script.views = [replace(shown, hold=replace(shown.hold, pause=Pause.DOWN))]
+        text = "A person holds steps down (alertscale resume web lets them go)."
+
+        assert run("status").out.count(text) == 1
+
+    def test_host_version_and_time_zone_are_there(self, run: Run) -> None:
+        assert f"Version {VERSION}; times are {Times(now=NOW).zone_name}.\n" in run("status").out
+
+
+class TestVersion:
+    def test_it_is_the_packages(self, run: Run) -> None:
+        assert run("--version").out == f"alertscale {VERSION}\n"
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+        module, _, name = project["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
+        assert getattr(import_module(module), name) == VERSION
+
 
 class TestExplain:
+    def test_how_busy_it_is_comes_first(self, run: Run, measured: FakePrometheus) -> None:
+        measured.cpu = (0.46, 0.38)
+        shown = run("explain", "flask-app").out.splitlines()
+
+        assert shown[1].startswith("CPU 42 % (adds above 70, removes below 30); memory 11 %")
+        assert any(line.startswith("alertscale-flask-app-1  ready  46 %") for line in shown)
+
+    def test_where_prometheus_is_silent_it_says_so(self, run: Run) -> None:
+        assert (
+            run("explain", "web")
+            .out.splitlines()[1]
+            .startswith("How busy it is, is not known: Prometheus does not answer")
+        )
+
     def test_the_decision_what_would_change_it_and_what_it_was_taken_on(self, run: Run) -> None:
         shown = run("explain", "web")
         assert shown.code == 0
@@ -110,11 +184,13 @@ class TestExplain:
     def test_a_step_that_failed_with_the_last_lines_of_the_log_that_went_with_its_replica(
         self, run: Run, stage: Stage
     ) -> None:
-        failed = Failure(at=NOW - 60, text="up: replica 2 failed: x", log=("no \x1b[1mdb", "bye"))
+        failed = Failure(at=NOW - 60, text="Replica 2 could not be added: x", log=("no \x1b[1mdb", "bye"))
         stage.script.views = [replace(stage.script.views[-1], failure=failed)]
         shown = run("explain", "web").out
 
-        assert "up: replica 2 failed: x\nThe last lines of its log:\n  no \\x1b[1mdb\n  bye\n" in shown
+        assert (
+            "Replica 2 could not be added: x\nThe last lines of its log:\n  no \\x1b[1mdb\n  bye\n" in shown
+        )
 
     def test_labels_that_cannot_be_read(self, run: Run, stage: Stage) -> None:
         stage.script.views = [faulty()]
@@ -137,21 +213,33 @@ class TestEvents:
         stage.script.happens(EventKind.STEP, "up: replica 2 \x1b]0;done")
 
     def test_oldest_first_one_a_line(self, run: Run) -> None:
-        shown = run("events").out.splitlines()
+        shown = run("events", "--all").out.splitlines()
+        assert shown[0].startswith("2026-11-23 04:16:51 ")
+        assert shown[0].split("  ")[0].split()[2] == Times(now=NOW).zone_name
         assert [line.partition("  ")[2] for line in shown] == [
             "started   the scaler started",
             "decision  web  up from 1 to 2: alert_up (cpu)",
             r"step      web  up: replica 2 \x1b]0;done",
         ]
 
+    def test_steps_and_faults_unless_more_is_asked_for(self, run: Run, stage: Stage) -> None:
+        stage.script.happens(EventKind.FAULT, "the engine fell silent")
+        for words, kinds in (
+            ((), ["step", "fault"]),
+            (("--kind", "started"), ["started"]),
+            (("--all",), ["started", "decision", "step", "fault"]),
+            (("-a", "--kind", "fault"), ["started", "decision", "step", "fault"]),
+        ):
+            assert [event["kind"] for event in run("events", "--json", *words).json["events"]] == kinds
+
     def test_filtered_and_limited(self, run: Run) -> None:
-        assert len(run("events", "--limit", "1").out.splitlines()) == 1
+        assert len(run("events", "--all", "--limit", "1").out.splitlines()) == 1
         assert "decision" in run("events", "--kind", "decision", "--kind", "fault").out
-        assert len(run("events", "--service", "shop/web").out.splitlines()) == 2
+        assert len(run("events", "--all", "--service", "shop/web").out.splitlines()) == 2
         assert run("events", "--service", "other").out == ""
 
     def test_json_is_one_document_oldest_first(self, run: Run) -> None:
-        shown = run("events", "--json").json
+        shown = run("events", "--all", "--json").json
         assert [event["id"] for event in shown["events"]] == [1, 2, 3]
 
     def test_following_prints_what_comes_until_it_is_interrupted(
@@ -183,10 +271,12 @@ class TestScale:
     def test_it_waits_until_the_count_is_there_and_shows_what_happens(self, run: Run, stage: Stage) -> None:
         stage.script.happens(EventKind.STEP, "of before")
         self.reach(stage, 3, 4, 4)
-        stage.script.looks.insert(1, lambda: stage.script.happens(EventKind.STEP, "up: replica 3 done"))
+        stage.script.looks.insert(
+            1, lambda: stage.script.happens(EventKind.STEP, "Replica 3 was added: an alert asked for more")
+        )
         shown = run("scale", "web", "4")
         assert (shown.code, shown.out) == (0, "shop/web has 4 replicas.\n")
-        assert "up: replica 3 done" in shown.err
+        assert "Replica 3 was added: an alert asked for more" in shown.err
         assert "of before" not in shown.err
         assert stage.script.asked == [("scale", "web", 4)]
 

@@ -23,7 +23,7 @@ def test_the_documents_examples_are_read() -> None:
     assert read.alerts[0].last_heard == NOW - 1.932
     assert read.raw == raw["services"][0]
     (event,) = events_of(example("/api/v1/events"), where="x")
-    assert event.text == "holding at 2: up_cooldown (cpu)"
+    assert event.text == "Holding at 2: the alert for cpu fires, but the up cooldown is not over"
     assert answer_of(example("/healthz"), Health, where="x").seconds_since_watchdog == 2.1
 
 

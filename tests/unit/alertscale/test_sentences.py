@@ -31,7 +31,7 @@ def test_every_reason_of_the_scaler_has_a_sentence() -> None:
 def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
     for fields in ({}, {"until": 4.0}, {"alerts": (HIGH_CPU, LOW_CPU)}):
         text = said(reason=reason, resources=("cpu",), **fields)
-        assert text.startswith("Holding at 3: ")
+        assert text.startswith(("Holding at 3: ", "A step is under way at 3 replicas"))
         assert text.endswith(".")
         assert "?" not in text
         assert "None" not in text
@@ -117,6 +117,8 @@ def test_every_sentence_is_one_whatever_is_known(reason: str) -> None:
             "Holding at 3: a step down is due, and might take the last replica that is ready.",
         ),
         ({"reason": "steady"}, "Holding at 3: no alert asks for a step."),
+        ({"reason": "stepping"}, "A step is under way at 3 replicas."),
+        ({"reason": "stepping", "wanted": 5}, "A step is under way at 3 replicas; a person asked for 5."),
         # The alert has ended since the decision.
         (
             {"reason": "alert_up", "direction": "up", "target": 4, "resources": ("cpu",)},

@@ -81,7 +81,8 @@ def test_when_the_time_is_over_it_says_where_it_stands() -> None:
     ended = Scene(states=[on_the_way(2)]).wait(timeout=4)
     assert ended.outcome is Outcome.TIMEOUT
     assert ended.why == (
-        "Holding at 2: a step is under way. The order for 3 stands until it is reached or replaced."
+        "A step is under way at 2 replicas; a person asked for 3."
+        " The order for 3 stands until it is reached or replaced."
     )
 
 

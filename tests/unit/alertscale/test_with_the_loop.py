@@ -44,7 +44,7 @@ def test_an_order_up_and_one_down_are_waited_for(run: Run, rig: Rig, url: str) -
     up = run("scale", "web", "3", ALERTSCALE_URL=url)
     assert (up.code, up.out) == (0, "shop/web has 3 replicas.\n")
     assert rig.names() == ["shop-web-1", "shop-web-2", "shop-web-3"]
-    assert "up: replica 2 done" in up.err
+    assert "Replica 2 was added: a person asked for it" in up.err
     down = run("scale", "web", "1", ALERTSCALE_URL=url)
     assert (down.code, rig.names()) == (0, ["shop-web-1"])
 
@@ -72,3 +72,19 @@ def test_explain_tells_what_the_loop_was_decided_on(run: Run, rig: Rig, url: str
     assert up["sentence"] == "It goes up to 2 once a person lets steps up go (alertscale resume web)."
     assert down["sentence"] == "It does not go down: alertscale.min is 1."
     assert shown["explanation"]["headline"].startswith("Holding at 1: a person holds steps up")
+
+
+def test_explain_during_an_order_by_hand_does_not_contradict_it(run: Run, rig: Rig, url: str) -> None:
+    rig.target.unready = {2}
+    run("scale", "web", "4", "--no-wait", ALERTSCALE_URL=url)
+    until(lambda: rig.reason() == "stepping")
+    shown = json.loads(run("explain", "web", "--json", ALERTSCALE_URL=url).out)["explanation"]
+    up, down = shown["ways"]
+
+    assert shown["headline"] == "A step is under way at 2 replicas; a person asked for 4."
+    assert up["sentence"] == (
+        "It goes up to 3, on its way to 4, once the step under way has ended: a person asked for 4."
+    )
+    assert (down["sentence"], down["target"]) == ("It does not go down: a person asked for 4.", None)
+    rig.target.unready = set()
+    rig.settle(["shop-web-1", "shop-web-2", "shop-web-3", "shop-web-4"])

@@ -26,7 +26,8 @@ def test_times_are_shown_beside_now() -> None:
     assert TIMES.ago(AT + 4) == "0.0 s ago"
     assert TIMES.until(AT + 4) == "in 4 s (04:16:55 UTC)"
     assert TIMES.until(AT) == "now"
-    assert TIMES.at(AT) == "2026-11-23 04:16:51"
+    assert TIMES.at(AT) == "2026-11-23 04:16:51 UTC"
+    assert TIMES.zone_name == "UTC"
 
 
 def test_words_and_counts_are_as_in_a_sentence() -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scaler.__main__ import _make_token
+from scaler.__main__ import _about, _make_token
+from scaler.engines.contract import Place
 from scaler.healthcheck import main as healthcheck
+from scaler.web.page import About
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,3 +84,39 @@ def test_the_health_check_fails_when_nobody_listens(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ALERTSCALE_LISTEN", "127.0.0.1:1")
 
     assert healthcheck() == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "about"),
+    [
+        (
+            Place(
+                project="shop",
+                networks=frozenset({"shop_default"}),
+                address="",
+                node="c0ffee",
+                machine="docker-1",
+                folder="/srv/shop",
+                service="scaler",
+            ),
+            About(
+                host="docker-1",
+                folder="/srv/shop",
+                read_token="docker compose exec scaler cat '/run/the token'",
+            ),
+        ),
+        (
+            Place(
+                project="shop", networks=frozenset({"shop"}), address="", node="c0ffee", machine="manager-1"
+            ),
+            About(host="manager-1", read_token="docker exec c0ffee cat '/run/the token'"),
+        ),
+        (
+            Place(project="shop", networks=None, address="", node="here"),
+            About(read_token="cat '/run/the token'"),
+        ),
+    ],
+    ids=["compose", "swarm", "on the host itself"],
+)
+def test_how_the_token_is_read_is_told_for_where_the_scaler_runs(place: Place, about: About) -> None:
+    assert _about(place, Path("/run/the token")) == about

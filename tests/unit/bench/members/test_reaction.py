@@ -31,11 +31,11 @@ def event(at: float, kind: str, reason: str, text: str = "", **detail: object) -
 
 
 HISTORY = [
-    event(-40.0, "alert", "accepted", "HighCPU firing: of the run before"),
+    event(-40.0, "alert", "accepted", "HighCPU fires: of the run before"),
     event(-39.9, "decision", "alert_up"),
     event(-38.0, "step", "done", phases={"create": 9, "start": 9, "ready": 9}),
     event(0.5, "alert", "accepted", "LowCPU resolved"),
-    event(3.1, "alert", "accepted", "HighCPU firing: flask-app uses 93%"),
+    event(3.1, "alert", "accepted", "HighCPU fires: flask-app uses 93%"),
     event(3.2, "decision", "alert_up"),
     event(3.9, "replica", "ready"),
     event(4.1, "reload", "reloaded"),

@@ -16,7 +16,11 @@ from scaler.model.errors import AlertscaleError, TargetError
 from scaler.model.reasons import ErrorReason
 from scaler.settings import Settings, read_settings
 
-COMPOSE = {"com.docker.compose.project": "shop"}
+COMPOSE = {
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.project.working_dir": "/srv/shop",
+    "com.docker.compose.service": "scaler",
+}
 STACK = {"com.docker.stack.namespace": "shop"}
 
 
@@ -35,7 +39,8 @@ class Engine:
         self.hooks: dict[str, list[Callable[..., object]]] = {"response": []}
 
     def info(self) -> dict[str, Any]:
-        return {"Swarm": {"ControlAvailable": self.manager, "NodeID": "id-of-node-1" if self.manager else ""}}
+        swarm = {"ControlAvailable": self.manager, "NodeID": "id-of-node-1" if self.manager else ""}
+        return {"Name": "docker-1", "Swarm": swarm}
 
     def inspect_container(self, name: str) -> dict[str, Any]:
         assert name == socket.gethostname()
@@ -65,6 +70,7 @@ class TestPlace:
         place = place_of(Engine(labels=COMPOSE))
 
         assert (place.project, place.manager) == ("shop", "")
+        assert (place.machine, place.folder, place.service) == ("docker-1", "/srv/shop", "scaler")
         assert place.networks == frozenset({"ingress", "shop_late", "shop_default"})
 
     def test_on_swarm_it_is_the_stack_and_the_node_by_swarms_own_name(
@@ -73,6 +79,7 @@ class TestPlace:
         place = place_of(Engine(labels=STACK), target="swarm")
 
         assert (place.project, place.manager) == ("shop", "id-of-node-1")
+        assert (place.machine, place.folder) == ("docker-1", "")
 
     def test_our_address_is_one_that_other_scalers_reach(self, place_of: Callable[..., Place]) -> None:
         """Not that of Swarm's mesh for published ports, and not a network that gave none."""

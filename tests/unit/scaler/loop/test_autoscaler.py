@@ -165,7 +165,11 @@ class TestUp:
             rig.settle(["shop-web-1", "shop-web-2"])
             (event,) = rig.steps(1)
 
-        assert (event.service, event.reason, event.text) == (WEB, "done", "up: replica 2 done")
+        assert (event.service, event.reason, event.text) == (
+            WEB,
+            "done",
+            "Replica 2 was added: an alert asked for more",
+        )
         assert event.detail["phases"].keys() == {"create", "start", "ready"}
         name = "alertscale_scale_total"
         assert rig.metric(name, project="shop", service="web", direction="up", outcome="done") == 1
@@ -310,7 +314,9 @@ class TestAskedAtTheSource:
             never(lambda: rig.target.calls, rig=rig)
             (event, *_) = rig.events(EventKind.DECISION)
 
-        assert event.text == "holding at 1: ended (cpu)"
+        assert event.text == (
+            "Holding at 1: the alert for cpu fires no longer at its source, which was asked"
+        )
 
     def test_nor_a_step_down(self, rig: Rig) -> None:
         for number in (1, 2):
@@ -385,7 +391,7 @@ class TestAskedAtTheSource:
             rig.clock.advance(1)
             (step,) = rig.steps(1)
 
-        assert step.text.endswith("an alert asks for more")
+        assert step.text.endswith("an alert asks for more (overtaken)")
 
     def test_nothing_is_removed_while_the_source_does_not_answer(self, rig: Rig) -> None:
         for number in (1, 2):
@@ -415,8 +421,10 @@ class TestMemoryThatIsNotShared:
             (told, *_) = rig.events(EventKind.DECISION)
             decision = rig.decision()
 
-        text = "holding at 2: not_helped (memory): adding does not help: 82 % before the last step, 82 % now"
-        assert told.text == text
+        assert told.text == (
+            "Holding at 2: the alert for memory fires, but adding does not help:"
+            " memory was 82 % before the last step, 82 % now"
+        )
         assert decision is not None
         assert decision.shares == self.SAME
 
@@ -508,8 +516,8 @@ class TestFailures:
 
         assert rig.target.calls == ["create shop-web-2", "start shop-web-2", "discard shop-web-2"]
         assert event.reason == "failed"
-        assert "not_ready: not ready within 0.3 s: 172.18.0." in event.text
-        assert event.text.endswith("answers 503, not 2xx")
+        assert "Replica 2 could not be added: not ready within 0.3 s: 172.18.0." in event.text
+        assert event.text.endswith("answers 503, not 2xx (not_ready)")
         assert rig.metric("alertscale_errors_total", reason="not_ready") == 1
 
     def test_after_failures_the_next_try_waits_twice_as_long_each_time(self, rig: Rig) -> None:
@@ -557,7 +565,7 @@ class TestFailures:
             (event,) = rig.steps(1)
 
         assert rig.names() == ["shop-web-1"]
-        assert "replica_exited: it exited before it was ready" in event.text
+        assert event.text.endswith("it exited before it was ready (replica_exited)")
 
     def test_what_the_engine_refuses_is_told(self, rig: Rig) -> None:
         rig.target.add(labels=labels())
@@ -585,7 +593,7 @@ class TestFailures:
             rig.clock.advance(AGAIN_AFTER)
             rig.settle(["shop-web-1", "shop-web-2"])
             (event,) = rig.steps(1)
-            assert event.text == "up: replica 2 done"
+            assert event.text == "Replica 2 was added: an alert asked for more"
 
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
@@ -1007,7 +1015,7 @@ class TestExaminedAgain:
             until(back, what="it is back")
             (step,) = rig.steps(1)
 
-        assert step.text.endswith("no other replica is ready")
+        assert step.text.endswith("no other replica is ready (overtaken)")
 
     def test_a_scaler_that_was_killed_asks_the_same(self, rig: Rig) -> None:
         first, _ = self.draining(rig)
@@ -1036,7 +1044,7 @@ class TestExaminedAgain:
         with running(rig):
             until(lambda: rig.events(EventKind.STEP), what="a step has ended")
             # Another may be there already: one is missing at the minimum.
-            assert rig.events(EventKind.STEP)[-1].text == "down: replica 2 done"
+            assert rig.events(EventKind.STEP)[-1].text == "Replica 2 was removed: everything was low"
 
     def test_several_that_leave_at_once_do_not_hold_one_another(self, rig: Rig) -> None:
         for number in range(1, 6):
@@ -1129,7 +1137,8 @@ class TestGone:
             assert [v.key for v in rig.reading.services()] == [API, WEB]
             assert (view.replicas, view.limits and view.limits.maximum) == ((), 3)
             assert seconds_left(rig) == pytest.approx(900, abs=5)
-            until(lambda: rig.events(EventKind.DECISION)[0].text == "holding at 0: gone", what="it is told")
+            gone = "Holding at 0: every container of it was removed, not by alertscale"
+            until(lambda: rig.events(EventKind.DECISION)[0].text == gone, what="it is told")
             gauge = rig.metrics.registry.get_sample_value
             ready = {"project": "shop", "service": "web", "state": "ready"}
             assert gauge("alertscale_replicas", ready) == 0
@@ -1344,9 +1353,8 @@ class TestOwnTrouble:
             (event,) = rig.steps(1)
             assert rig.journal.unfinished() == ()
 
-        assert (
-            event.text
-            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        assert event.text == (
+            "Replica 2 could not be added: a fault of the scaler's own: ZeroDivisionError('a bug') (internal)"
         )
 
 
@@ -1385,7 +1393,10 @@ class TestLaterVersion:
             (event,) = rig.steps(1)
             never(lambda: rig.target.calls, rig=rig)
 
-        assert "sideways: replica 2 undone: a later version of alertscale began it" in event.text
+        assert (
+            "The step sideways of replica 2 ended undone: a later version of alertscale began it"
+            in event.text
+        )
 
 
 def test_the_loop_ends_when_it_is_told_to(rig: Rig) -> None:

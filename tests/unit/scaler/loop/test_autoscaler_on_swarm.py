@@ -272,7 +272,7 @@ class TestUnplaceable:
             (step,) = rig.steps(1)
             until(lambda: rig.reason() == "backoff")
             never(lambda: len(rig.swarm.calls) > 2, rig=rig)
-            assert step.text == f"up: replica 2 failed: cannot_place: no node can take it: {NO_NODE}"
+            assert step.text == f"Replica 2 could not be added: no node can take it: {NO_NODE} (cannot_place)"
             assert rig.swarm.calls == ["web 2", "web 1"]
 
             rig.swarm.recover()

@@ -36,7 +36,7 @@ class TestByHand:
             rig.settle(["shop-web-1"])
             manual = [event.text for event in rig.events(EventKind.MANUAL)]
 
-        assert manual == ["asked for 1 replica", "asked for 2 replicas", "asked for 3 replicas"]
+        assert manual == [f"A person asked for {n}" for n in ("1 replica", "2 replicas", "3 replicas")]
 
     def test_once_reached_alerts_count_again(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="3"))
@@ -76,7 +76,7 @@ class TestByHand:
             never(lambda: rig.names() != ["shop-web-1"], rig=rig)
             told = rig.events(EventKind.MANUAL)[0].text
 
-        assert told == "the order for 2 is over: the service that it was for is gone"
+        assert told == "The order for 2 is over: the service that it was for is gone"
 
     def test_it_stands_when_the_service_is_made_anew_within_a_moment(self, rig: Rig) -> None:
         """As ``docker compose down`` and ``up`` do it: nobody has taken back what they asked for."""
@@ -218,7 +218,7 @@ class TestSubmit:
             rig.submit(*HIGH_ENDS)
             told = [event.text for event in rig.events(EventKind.ALERT)]
 
-        assert told == ["up-cpu resolved: cpu of web", "up-cpu firing: cpu of web"]
+        assert told == ["up-cpu fires no more; it had said: cpu of web", "up-cpu fires: cpu of web"]
 
     def test_a_notification_is_shown_and_never_acted_on(self, rig: Rig) -> None:
         rig.target.add(labels=labels())
@@ -231,7 +231,7 @@ class TestSubmit:
             (event,) = rig.events(EventKind.ALERT)
             never(lambda: rig.target.calls, rig=rig)
 
-        assert event.text == "Disk firing: full"
+        assert event.text == "Disk fires: full"
 
     def test_signals_are_shown_with_their_service(self, rig: Rig) -> None:
         rig.target.add(labels=labels(pause="all"))

@@ -15,7 +15,7 @@ SERVICE = Service(
     key=WEB,
     replicas=(
         Replica(id="a" * 64, name="shop-web-1", number=1, status="running", addresses={"b": "2", "a": "1"}),
-        Replica(id="b" * 64, name="shop-web-2", number=2, status="running"),
+        Replica(id="b" * 64, name="shop-web-2", number=2, status="running", container="shop-web-2.x1y2"),
         Replica(id="c" * 64, name="shop-web-3", number=3, status="exited"),
     ),
 )
@@ -58,6 +58,7 @@ def test_a_service_that_can_be_scaled() -> None:
             state=ReplicaState.STARTING,
             address="",
             detail="answers 503",
+            container="shop-web-2.x1y2",
         ),
         ReplicaView(
             number=3,

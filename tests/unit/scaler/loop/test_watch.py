@@ -48,7 +48,7 @@ class TestEngine:
             told = [
                 e.text for e in rig.reading.events(EventQuery(limit=10)) if e.reason == "engine_unavailable"
             ]
-            assert told == ["the engine answers again", told[1]]
+            assert told == ["The engine answers again", told[1]]
             assert told[1].startswith("no answer from the engine to ")
 
     def test_events_that_were_lost_are_made_up_for_by_a_new_list(self, rig: Rig) -> None:

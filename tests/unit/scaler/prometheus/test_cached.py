@@ -119,15 +119,57 @@ def test_patience_ends(hanging: Hanging, executor: ThreadPoolExecutor, clock: Cl
     hanging.go.set()
 
 
-def test_whoever_comes_while_three_wait_is_sent_away_at_once(
+def test_whoever_comes_while_five_wait_is_sent_away_at_once_whatever_they_wait_for(
     hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock
 ) -> None:
     """Else a Prometheus that hangs would take every thread of the server, the webhook's included."""
-    shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=5.0, monotonic=clock.monotonic)
-    with ThreadPoolExecutor(max_workers=3) as viewers:
-        answers = [viewers.submit(shared.get, "a", hanging) for _ in range(3)]
-        until(lambda: shared._waiting._value == 0, what="three wait")
-        with pytest.raises(UnavailableError, match="too many wait"):
-            shared.get("a", hanging)
+    chart, lamps = (
+        Shared[int](executor=executor, fresh=4.0, patience=5.0, monotonic=clock.monotonic) for _ in range(2)
+    )
+    with ThreadPoolExecutor(max_workers=5) as viewers:
+        answers = [viewers.submit(one.get, "a", hanging) for one in (chart, chart, chart, lamps, lamps)]
+        until(lambda: chart._waiting._value == 0, what="five wait")
+        for shared in (chart, lamps):
+            with pytest.raises(UnavailableError, match="too many wait"):
+                shared.get("a", hanging)
         hanging.go.set()
-        assert [a.result(timeout=5) for a in answers] == [7, 7, 7]
+        assert [a.result(timeout=5) for a in answers] == [7] * 5
+
+
+class TestRecent:
+    """What is not fresh any more is taken for a while, and one that is to come is asked for."""
+
+    def test_it_is_taken_at_once_and_asked_for_anew(self, shared: Shared[int], clock: Clock) -> None:
+        ask = Asked()
+        assert shared.recent("a", ask, within=6.0, wait=True) == 1
+
+        clock.advance(6)
+        assert shared.recent("a", ask, within=6.0, wait=True) == 2
+        assert ask.times == 2
+
+    def test_nobody_waits_for_one_that_hangs_while_there_is_one_of_lately(
+        self, hanging: Hanging, executor: ThreadPoolExecutor, clock: Clock
+    ) -> None:
+        shared: Shared[int] = Shared(executor=executor, fresh=4.0, patience=0.01, monotonic=clock.monotonic)
+        hanging.go.set()
+        assert shared.get("a", hanging) == 7
+        hanging.go.clear()
+        clock.advance(5)
+
+        assert shared.recent("a", hanging, within=6.0, wait=True) == 7
+        clock.advance(2)  # too old to be shown
+        assert shared.recent("a", hanging, within=6.0, wait=False) is None
+        with pytest.raises(UnavailableError, match="has not answered within"):
+            shared.recent("a", hanging, within=6.0, wait=True)
+        hanging.go.set()
+
+    def test_a_failure_takes_the_place_of_what_was_answered_before(
+        self, shared: Shared[int], clock: Clock
+    ) -> None:
+        ask = Asked()
+        shared.get("a", ask)
+        clock.advance(4)
+        ask.error = UnavailableError("no answer")
+        for wait in (True, False):
+            with pytest.raises(UnavailableError, match="no answer"):
+                shared.recent("a", ask, within=6.0, wait=wait)

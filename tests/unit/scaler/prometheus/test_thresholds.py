@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scaler.prometheus.thresholds import read_thresholds
+from scaler.prometheus.thresholds import Comparison, read_thresholds
 from tests.page.recorded import answer
 
 
@@ -52,6 +52,13 @@ def test_a_number_is_read_only_from_a_plain_comparison(query: str, value: float 
     assert threshold.value == value
     assert threshold.expression == query
     assert bool(threshold.metric) == (value is not None)
+    assert bool(threshold.operator) == (value is not None)
+
+
+def test_the_series_is_known_with_its_selector_and_how_it_is_compared() -> None:
+    (threshold,) = read_thresholds(rules({"query": 'm{service="web"} <= .5 unless n'}))
+    comparison = Comparison(metric="m", selector='{service="web"}', operator="<=", value=0.5)
+    assert (threshold.comparison, comparison.series) == (comparison, 'm{service="web"}')
 
 
 def test_a_rule_that_does_not_scale_is_no_threshold() -> None:

@@ -88,7 +88,7 @@ class TestHealing:
         assert not told.recorder.heal(now=20)
         assert told.count("alertscale_journal_up") == 1
         assert told.texts == [
-            "the journal could not be written and can be again; 2 entries of the history are lost"
+            "The journal could not be written and can be again; 2 entries of the history are lost"
         ]
         assert told.count("alertscale_errors_total", reason="journal") == 3
 
@@ -100,6 +100,7 @@ class TestOutOfMemory:
 
         (event,) = told.journal.events()
         assert (event.reason, event.service) == ("out_of_memory", WEB)
+        assert event.kind is EventKind.FAULT
         assert f"{replica.name} ran out of memory" in event.text
         assert "raise the limit" in event.text
         assert told.count("alertscale_errors_total", reason="out_of_memory") == 1
@@ -124,13 +125,17 @@ class TestDecisions:
         for decision in (HOLD, HOLD, blind, blind, HOLD):
             told.recorder.decision(WEB, decision)
 
-        assert told.texts == ["holding at 3: steady", "holding at 3: blind", "holding at 3: steady"]
+        assert told.texts == [
+            "Holding at 3: no alert asks for a step",
+            "Holding at 3: the scaler is blind: alerts do not reach it, so nothing is removed",
+            "Holding at 3: no alert asks for a step",
+        ]
 
     def test_every_step_is_told(self, told: Told) -> None:
         for _ in range(2):
             told.recorder.decision(WEB, STEP)
 
-        assert told.texts == ["up from 3 to 4: alert_up (cpu)"] * 2
+        assert told.texts == ["Going up from 3 to 4: the alert for cpu fires"] * 2
 
     def test_services_are_kept_apart(self, told: Told) -> None:
         told.recorder.decision(WEB, HOLD)
@@ -167,7 +172,7 @@ class TestAlerts:
         told.recorder.alerts([(self.SIGNAL, False)])
         (event,) = told.journal.events()
 
-        assert (event.text, event.service, event.reason) == ("HighCPU firing: CPU is high", WEB, "accepted")
+        assert (event.text, event.service, event.reason) == ("HighCPU fires: CPU is high", WEB, "accepted")
         assert event.detail["state"] == "firing"
         assert event.detail["url"] == "http://prometheus/graph"
         assert told.count("alertscale_alerts_total", result="accepted") == 2
@@ -178,7 +183,7 @@ class TestAlerts:
         (event,) = told.journal.events()
 
         assert event.text == (
-            "HighCPU firing: CPU is high; ignored, unknown_service: there is no service 'web'"
+            "HighCPU fires: CPU is high; ignored (unknown_service): there is no service 'web'"
         )
         assert (event.reason, event.service) == ("unknown_service", ("", "web"))
         assert told.count("alertscale_alerts_total", result="ignored") == 1
@@ -186,7 +191,7 @@ class TestAlerts:
     def test_a_notification_is_told(self, told: Told) -> None:
         told.recorder.alerts([(verdict(firing=False), False)])
 
-        assert told.texts == ["HighCPU resolved: CPU is high"]
+        assert told.texts == ["HighCPU fires no more; it had said: CPU is high"]
 
     def test_what_is_only_sent_again_is_counted_and_not_told_again(self, told: Told) -> None:
         """Alertmanager repeats what is ignored as well, every few seconds and for days."""
@@ -224,7 +229,7 @@ class TestAlerts:
 
         assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
         assert all(one.startswith("INSERT INTO event") for one in statements[1:-1])
-        assert told.texts == [f"alert-{n} firing" for n in range(100)]
+        assert told.texts == [f"alert-{n} fires" for n in range(100)]
 
     def test_a_notification_that_only_repeats_what_is_known_writes_nothing(self, told: Told) -> None:
         told.recorder.alerts([(numbered(n), False) for n in range(3)])
@@ -240,7 +245,7 @@ class TestAlerts:
             told.recorder.alerts([(numbered(n), False) for n in range(100)])
 
         assert [line["event"] for line in lines] == [
-            *(f"alert-{n} firing" for n in range(10)),
+            *(f"alert-{n} fires" for n in range(10)),
             "and more: see the history",
         ]
         assert lines[-1]["more"] == 90
@@ -249,7 +254,7 @@ class TestAlerts:
         with capture_logs() as lines:
             told.recorder.alerts([(numbered(n), False) for n in range(10)])
 
-        assert [line["event"] for line in lines] == [f"alert-{n} firing" for n in range(10)]
+        assert [line["event"] for line in lines] == [f"alert-{n} fires" for n in range(10)]
 
     def test_a_notification_that_cannot_be_written_is_one_failure_and_all_of_it_is_told_as_lost(
         self, told: Told
@@ -262,7 +267,7 @@ class TestAlerts:
 
         assert told.recorder.heal(now=10)
         assert told.texts == [
-            "the journal could not be written and can be again; 3 entries of the history are lost"
+            "The journal could not be written and can be again; 3 entries of the history are lost"
         ]
 
     def test_the_watchdog_is_counted_and_never_told(self, told: Told) -> None:

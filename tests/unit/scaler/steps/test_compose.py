@@ -34,6 +34,10 @@ class Killed(BaseException):
     """The process is gone: nothing after this line of the scaler runs."""
 
 
+ADDED = "Replica 2 was added: an alert asked for more"
+REMOVED = "Replica 2 was removed: everything was low"
+
+
 @dataclass(kw_only=True)
 class Shop:
     """An engine with replica 1 (and 2, for a step down), and a loop that sees every change at once.
@@ -145,7 +149,7 @@ class Shop:
                 service=WEB,
                 direction=direction,
                 number=number,
-                why="alert_up",
+                why=f"alert_{direction}",
                 limits=limits,
                 replica=replica or self.first,
             ),
@@ -180,7 +184,7 @@ class TestUp:
 
         assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
         assert len(shop.world.view.serving) == 2
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
         assert shop.journal.unfinished() == ()
         assert shop.journal.last_change(WEB) == 1000.0
 
@@ -203,7 +207,8 @@ class TestUp:
         shop.take(Direction.UP)
 
         (ended,) = shop.ends
-        assert ended.startswith("up: replica 2 failed: internal: a fault of the scaler's own: ModuleNotFound")
+        assert ended.startswith("Replica 2 could not be added: a fault of the scaler's own: ModuleNotFound")
+        assert ended.endswith(" (internal)")
         assert shop.target.names() == ["shop-web-1"]
         assert (shop.journal.unfinished(), shop.journal.failures(WEB, Direction.UP)[0]) == ((), 1)
 
@@ -212,7 +217,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+        assert shop.ends == ["Replica 2 could not be added: not ready within 0.05 s: answers 503 (not_ready)"]
         assert shop.journal.failures(WEB) == (1, 1000.0)
         assert shop.world.view.draining == frozenset()
 
@@ -228,39 +233,41 @@ class TestUp:
 
         shop.at_work = False
         shop.resume()
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
 
     def test_ready_but_refused_by_nginx_is_taken_away_again(self, shop: Shop) -> None:
         shop.refused = True
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 failed: reload_failed: ready, but not in nginx within 0.05 s"]
+        assert shop.ends == [
+            "Replica 2 could not be added: ready, but not in nginx within 0.05 s (reload_failed)"
+        ]
 
     def test_one_that_exits_is_not_waited_for(self, shop: Shop) -> None:
         shop.target.exits = {2}
         shop.take(Direction.UP, limits=replace(LIMITS, probe=Probe(timeout=3600)))
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 failed: replica_exited: it exited before it was ready"]
+        assert shop.ends == ["Replica 2 could not be added: it exited before it was ready (replica_exited)"]
 
     @pytest.mark.parametrize(
         ("fate", "told"),
         [
             (
                 Fate(exit_code=None, out_of_memory=False, restarts=4, memory_limit=0),
-                "replica_exited: it exited before it was ready (started again 4 times)",
+                "it exited before it was ready (started again 4 times) (replica_exited)",
             ),
             (
                 Fate(exit_code=3, out_of_memory=False, restarts=1, memory_limit=0),
-                "replica_exited: it exited before it was ready (started again 1 times), with code 3",
+                "it exited before it was ready (started again 1 times), with code 3 (replica_exited)",
             ),
             (
                 Fate(exit_code=137, out_of_memory=True, restarts=2, memory_limit=64 * 2**20),
                 (
-                    "out_of_memory: out of memory before it was ready (started again 2 times): the kernel"
+                    "out of memory before it was ready (started again 2 times): the kernel"
                     " killed it at its memory limit of 64 MiB;"
-                    " raise the limit, or let the service take less at its start"
+                    " raise the limit, or let the service take less at its start (out_of_memory)"
                 ),
             ),
         ],
@@ -272,7 +279,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == [f"up: replica 2 failed: {told}"]
+        assert shop.ends == [f"Replica 2 could not be added: {told}"]
 
     def test_the_last_lines_of_its_log_are_kept_since_the_log_goes_with_it(self, shop: Shop) -> None:
         shop.target.exits, shop.target.words = {2}, {2: ("cannot reach db", "giving up")}
@@ -303,7 +310,7 @@ class TestUp:
         shop.resume()
 
         assert shop.target.calls == ["create shop-web-2", "start shop-web-2"]
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
         outcome = {"project": "shop", "service": "web", "direction": "up", "outcome": "done"}
         assert shop.metrics.registry.get_sample_value("alertscale_scale_total", outcome) == 1
 
@@ -322,7 +329,7 @@ class TestUp:
         monkeypatch.setattr(shop.journal, "finish", finish)
         monkeypatch.setattr(shop.journal, "enter", enter)
         shop.resume()
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
 
     def test_when_nothing_was_created_nothing_is_removed(self, shop: Shop) -> None:
         """A container under that number is somebody else's."""
@@ -331,7 +338,9 @@ class TestUp:
 
         assert shop.target.calls == []
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
-        assert shop.ends[0].startswith("up: replica 2 failed: engine_refused: ")
+        assert shop.ends == [
+            "Replica 2 could not be added: the engine refused to create web-2: name in use (engine_refused)"
+        ]
 
     def test_one_that_cannot_be_started_is_removed(self, shop: Shop) -> None:
         shop.target.broken["start"] = TargetError("the engine refused to start it: no such network")
@@ -363,7 +372,7 @@ class TestUp:
 
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
         assert shop.target.calls.count("create shop-web-2") == 1
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
         assert shop.journal.failures(WEB) == (0, None)
 
     def test_what_an_engine_never_did_is_undone_when_it_answers_again(
@@ -373,7 +382,7 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+        assert shop.ends == ["Replica 2 was not added after all: its replica is not there any more"]
 
     def test_a_model_that_others_have_removed_is_no_failure(self, shop: Shop) -> None:
         """``docker compose up -d`` at the moment of an alert: decided on a list that is out of date."""
@@ -386,7 +395,8 @@ class TestUp:
         shop.take(Direction.UP)
 
         assert shop.target.names() == []
-        assert [end.startswith("up: replica 2 undone: model_gone: ") for end in shop.ends] == [True]
+        assert [end.endswith(" (model_gone)") for end in shop.ends] == [True]
+        assert shop.ends[0].startswith("Replica 2 was not added after all: ")
         assert shop.journal.failures(WEB) == (0, None)
         assert (
             shop.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "model_gone"})
@@ -412,7 +422,7 @@ class TestUp:
 
         assert shop.target.names() == ["shop-web-1"]
         why = "it would not be taken any more: ready of shop-web-2"
-        assert shop.ends == [f"up: replica 2 undone: overtaken: {why}"]
+        assert shop.ends == [f"Replica 2 was not added after all: {why} (overtaken)"]
         assert shop.journal.failures(WEB) == (0, None)
 
     def test_one_that_may_have_been_sent_requests_is_drained_and_stopped_before(
@@ -458,7 +468,7 @@ class TestHooks:
         assert shop.target.calls == ["create shop-web-2", "start shop-web-2", "post_start shop-web-2"]
         assert served == [False]
         assert len(shop.world.view.serving) == 2
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
 
     def test_pre_stop_is_run_when_it_gets_no_more_and_before_it_is_stopped(self, shop: Shop) -> None:
         shop.target.hooks = frozenset(HookKind)
@@ -473,7 +483,7 @@ class TestHooks:
         shop.take(Direction.UP)
 
         assert shop.target.calls == ["create shop-web-2", "start shop-web-2", "discard shop-web-2"]
-        assert shop.ends == ["up: replica 2 failed: hook_failed: post_start '/warm' ended with 3"]
+        assert shop.ends == ["Replica 2 could not be added: post_start '/warm' ended with 3 (hook_failed)"]
         assert shop.world.view.preparing == frozenset()
 
     def test_a_hook_that_fails_since_the_replica_ended_is_told_as_its_end(self, shop: Shop) -> None:
@@ -483,7 +493,7 @@ class TestHooks:
         shop.take(Direction.UP)
 
         (end,) = shop.ends
-        assert end.endswith("replica_exited: it exited before it was ready, with code 1")
+        assert end.endswith(": it exited before it was ready, with code 1 (replica_exited)")
 
     def test_a_replica_whose_pre_stop_fails_serves_on(self, shop: Shop) -> None:
         """As Compose leaves one running: the hook is there to save something."""
@@ -494,7 +504,7 @@ class TestHooks:
 
         assert shop.target.calls == []
         assert second in shop.world.view.serving
-        assert shop.ends[0].startswith("down: replica 2 failed: hook_failed: ")
+        assert shop.ends == ["Replica 2 could not be removed: post_start '/warm' ended with 3 (hook_failed)"]
 
     @pytest.mark.parametrize(
         "since",
@@ -520,7 +530,7 @@ class TestHooks:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
 
     def test_nor_has_one_of_whose_end_the_engine_knows_before_that_of_the_program(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
@@ -535,7 +545,7 @@ class TestHooks:
         shop.target.before = look
         shop.take(Direction.DOWN, replica=second)
 
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
 
     def test_it_is_asked_again_after_a_pre_stop_that_took_its_time(self, shop: Shop) -> None:
         """The other one may have died meanwhile."""
@@ -546,7 +556,7 @@ class TestHooks:
 
         assert shop.target.calls == ["pre_stop shop-web-2"]
         assert second in shop.world.view.serving
-        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+        assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not removed after all"]
 
     def test_hooks_that_nobody_can_tell_are_told_before_anything_is_drained(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
@@ -556,7 +566,7 @@ class TestHooks:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.looks == 0
-        assert shop.ends == ["down: replica 2 failed: cannot_clone: there is a pre_stop"]
+        assert shop.ends == ["Replica 2 could not be removed: there is a pre_stop (cannot_clone)"]
 
     @pytest.mark.parametrize("when", ["before", "after"])
     def test_one_that_a_kill_cut_short_is_run_again_and_nothing_served_before(
@@ -575,7 +585,7 @@ class TestHooks:
 
         runs = 2 if when == "after" else 1
         assert shop.target.calls.count("post_start shop-web-2") == runs
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
 
     def test_one_that_was_over_is_not_run_again(self, shop: Shop) -> None:
         shop.target.hooks = frozenset(HookKind)
@@ -588,7 +598,7 @@ class TestHooks:
         shop.resume()
 
         assert shop.target.calls.count("post_start shop-web-2") == 1
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
 
 
 def silent(shop: Shop, method: str, monkeypatch: pytest.MonkeyPatch, *, does: bool = True) -> None:
@@ -630,7 +640,7 @@ class TestDown:
         assert second in shop.world.view.serving
         monkeypatch.setattr(shop.journal, "enter", enter)
         shop.resume()
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
 
     @pytest.mark.parametrize("unanswered", ["stop", "remove"])
     def test_a_replica_leaves_though_the_engine_did_not_answer(
@@ -642,7 +652,7 @@ class TestDown:
 
         assert shop.target.names() == ["shop-web-1"]
         assert shop.world.view.draining == frozenset()
-        assert [end.split(":")[0:2] for end in shop.ends] == [["down", " replica 2 done"]]
+        assert [end.startswith(REMOVED) for end in shop.ends] == [True]
 
     def test_out_of_the_traffic_drained_stopped_removed(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
@@ -650,7 +660,7 @@ class TestDown:
 
         assert shop.target.calls == ["stop shop-web-2", "remove shop-web-2"]
         assert shop.phases == [("stop", STOP), ("remove", REMOVE)]
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
         assert shop.world.view.draining == frozenset()
 
     def test_it_is_stopped_when_its_requests_are_over(self, shop: Shop) -> None:
@@ -659,7 +669,7 @@ class TestDown:
         shop.take(Direction.DOWN, replica=second, limits=replace(LIMITS, requests=Requests(drain=60.0)))
 
         assert shop.looks == 3
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
 
     def test_it_is_not_waited_for_longer_than_the_drain_time(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
@@ -675,7 +685,7 @@ class TestDown:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.world.view.serving == {shop.first, second}
-        assert shop.ends == ["down: replica 2 failed: engine_refused: the engine refused to stop it"]
+        assert shop.ends == ["Replica 2 could not be removed: the engine refused to stop it (engine_refused)"]
         assert shop.journal.failures(WEB) == (0, None)
 
     def test_one_that_would_not_be_taken_any_more_goes_back_into_the_traffic(self, shop: Shop) -> None:
@@ -687,7 +697,10 @@ class TestDown:
         assert shop.world.view.serving == {shop.first, second}
         assert (shop.target.calls, shop.looks) == ([], 1)
         assert shop.ends == [
-            "down: replica 2 undone: overtaken: it would not be taken any more: no other is ready"
+            (
+                "Replica 2 was not removed after all: it would not be taken any more: no other is ready"
+                " (overtaken)"
+            )
         ]
         assert shop.journal.failures(WEB, Direction.DOWN) == (0, None)
         counted = shop.metrics.registry.get_sample_value
@@ -699,7 +712,7 @@ class TestDown:
         shop.take(Direction.DOWN, replica=second)
 
         assert shop.target.calls == []
-        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+        assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not removed after all"]
 
     def test_and_while_nginx_does_not_let_go_of_it(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("scaler.steps.compose._ASK_AGAIN_EVERY", 0.01)
@@ -708,14 +721,14 @@ class TestDown:
         shop.unwanted = lambda *_: "no other is ready"
         shop.take(Direction.DOWN, replica=second)
 
-        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+        assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not removed after all"]
 
     def test_one_that_vanished_meanwhile_is_as_good(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.target.before = lambda method, _: shop.target.take(second) if method == "stop" else None
         shop.take(Direction.DOWN, replica=second)
 
-        assert shop.ends == ["down: replica 2 done"]
+        assert shop.ends == [REMOVED]
 
     def test_a_replica_on_its_way_into_nginx_is_not_stopped_until_it_is_out_again(self, shop: Shop) -> None:
         """A pass that began before it was told to leave may be putting it in."""
@@ -780,7 +793,7 @@ class TestResume:
 
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
         assert len(shop.world.view.serving) == 2
-        assert shop.ends == ["up: replica 2 done"]
+        assert shop.ends == [ADDED]
         assert shop.journal.unfinished() == ()
         assert shop.target.calls.count("create shop-web-2") == 1
 
@@ -789,7 +802,7 @@ class TestResume:
         shop.resume()
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 undone: its replica is not there any more"]
+        assert shop.ends == ["Replica 2 was not added after all: its replica is not there any more"]
         assert shop.journal.unfinished() == ()
         assert shop.journal.last_change(WEB) is None
 
@@ -802,7 +815,7 @@ class TestResume:
         shop.resume()
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends == ["up: replica 2 failed: not_ready: not ready within 0.05 s: answers 503"]
+        assert shop.ends == ["Replica 2 could not be added: not ready within 0.05 s: answers 503 (not_ready)"]
 
     @pytest.mark.parametrize("at", DOWN_DIES, ids=" ".join)
     def test_a_step_down_is_finished_wherever_the_process_died(self, shop: Shop, at: tuple[str, str]) -> None:
@@ -811,7 +824,7 @@ class TestResume:
         shop.resume()
 
         assert shop.target.names() == ["shop-web-1"]
-        assert shop.ends[0].startswith("down: replica 2 done")
+        assert shop.ends[0].startswith(REMOVED)
         assert shop.journal.unfinished() == ()
         assert shop.journal.last_change(WEB) == 1000.0
         assert shop.world.view.draining == frozenset()
@@ -826,7 +839,7 @@ class TestResume:
         shop.unwanted = lambda step, _: asked.append(set(step.phases)) or "no other is ready"  # type: ignore[func-returns-value]
         shop.resume()
 
-        assert [end.split(":")[1] for end in shop.ends] == [" replica 2 undone"]
+        assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not removed after all"]
         # Whether it may have been asked to stop is told, too.
         assert asked == [{DRAIN, STOP} if at[0] == "stop" else {DRAIN}]
         assert shop.world.view.draining == frozenset()
@@ -840,7 +853,7 @@ class TestResume:
             service=WEB,
             direction=direction,
             number=2,
-            why="alert_up",
+            why=f"alert_{direction}",
             phase=READY if direction is Direction.UP else STOP,
             now=1.0,
             replica="an older container",
@@ -852,5 +865,8 @@ class TestResume:
         assert shop.target.calls == []
         assert shop.target.names() == ["shop-web-1", "shop-web-2"]
         assert shop.world.view.draining == frozenset()
-        end = {Direction.UP: Outcome.UNDONE, Direction.DOWN: Outcome.DONE}[direction]
-        assert shop.ends == [f"{direction}: replica 2 {end}: its replica is not there any more"]
+        gone = "its replica is not there any more"
+        ends = {
+            Direction.UP: f"Replica 2 was not added after all: {gone}", Direction.DOWN: f"{REMOVED}; {gone}",
+        }  # fmt: skip
+        assert shop.ends == [ends[direction]]

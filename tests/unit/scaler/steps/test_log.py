@@ -132,7 +132,7 @@ class TestEnd:
 
         (event,) = written.journal.events()
         assert (event.at, event.kind, event.reason) == (1005.0, EventKind.STEP, Outcome.DONE)
-        assert (event.service, event.text) == (WEB, "up: replica 2 done")
+        assert (event.service, event.text) == (WEB, "Replica 2 was added: an alert asked for more")
         assert event.detail == {"why": "alert_up", "phases": {"create": 0.123}, "number": 2}
         assert written.journal.unfinished() == ()
         assert written.journal.last_change(WEB) == 1005.0
@@ -140,21 +140,21 @@ class TestEnd:
 
     def test_why_it_was_not_done_is_told(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
-        written.end(step, End(outcome=Outcome.FAILED, detail="not_ready: it sleeps"))
+        written.end(step, End(outcome=Outcome.FAILED, detail="it sleeps (not_ready)"))
 
         (event,) = written.journal.events()
-        assert event.text == "up: replica 2 failed: not_ready: it sleeps"
+        assert event.text == "Replica 2 could not be added: it sleeps (not_ready)"
 
     def test_it_has_one_line_in_the_log(self, written: Written) -> None:
         step = written.log.begin(UP, phase=Phase.CREATE)
-        end = End(outcome=Outcome.FAILED, detail="not_ready: it sleeps", seconds={Phase.CREATE: 0.12345})
+        end = End(outcome=Outcome.FAILED, detail="it sleeps (not_ready)", seconds={Phase.CREATE: 0.12345})
         with capture_logs() as lines:
             written.end(step, end)
 
         assert lines == [
             {
                 "event": "step", "log_level": "warning", **step.words, "outcome": Outcome.FAILED,
-                "detail": "not_ready: it sleeps", "phases": {"create": 0.123},
+                "detail": "it sleeps (not_ready)", "phases": {"create": 0.123},
             }
         ]  # fmt: skip
 
@@ -180,7 +180,9 @@ class TestEnd:
 
         written.journal._db.execute("DROP TRIGGER full")
         written.end(step, DONE)
-        assert [event.text for event in written.journal.events()] == ["up: replica 2 done"]
+        assert [event.text for event in written.journal.events()] == [
+            "Replica 2 was added: an alert asked for more"
+        ]
         assert (written.steps(Outcome.DONE), written.journal.unfinished()) == (1, ())
 
 

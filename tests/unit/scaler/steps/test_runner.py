@@ -192,9 +192,8 @@ class TestFault:
 
         assert made.journal.unfinished() == (other,)
         (event,) = made.journal.events()
-        assert (
-            event.text
-            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
+        assert event.text == (
+            "Replica 2 could not be added: a fault of the scaler's own: ZeroDivisionError('a bug') (internal)"
         )
 
     def test_a_replica_that_was_to_leave_gets_requests_again(self, made: Made) -> None:

@@ -139,10 +139,13 @@ class Shop:
 
     @property
     def ended(self) -> str:
-        """How the one step ended: outcome and detail."""
+        """How the one step ended: outcome, and of one that was not done the reason and what is told."""
         (event,) = self.events
         assert not self.journal.unfinished()
-        return event.text.partition("replica ")[2].partition(" ")[2]
+        if event.reason == "done":
+            return event.reason
+        told, _, reason = event.text.partition(": ")[2].removesuffix(")").rpartition(" (")
+        return f"{event.reason}: {reason}: {told}"
 
     def errors(self, reason: ErrorReason) -> float:
         value = self.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": reason})

@@ -21,6 +21,7 @@ from scaler.policy.signals import Alert, KnownServices, Signal, Verdict, judge
 from scaler.state.journal import Journal
 from scaler.state.metrics import Metrics
 from scaler.web.app import create_app
+from scaler.web.page import About
 from tests.page.site import SHOP, Autoscaler, FakePrometheus
 
 NAME = "/".join(SHOP)
@@ -204,15 +205,26 @@ class Demo:
         self.autoscaler = Autoscaler(journal=Journal(path=directory / "journal.sqlite", keep=20_000))
         self.prometheus = FakePrometheus()
         self.findings: list[Finding] = []
+        self.token = ""
+        self.about(None)
+
+    def about(self, about: About | None) -> None:
+        """Say so of the scaler itself."""
         self.client: FlaskClient = create_app(
             orders=self.autoscaler,
             reading=self.autoscaler,
             metrics=Metrics(CollectorRegistry()),
-            token=lambda: "",
+            token=lambda: self.token,
             wall=time.time,
             prometheus=self.prometheus,
             findings=lambda: self.findings,
+            about=about,
         ).test_client()
+
+    def shown(self) -> str:
+        """The page once Prometheus has been asked."""
+        self.client.get("/api/v1/services")
+        return self.page()
 
     def page(self, query: str = "") -> str:
         answer = self.client.get(f"/{query}")

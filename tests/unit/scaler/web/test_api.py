@@ -1,5 +1,6 @@
 """``/api/v1``: each answer that docs/api.md names, and that a refused request leaves everything as it was."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,8 @@ from scaler.model.reasons import DecisionReason, ErrorReason, EventKind, Pause
 from scaler.policy.relief import Shares
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits
 from tests.unit.scaler.web.site import CHANGES, FAULTY, NAME, PAUSE, RETIRE, SCALE, VIEW, Demo, Site
+
+NOBODY = "ALERTSCALE_PROMETHEUS is not set, so there is no Prometheus to ask"
 
 
 def shown(value: object) -> str:
@@ -50,6 +53,15 @@ class TestServices:
             "service": "web",
             "min": 1,
             "max": 5,
+            "load": {
+                "at": None,
+                "sentence": f"How busy it is, is not known: {NOBODY}",
+                "error": NOBODY,
+                "uses": [
+                    {"resource": "cpu", "value": None, "ratio": True, "thresholds": []},
+                    {"resource": "memory", "value": None, "ratio": True, "thresholds": []},
+                ],
+            },
             "replicas": [
                 {
                     "number": 1,
@@ -58,6 +70,8 @@ class TestServices:
                     "state": "ready",
                     "address": "10.0.0.2",
                     "detail": "",
+                    "cpu": None,
+                    "memory": None,
                 }
             ],
             "decision": {
@@ -228,6 +242,65 @@ class TestServices:
         site.scaler.error = JournalError("cannot use the journal /data/journal.sqlite: disk full")
 
         assert site.post(SCALE, {"replicas": 3}).status_code == 503
+
+
+class TestLoad:
+    def test_how_busy_a_service_and_each_replica_is_and_what_it_is_held_against(self, demo: Demo) -> None:
+        demo.prometheus.cpu, demo.prometheus.memory = (0.46, 0.38), (0.11, 0.11)
+        (service,) = demo.client.get("/api/v1/services").get_json()["services"]
+        cpu, memory = service["load"]["uses"]
+
+        assert service["load"]["error"] == ""
+        assert service["load"]["sentence"] == (
+            "CPU 42 % (adds above 70, removes below 30); memory 11 % (adds above 80, removes below 35)"
+        )
+        assert (cpu["resource"], cpu["value"], cpu["ratio"]) == ("cpu", pytest.approx(0.42), True)
+        assert [(t["alertname"], t["operator"], t["value"]) for t in memory["thresholds"]] == [
+            ("HighMemory", ">", 0.8),
+            ("LowMemory", "<", 0.35),
+        ]
+        assert [(r["cpu"], r["memory"]) for r in service["replicas"]] == [
+            (0.46, 0.11),
+            (0.38, 0.11),
+            (None, None),
+        ]
+
+    def test_on_swarm_a_replica_is_known_to_prometheus_by_its_containers_name(
+        self, demo: Demo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (view,) = demo.autoscaler.services()
+        tasks = tuple(replace(r, name=f"shop_web.{r.number}", container=r.name) for r in view.replicas)
+        monkeypatch.setattr(demo.autoscaler, "services", lambda: (replace(view, replicas=tasks),))
+        (service,) = demo.client.get("/api/v1/services").get_json()["services"]
+
+        assert service["replicas"][0]["name"] == "shop_web.1"
+        assert service["replicas"][0]["cpu"] == demo.prometheus.cpu[0]
+        assert "CPU <b>86 %</b>" in demo.page()
+
+    def test_where_prometheus_is_silent_it_says_so_and_the_rest_is_there(self, demo: Demo) -> None:
+        demo.prometheus.dead = True
+        answer = demo.client.get("/api/v1/services")
+        (service,) = answer.get_json()["services"]
+
+        assert answer.status_code == 200
+        assert "Prometheus does not answer" in service["load"]["error"]
+        assert (service["load"]["at"], service["replicas"][0]["cpu"]) == (None, None)
+        assert service["decision"]["reason"] == "steady"
+
+    def test_an_order_is_answered_without_waiting_for_it(
+        self, demo: Demo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go = threading.Event()
+        monkeypatch.setattr(demo.prometheus, "read", lambda *_: go.wait(30))
+        demo.token = "s3cret"
+        begun = time.monotonic()
+        answer = demo.client.post(
+            f"/api/v1/services/{NAME}/pause", json={"pause": "up"}, headers={"Authorization": "Bearer s3cret"}
+        )
+        go.set()
+
+        assert answer.get_json()["load"]["error"] == "Prometheus is being asked"
+        assert time.monotonic() - begun < 10
 
 
 class TestEvents:

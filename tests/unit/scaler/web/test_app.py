@@ -7,6 +7,7 @@ import pytest
 from scaler.loop.views import Health
 from scaler.model.errors import AlertscaleError
 from scaler.web.app import STALLED_AFTER
+from scaler.web.schema import VERSION
 from tests.unit.scaler.web.site import SCALE, Site, notification
 
 
@@ -35,6 +36,8 @@ class TestHealth:
                 "seconds_since_watchdog": None,
                 "balancer_error": "refused",
                 "journal_error": "",
+                "version": VERSION,
+                "host": "",
             }
 
     def test_not_ready_while_the_journal_cannot_be_written(self, site: Site) -> None:

@@ -89,8 +89,13 @@ def test_several_alerts_are_all_named() -> None:
 @pytest.mark.parametrize("reason", DecisionReason)
 def test_every_reason_has_a_sentence_without_places_left_open(reason: DecisionReason) -> None:
     text = said(reason)
-    assert text.startswith("Holding at 2: ")
+    begin = "A step is under way at 2 replicas" if reason is DecisionReason.STEPPING else "Holding at 2: "
+    assert text.startswith(begin)
     assert "{" not in text
+
+
+def test_while_a_step_is_under_way_nothing_is_held_and_an_order_is_named() -> None:
+    assert said(DecisionReason.STEPPING) == "A step is under way at 2 replicas; a person asked for 3"
 
 
 def test_nothing_is_said_before_anything_is_decided() -> None:

@@ -1,8 +1,10 @@
 """The status page as it comes from the server, without a script."""
 
 import re
+import threading
 import time
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ import pytest
 
 from scaler.config_check import Finding
 from scaler.loop.views import Failure, Health
-from scaler.model.reasons import EventKind, Pause
-from scaler.web.page import PAGE_OF_EVENTS
+from scaler.model.reasons import EventKind, Pause, ReplicaState
+from scaler.prometheus import load
+from scaler.web.page import PAGE_OF_EVENTS, About, starting
+from scaler.web.schema import VERSION
 from tests.page.site import fill
 from tests.unit.scaler.web.site import NAME, VIEW, Demo, Site
 
@@ -27,6 +31,11 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.all.append((tag, dict(attrs)))
+
+
+def words(html: str) -> str:
+    """What a reader sees, without the white space between."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).replace(" ,", ",").replace(" :", ":").split())
 
 
 class TestStatusPage:
@@ -46,10 +55,12 @@ class TestStatusPage:
     def test_what_failed_last_is_said_of_its_service_with_the_last_lines_of_the_log(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        failed = Failure(at=1_767_322_800.0, text="up: replica 2 failed: x", log=("no <db>", "bye"))
+        failed = Failure(at=1_767_322_800.0, text="Replica 2 could not be added: x", log=("no <db>", "bye"))
         monkeypatch.setattr(site.scaler, "services", lambda: (replace(VIEW, failure=failed),))
 
-        assert re.search("up: replica 2 failed: x.*>no &lt;db&gt;\nbye</pre>", site.get("/").text, re.DOTALL)
+        assert re.search(
+            "Replica 2 could not be added: x.*>no &lt;db&gt;\nbye</pre>", site.get("/").text, re.DOTALL
+        )
         (service,) = (site.get("/api/v1/services").json or {})["services"]
         assert service["failure"] == {
             "at": "2026-01-02T03:00:00.000Z",
@@ -69,6 +80,112 @@ class TestStatusPage:
 
         for shown in ("engine does not answer", "nothing is scaled down", "nginx refuses"):
             assert shown in text
+
+
+class TestLoad:
+    """How busy a service is now comes first."""
+
+    def test_each_figure_stands_beside_what_it_is_held_against(self, demo: Demo) -> None:
+        demo.prometheus.cpu, demo.prometheus.memory = (0.46, 0.38), (0.11, 0.11)
+        text = words(demo.shown())
+
+        assert "flask-app CPU 42 % adds above 70, removes below 30" in text
+        assert "memory 11 % adds above 80, removes below 35 Holding at 3" in text
+
+    def test_a_bar_shows_it_with_its_thresholds(self, demo: Demo) -> None:
+        demo.prometheus.cpu = (0.425, 1.8)
+        html = demo.shown()
+
+        assert '<rect class="used" width="100" height="6"/>' in html  # no wider than the whole
+        assert '<path d="M70.0 0v6"/><path d="M30.0 0v6"/>' in html
+
+    def test_each_replica_has_its_own(self, demo: Demo) -> None:
+        demo.prometheus.cpu, demo.prometheus.memory = (0.46, 0.38), (0.111,)
+        text = words(demo.shown())
+
+        assert "1 ready 172.18.0.3 alertscale-flask-app-1 CPU 46 % memory 11 %" in text
+        assert "2 ready 172.18.0.4 alertscale-flask-app-2 CPU 38 % memory \N{EN DASH}" in text
+        assert "3 ready 172.18.0.5 alertscale-flask-app-3 CPU \N{EN DASH} memory \N{EN DASH}" in text
+
+    def test_a_service_that_nothing_measures_says_so(self, demo: Demo) -> None:
+        demo.prometheus.cpu = demo.prometheus.memory = ()
+
+        assert "CPU not measured adds above 70, removes below 30" in words(demo.shown())
+
+    def test_where_prometheus_is_silent_it_says_so_once_and_shows_no_figure(self, demo: Demo) -> None:
+        demo.prometheus.dead = True
+        text = words(demo.shown())
+
+        assert text.count("How busy it is, is not known: Prometheus does not answer at prometheus:9090") == 1
+        assert "CPU" not in text.partition("No alert")[0].partition("Services")[2].partition("HighCPU")[0]
+
+    def test_a_look_does_not_wait_for_a_prometheus_that_hangs(
+        self, demo: Demo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it says is there with a later look; the script looks once a second."""
+        go = threading.Event()
+        monkeypatch.setattr(demo.prometheus, "read", lambda *_: go.wait(30))
+        begun = time.monotonic()
+        assert "How busy it is, is not known: Prometheus is being asked." in words(demo.page())
+        assert time.monotonic() - begun < 10
+        go.set()
+
+    def test_however_many_look_prometheus_is_asked_no_more(self, demo: Demo) -> None:
+        for _ in range(50):
+            demo.page("?part=live")
+            demo.client.get("/api/v1/services")
+
+        assert sorted(demo.prometheus.asked) == ["/api/v1/query", "/api/v1/rules"]
+
+
+class TestReplicas:
+    def test_why_several_are_not_ready_is_said_once(self, demo: Demo) -> None:
+        demo.autoscaler.live, demo.autoscaler.starting = 4, 3
+        text = words(demo.page())
+
+        why = "Replicas 2, 3 and 4 are starting: port 5000/ready: [Errno 111] Connection refused"
+        assert text.count("Connection refused") == text.count(why) == 1
+
+    def test_one_alone_says_it_with_its_address(self, demo: Demo) -> None:
+        demo.autoscaler.starting = 1
+
+        assert "Replica 3 is starting: 172.18.0.5:5000/ready: [Errno 111]" in words(demo.page())
+
+    def test_what_differs_is_told_apart(self) -> None:
+        replicas = [
+            replace(VIEW.replicas[0], number=n, state=ReplicaState.STARTING, detail=why, address=address)
+            for n, why, address in (
+                (1, "not asked yet", ""),
+                (2, "10.0.0.9: no", "10.0.0.9"),
+                (3, "not asked yet", ""),
+            )
+        ]
+        assert starting(replace(VIEW, replicas=tuple(replicas))) == [
+            "Replicas 1 and 3 are starting: not asked yet",
+            "Replica 2 is starting: 10.0.0.9: no",
+        ]
+
+
+class TestAbout:
+    def test_machine_version_and_time_zone_are_there(self, demo: Demo) -> None:
+        assert f"version {VERSION}, times in UTC" in words(demo.page())
+
+        demo.about(About(host="docker-1", folder="/srv/shop", read_token="docker compose exec scaler cat /t"))
+        assert f"on docker-1, version {VERSION}, times in UTC" in words(demo.page())
+        assert "<title>alertscale on docker-1</title>" in demo.page()
+
+    def test_the_dialog_says_on_which_machine_and_in_which_folder_the_token_is_read(self, demo: Demo) -> None:
+        here = "in the folder of alertscale's docker-compose.yml: docker compose exec scaler cat"
+        assert here in words(demo.page())
+
+        demo.about(
+            About(host="docker-1", folder="/srv/<shop>", read_token="docker compose exec scaler cat /t")
+        )
+        told = "on docker-1 in the folder /srv/<shop>: docker compose exec scaler cat /t Copy"
+        assert told in words(demo.page())
+
+        demo.about(About(host="docker-1", read_token="docker exec c0ffee cat /t"))
+        assert "This prints it, on docker-1: docker exec c0ffee cat /t Copy" in words(demo.page())
 
 
 class TestServices:
@@ -140,7 +257,7 @@ class TestTimeline:
         self, demo: Demo
     ) -> None:
         detail = {"why": "manual", "log": ["cannot reach <db>", "giving up"]}
-        demo.autoscaler.tell(EventKind.STEP, "failed", "up: replica 2 failed: x", detail=detail)
+        demo.autoscaler.tell(EventKind.STEP, "failed", "Replica 2 could not be added: x", detail=detail)
 
         assert demo.page().count(">cannot reach &lt;db&gt;\ngiving up</pre>") == 1
 
@@ -148,7 +265,7 @@ class TestTimeline:
         later: Any = "weather"
         demo.autoscaler.tell(later, "rain", "it pours")
 
-        assert re.search(r'<span class="kind">weather</span>.*it pours', demo.page(), re.DOTALL)
+        assert re.search(r'<span class="kind">weather</span>.*it pours', demo.page("?kind=all"), re.DOTALL)
 
     @pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "//elsewhere"])
     def test_nothing_but_a_web_address_becomes_a_link(self, demo: Demo, address: str) -> None:
@@ -156,25 +273,51 @@ class TestTimeline:
         hrefs = [a.get("href") for tag, a in Tags(demo.page()).all if tag == "a"]
         assert address not in hrefs
 
+    def test_steps_and_faults_are_shown_unless_more_is_asked_for(self, demo: Demo) -> None:
+        for kind in EventKind:
+            demo.autoscaler.tell(kind, "x", f"a {kind} event")
+        shown = {q: re.findall(r"\ba (\w+) event\n", demo.page(q)) for q in ("", "?kind=all", "?kind=alert")}
+
+        assert shown == {"": ["fault", "step"], "?kind=all": [*reversed(EventKind)], "?kind=alert": ["alert"]}
+
+    def test_that_none_is_there_is_said_of_those_that_are_shown(self, demo: Demo) -> None:
+        assert "No step and no fault is in the history." in demo.page()
+        assert "Nothing is in the history of that service." in demo.page(f"?kind=all&service={NAME}")
+        assert "Nothing of that kind is in the history before that." in demo.page("?kind=alert&before=1")
+
     def test_it_is_filtered_by_service_and_kind(self, demo: Demo) -> None:
         demo.autoscaler.tell(EventKind.MANUAL, "pause", "of the shop")
         demo.autoscaler.tell(EventKind.FAULT, "internal", "of the shop, a fault")
         demo.autoscaler.tell(EventKind.MANUAL, "pause", "of another", service=("shop", "web"))
         shown = [
             [t for t in ("of the shop<", "a fault<", "of another<") if t.replace("<", "\n") in demo.page(q)]
-            for q in ("?kind=manual", f"?service={NAME}", f"?service={NAME}&kind=manual", "?service=nobody/x")
+            for q in (
+                "?kind=manual",
+                f"?service={NAME}",
+                f"?service={NAME}&kind=all",
+                f"?service={NAME}&kind=manual",
+                "?service=nobody/x&kind=all",
+            )
         ]
-        assert shown == [["of the shop<", "of another<"], ["of the shop<", "a fault<"], ["of the shop<"], []]
+        assert shown == [
+            ["of the shop<", "of another<"],
+            ["a fault<"],
+            ["of the shop<", "a fault<"],
+            ["of the shop<"],
+            [],
+        ]
 
     def test_it_comes_in_pages(self, demo: Demo) -> None:
         for number in range(PAGE_OF_EVENTS + 5):
-            demo.autoscaler.tell(EventKind.MANUAL, "pause", f"entry {number}")
+            demo.autoscaler.tell(EventKind.STEP if number % 2 else EventKind.FAULT, "x", f"entry {number}")
+            demo.autoscaler.tell(EventKind.MANUAL, "pause", "not among them")
         first = demo.page()
         older = next(a["href"] for t, a in Tags(first).all if t == "a" and "before=" in (a.get("href") or ""))
         second = demo.page((older or "").removeprefix("/"))
         assert first.count('class="event ') == PAGE_OF_EVENTS
         assert second.count('class="event ') == 5
         assert "entry 0\n" in second
+        assert "not among them" not in first + second
 
     @pytest.mark.parametrize("query", ["?kind=nonsense", "?before=-1", "?before=x", "?part=other"])
     def test_what_is_no_filter_is_refused(self, demo: Demo, query: str) -> None:
@@ -183,6 +326,7 @@ class TestTimeline:
 
 class TestPolling:
     def test_what_has_not_changed_is_not_sent_again(self, demo: Demo) -> None:
+        demo.shown()
         first = demo.client.get("/?part=live")
         again = demo.client.get("/?part=live", headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.data) == (304, b"")
@@ -269,10 +413,14 @@ def test_the_fakes_answer_has_the_form_of_the_recorded_one(demo: Demo) -> None:
     from tests.page.recorded import answer  # noqa: PLC0415 - beside what it is held against
 
     query: dict[str, Any] = {"start": "0", "end": "10", "step": "5"}
-    for path, name in (("/api/v1/query_range", "query_range"), ("/api/v1/query", "query")):
-        fake, real = demo.prometheus.read(path, query), answer(name)
+    now = {"query": load.query(())}
+    for path, name, asked, label in (
+        ("/api/v1/query_range", "query_range", query, "alertscale_series"),
+        ("/api/v1/query", "query", query, "station"),
+        ("/api/v1/query", "load", now, "alertscale_series"),
+    ):
+        fake, real = demo.prometheus.read(path, asked), answer(name)
         assert fake["resultType"] == real["resultType"]
-        label = "alertscale_series" if name == "query_range" else "station"
         assert {s["metric"][label] for s in fake["result"]} == {s["metric"][label] for s in real["result"]}
         assert {tuple(sorted(set(s) - {"metric"})) for s in fake["result"]} == {
             tuple(sorted(set(s) - {"metric"})) for s in real["result"]
