@@ -8,7 +8,7 @@ import pytest
 
 from testkit.stack import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
 
 
 def alertscale(stack: Stack, *words: str) -> str:
