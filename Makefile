@@ -62,7 +62,7 @@ browser: ## Install Chromium for the tests of the status page (root, Debian; els
 # One after the other what holds answers to seconds, which two cores keep for one at a time only. The rest has
 # what CPU that leaves.
 test: ready venv browser deploying images ## Run lint, unit, docs, integration, e2e, some side by side; begin nothing after a failure
-	@$(PYTHON) -m machine lanes timed "lint unit untimed docs" --made $^
+	@$(PYTHON) -m machine lanes timed untimed "lint unit docs" --made $^
 
 lint: ready venv ## Check style, types, imports and every configuration file
 	@$(RUN) "lint: ruff check" $(VENV)/ruff check .

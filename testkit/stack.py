@@ -24,7 +24,8 @@ from machine import built
 from testkit.networks import kept_by
 
 REPOSITORY = Path(__file__).parents[1]
-PROJECT = "alertscale-e2e"
+PROJECT = "-".join(filter(None, ("alertscale-e2e", os.environ.get("PYTEST_XDIST_WORKER"))))
+"""That of the tests' stack: a worker of xdist has one of its own."""
 # Services of profiles too: they may have been started.
 _ALL = ("--profile", "*")
 T = TypeVar("T")

@@ -31,19 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, healthy; a worker of xdist has one of its own, as what is untimed has no haste."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    project = f"{PROJECT}-{worker}" if worker else PROJECT
+    untimed = "PYTEST_XDIST_WORKER" in os.environ
     directory = tmp_path_factory.mktemp("clone")
     copy_repository(directory)
     quick.make_quick(directory)
     names = ("NGINX_PORT", "SCALER_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LOCUST_PORT")
     running = Stack(
         directory=directory,
-        project=project,
+        project=PROJECT,
         ports={name: free_port() for name in names},
-        files=(*Stack.files, *(() if worker else (OFTEN,))),
+        files=(*Stack.files, *(() if untimed else (OFTEN,))),
         # Other tests label services on this engine at the same time.
-        projects=(project, *(f"{project}-{beside}" for beside in ("shop", "rough", "three", "five"))),
+        projects=(PROJECT, *(f"{PROJECT}-{beside}" for beside in ("shop", "rough", "three", "five"))),
     )
     try:
         running.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")

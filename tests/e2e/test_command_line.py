@@ -9,7 +9,7 @@ import pytest
 
 from testkit.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
 
 
 def alertscale(stack: Stack, *words: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from testkit.stack import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(200)]
 
 
 def test_compose_lists_logs_keeps_and_scales_what_the_scaler_made(one_replica: Stack) -> None:

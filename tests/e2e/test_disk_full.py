@@ -13,7 +13,7 @@ import requests
 
 from testkit.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
 SERVICE = "slow"
 KEPT = 2
 """Folders of upstreams: what nginx serves with, and what it did before."""

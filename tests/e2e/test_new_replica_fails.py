@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from testkit.networks import kept_by
-from testkit.stack import Stack, free_port, wait_until
+from testkit.stack import PROJECT, Stack, free_port, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
-ROUGH = "alertscale-e2e-rough"
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
+ROUGH = f"{PROJECT}-rough"
 FILE = Path(__file__).with_name("failing-project.yml")
 IMAGE = f"{ROUGH}:1"
 
@@ -72,8 +72,13 @@ class Rough:
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["docker", "compose", "-f", str(FILE), *words],
-            env={**os.environ, "HOST_PORTS": f"{self.ports}-{self.ports + 1}"},
+            ["docker", "compose", "-p", ROUGH, "-f", str(FILE), *words],
+            env={
+                **os.environ,
+                "HOST_PORTS": f"{self.ports}-{self.ports + 1}",
+                "IMAGE": IMAGE,
+                "NETWORK": f"{PROJECT}_default",
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ import pytest
 from testkit.networks import kept_by
 from testkit.stack import PROJECT, Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
-SHOP = "alertscale-e2e-shop"
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(300)]
+SHOP = f"{PROJECT}-shop"
 FILE = Path(__file__).with_name("second-project.yml")
 
 
@@ -24,8 +25,11 @@ def compose(*words: str) -> None:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = ["docker", "compose", "-f", str(FILE), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    command = ["docker", "compose", "-p", SHOP, "-f", str(FILE), *words]
+    network = {"NETWORK": f"{PROJECT}_default"}
+    return subprocess.run(
+        command, env=os.environ | network, capture_output=True, text=True, check=False, timeout=200
+    )
 
 
 @pytest.fixture(scope="module")

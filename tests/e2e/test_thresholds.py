@@ -10,7 +10,7 @@ import pytest
 from testkit.stack import Stack, wait_until
 from tests.e2e.quick import RULES, loaded, replace
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.stack, pytest.mark.untimed, pytest.mark.timeout(200)]
 
 
 @pytest.fixture
