@@ -66,9 +66,17 @@ CREATE TABLE IF NOT EXISTS standing (
     PRIMARY KEY (project, service)
 );
 """,
-    # 2. Which services there were, so that one that goes while no scaler looks is told too.
-    """
-CREATE TABLE sighting (
+)
+"""What makes each version of the schema out of the one before. A change is one more; none is ever edited.
+
+Only a change that the scaler before could not live with raises the version: it refuses such a file, and
+whoever goes back to it, as a deploy that fails does by itself, is without pauses, orders and history. What it
+merely does not know of is one of ``_ADDITIONS``.
+"""
+
+_ADDITIONS: Final = """
+-- Which services there were, so that one that goes while no scaler looks is told too.
+CREATE TABLE IF NOT EXISTS sighting (
     project TEXT NOT NULL,
     service TEXT NOT NULL,
     labels TEXT NOT NULL,
@@ -76,9 +84,8 @@ CREATE TABLE sighting (
     at REAL NOT NULL,
     PRIMARY KEY (project, service)
 );
-""",
-)
-"""What makes each version of the schema out of the one before. A change is one more; none is ever edited."""
+"""
+"""Tables of which an older scaler need not know: each start makes those that are not there yet."""
 
 _PRUNE_EVERY: Final = 200
 
@@ -183,6 +190,7 @@ def _migrate(db: sqlite3.Connection) -> None:
     for version, script in enumerate(_MIGRATIONS[found:], start=found + 1):
         # As one: a kill half way leaves the version before.
         db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
+    db.executescript(_ADDITIONS)
 
 
 class Journal:

@@ -465,7 +465,7 @@ class TestSchema:
 
     @pytest.mark.usefixtures("journal")
     def test_a_new_file_has_the_version_of_today(self, path: Path) -> None:
-        assert version(path) == len(_MIGRATIONS) == 2
+        assert version(path) == len(_MIGRATIONS) == 1
 
     def test_one_from_before_there_were_versions_is_read_as_it_was_written(self, before: Path) -> None:
         assert version(before) == 0
@@ -489,13 +489,31 @@ class TestSchema:
             )
             assert journal.standing(API) == Standing(at=83.0)
             assert journal.sightings() == {}
-        assert version(before) == 2
+        assert version(before) == 1
 
     def test_one_that_was_migrated_is_as_one_that_is_new(self, before: Path, tmp_path: Path) -> None:
         Journal(path=before).close()
         Journal(path=tmp_path / "new").close()
 
         assert tables(before) == tables(tmp_path / "new")
+
+    def test_what_an_older_scaler_need_not_know_of_is_added_to_its_file_and_keeps_it_from_nothing(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A deploy that fails goes back to it, and what people hold is to be held still."""
+        with monkeypatch.context() as before:
+            before.setattr("scaler.state.journal._ADDITIONS", "")
+            with contextlib.closing(Journal(path=path)) as older:
+                older.set_pause(WEB, Pause.ALL)
+                tell(older, "a")
+        with contextlib.closing(Journal(path=path)) as newer:
+            newer.see({WEB: Sighting(labels={}, healthy=0, at=1)}, others=(), since=0)
+            assert len(newer.sightings()) == 1
+        assert version(path) == 1
+        monkeypatch.setattr("scaler.state.journal._ADDITIONS", "")
+        with contextlib.closing(Journal(path=path)) as older:
+            assert (older.set_aside, older.hold(WEB)) == ("", Hold(pause=Pause.ALL))
+            assert [e.text for e in older.events()] == ["a"]
 
     def test_one_that_was_migrated_is_written_on(self, before: Path) -> None:
         with contextlib.closing(Journal(path=before)) as journal:
@@ -515,7 +533,7 @@ class TestSchema:
         for _ in range(2):
             Journal(path=before).close()
 
-        assert version(before) == 4
+        assert version(before) == 3
         with contextlib.closing(sqlite3.connect(before)) as db:
             assert db.execute("SELECT id, who FROM event").fetchall() == [(1, "nobody"), (2, "nobody")]
 
@@ -530,7 +548,7 @@ class TestSchema:
             with pytest.raises(JournalError, match=f"the journal {before}: no such table: nowhere"):
                 Journal(path=before)
 
-        assert (version(before), tables(before)) == (2, as_it_was)
+        assert (version(before), tables(before)) == (1, as_it_was)
         with contextlib.closing(Journal(path=before)) as journal:
             assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
 
@@ -541,12 +559,12 @@ class TestSchema:
 
         with contextlib.closing(Journal(path=path, wall=lambda: 0.5)) as anew:
             assert anew.set_aside == (
-                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 2 at"
+                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 1 at"
                 f" most; it is set aside as {path.name}.19700101T000000.500000Z, and a new one is begun:"
                 " history, pauses, orders and steps under way are not known any more"
             )
         assert aside(path).read_bytes() == content
-        assert version(path) == 2
+        assert version(path) == 1
 
 
 def aside(path: Path) -> Path:
