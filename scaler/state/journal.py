@@ -87,6 +87,9 @@ CREATE TABLE IF NOT EXISTS sighting (
 """
 """Tables of which an older scaler need not know: each start makes those that are not there yet."""
 
+_LEFT: Final = "left"
+"""When a step was left; among the times of its phases, where an older scaler passes over it."""
+
 _PRUNE_EVERY: Final = 200
 
 _BESIDE: Final = ("-wal", "-shm", "")
@@ -336,6 +339,14 @@ class Journal:
             )
             self._append(db, events)
 
+    def leave(self, step: int, *, now: float) -> None:
+        """Write down that a step failed, and so did what was to undo it: it has no end yet."""
+        with self._cursor() as db:
+            db.execute(
+                f"UPDATE step SET phases = json_set(phases, '$.{_LEFT}', ?) WHERE id = ?",  # noqa: S608 - ours
+                (now, step),
+            )
+
     def abandon(self, detail: str) -> None:
         """End the steps that have no end, as undone when they were begun."""
         with self._cursor() as db:
@@ -402,12 +413,11 @@ class Journal:
         Args:
             service: whose.
             direction: which way.
-            left: steps without an end count too, by when they were begun: they failed, and what was to undo
-                them did.
+            left: steps without an end count too, by when they were left (:meth:`leave`), else begun.
         """
         with self._cursor() as db:
             row = db.execute(
-                "SELECT COUNT(*), MAX(COALESCE(ended, started)) FROM step"
+                f"SELECT COUNT(*), MAX(COALESCE(ended, json_extract(phases, '$.{_LEFT}'), started)) FROM step"  # noqa: S608 - ours
                 " WHERE project = ?1 AND service = ?2 AND direction = ?3"
                 " AND (outcome = 'failed' OR ?4 AND outcome IS NULL) AND id > COALESCE("
                 "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",

@@ -239,6 +239,7 @@ class Stepper:
         said = self._last_words(made) if failed and made is not None else ()
         if made is not None and not self._take_away(step, made, limits):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
+            self._log.recorder.step_left(step)
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
         detail = f"{error.reason}: {error}"

@@ -488,6 +488,20 @@ class TestFailures:
             (event,) = rig.steps(1)
             assert event.text == "up: replica 2 done"
 
+    def test_nor_is_another_made_beside_it_at_once_when_the_step_took_longer_than_the_pause(
+        self, rig: Rig
+    ) -> None:
+        rig.target.add(labels=labels(max="9") | {"alertscale.ready-timeout": "300ms"})
+        rig.target.unready = set(range(2, 10))
+        rig.target.broken["discard"] = TargetError("the engine refused to remove it: device is busy")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: any(step.phase is Phase.READY for step in rig.journal.unfinished()))
+            rig.clock.advance(60)  # as if it were the minute that a replica has by default
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "backoff")
+            never(lambda: len(rig.names()) > 2, rig=rig)
+
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
         rig.target.add(number=2, labels=labels())

@@ -210,6 +210,15 @@ class TestSteps:
         assert journal.failures(WEB) == (1, 20)
         assert journal.failures(WEB, left=True) == (2, 30)
 
+    def test_by_when_it_was_left_the_last_time_however_long_it_took(self, journal: Journal) -> None:
+        step = begin(journal, now=30.0)
+        for now in (90.0, 300.0):
+            journal.leave(step, now=now)
+            assert journal.failures(WEB, left=True) == (1, now)
+        assert [s.id for s in journal.unfinished()] == [step]
+        journal.finish(step, outcome=Outcome.FAILED, now=310)
+        assert journal.failures(WEB, left=True) == (1, 310)
+
 
 def event(text: str, *, service: tuple[str, str] = WEB, kind: EventKind = EventKind.STEP) -> Event:
     return Event(at=1.5, kind=kind, reason="done", text=text, service=service, detail={"n": [1, None]})
@@ -604,6 +613,7 @@ USES: dict[str, Callable[[Journal], object]] = {
     "begin": begin,
     "enter": lambda journal: journal.enter(1, phase=Phase.READY, now=1),
     "finish": lambda journal: journal.finish(1, outcome=Outcome.DONE, now=1),
+    "leave": lambda journal: journal.leave(1, now=1),
     "unfinished": lambda journal: journal.unfinished(),
     "last_change": lambda journal: journal.last_change(WEB),
     "failures": lambda journal: journal.failures(WEB),
