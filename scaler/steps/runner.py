@@ -167,14 +167,20 @@ class Runner:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
-            self.recorder.survived("step", error)
-            if getattr(error, "reason", ErrorReason.INTERNAL) is ErrorReason.INTERNAL:
-                over = self._end(what, error)
-        with self._lock:
-            self._threads[what.service].discard(threading.current_thread())
+            over = self._survive(what, error)
+        finally:
+            with self._lock:
+                self._threads[what.service].discard(threading.current_thread())
         # What a fault of our own keeps without an end is not to be begun anew at once, and again.
         if over:
             self.done()
+
+    def _survive(self, what: Order | Step, error: Exception) -> bool:
+        """Go on after what a step has raised; tell whether it is over."""
+        self.recorder.survived("step", error)
+        # Others than ours have a reason of their own.
+        reason = error.reason if isinstance(error, AlertscaleError) else ErrorReason.INTERNAL
+        return self._end(what, error) if reason is ErrorReason.INTERNAL else True
 
     def _end(self, what: Order | Step, fault: Exception) -> bool:
         """End, as failed, what a fault of our own has left open; tell whether that could be done."""

@@ -182,20 +182,23 @@ class TestFault:
             service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=1.0
         )
 
-    def test_the_step_that_it_left_open_has_failed_and_no_other(self, made: Made) -> None:
+    @pytest.mark.parametrize(
+        "fault",
+        # The second has a reason of its own, as those of TLS have.
+        [ZeroDivisionError("a bug"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")],
+        ids=lambda fault: type(fault).__name__,
+    )
+    def test_the_step_that_it_left_open_has_failed_and_no_other(self, made: Made, fault: Exception) -> None:
         self.begun(made, 2)
         other = self.begun(made, 3)
-        made.steps.fault = ZeroDivisionError("a bug")
+        made.steps.fault = fault
         made.act(replica(1), target=2)
         made.steps.go.set()
         until(lambda: made.ended)
 
         assert made.journal.unfinished() == (other,)
         (event,) = made.journal.events()
-        assert (
-            event.text
-            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
-        )
+        assert event.text == f"up: replica 2 failed: internal: a fault of the scaler's own: {fault!r}"
 
     def test_a_replica_that_was_to_leave_gets_requests_again(self, made: Made) -> None:
         made.steps.fault = ZeroDivisionError("a bug")
@@ -230,6 +233,23 @@ class TestFault:
 
         assert made.ended == 0
         assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "internal"}) == 2
+
+    def test_one_that_cannot_even_be_logged_leaves_no_step_under_way(
+        self, made: Made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else nothing is decided for its service any more."""
+
+        def full(*_args: object, **_kwargs: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(made.runner.recorder, "survived", full)
+        monkeypatch.setattr(threading, "excepthook", lambda _fault: None)
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: not made.runner.busy)
+
+        assert made.ended == 0
 
     def test_nor_what_was_never_begun(self, made: Made) -> None:
         made.steps.fault = StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
