@@ -180,6 +180,8 @@ class Runner:
         self.recorder.survived("step", error)
         # Others than ours have a reason of their own.
         reason = error.reason if isinstance(error, AlertscaleError) else ErrorReason.INTERNAL
+        if reason is ErrorReason.ENGINE_UNAVAILABLE and isinstance(what, Step):
+            self._resumed.pop(what.id, None)  # nothing of it was tried
         return self._end(what, error) if reason is ErrorReason.INTERNAL else True
 
     def _end(self, what: Order | Step, fault: Exception) -> bool:

@@ -12,7 +12,16 @@ from scaler.loop.outside_changes import STOPS_WITHIN
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
-from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
+from scaler.model.reasons import (
+    Direction,
+    ErrorReason,
+    EventKind,
+    IgnoredReason,
+    Outcome,
+    Pause,
+    Phase,
+    ReplicaState,
+)
 from scaler.model.records import Step
 from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
@@ -1157,6 +1166,27 @@ class TestRestart:
             rig.nginx.retire()
             rig.settle(["shop-web-1"])
         assert "shop-web-2" not in back
+
+    def test_an_engine_that_does_not_answer_once_does_not_put_that_off(self, rig: Rig) -> None:
+        """What is out of nginx is not to wait as long as after a try that came to nothing."""
+        _, leaves = (rig.target.add(number=number, labels=labels()) for number in (1, 2))
+        rig.journal.begin(
+            service=WEB, direction=Direction.DOWN, number=2, why="alert_down", phase=Phase.DRAIN,
+            now=rig.clock.time(), replica=leaves,
+        )  # fmt: skip
+        silences = iter([TargetError("no answer", reason=ErrorReason.ENGINE_UNAVAILABLE)])
+
+        def before(method: str, _replica: str) -> None:
+            if method == "find":
+                for silence in silences:
+                    raise silence
+
+        rig.target.before = before
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: not rig.journal.unfinished(), what="the step is over", seconds=AGAIN_AFTER / 2)
+            assert rig.names() == ["shop-web-1"]
+            assert rig.metric("alertscale_errors_total", reason="engine_unavailable") == 1
 
     def test_a_resumed_step_keeps_to_the_labels_of_its_service(self, rig: Rig) -> None:
         """The default would wait for the old workers for 30 s."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import JournalError, StepError
+from scaler.model.errors import JournalError, StepError, TargetError
 from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, Phase
 from scaler.model.records import Order, Step
@@ -43,6 +43,8 @@ class Steps:
 
     def resume(self, step: Step, limits: Limits, _unwanted: object) -> None:
         self.resumed.append((step, limits))
+        if self.fault is not None:
+            raise self.fault
 
 
 class Made:
@@ -324,6 +326,19 @@ def test_one_that_is_left_open_again_waits_unless_it_is_asked_for_at_once(made: 
         made.runner.resume(now=now + AGAIN_AFTER - 1)
         assert not made.runner.busy
     assert len(made.steps.resumed) == 3
+
+
+def test_so_does_one_that_the_engine_refused_and_one_that_it_did_not_answer_does_not(made: Made) -> None:
+    """Nothing was tried of it, and its replica is out of nginx."""
+    made.runner.unfinished = lambda: (unfinished(Direction.DOWN, "a"),)
+    for tries, reason in enumerate([ErrorReason.ENGINE_UNAVAILABLE, ErrorReason.ENGINE_REFUSED], start=1):
+        made.steps.fault = TargetError("says the engine", reason=reason)
+        made.runner.resume(now=float(tries))
+        until(lambda: made.ended == tries)  # noqa: B023
+    made.runner.resume(now=3.0)
+
+    assert not made.runner.busy
+    assert len(made.steps.resumed) == 2
 
 
 def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:
