@@ -253,21 +253,14 @@ class Stepper:
             return (f"(its log cannot be read: {error})",)
 
     def _take_away(self, step: Step, replica: str, limits: Limits) -> bool:
-        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
+        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's.
+
+        A fault of our own in that leaves it as one of the engine's does: there, and perhaps not prepared.
+        """
         try:
-            may_serve = self._may_serve(replica)
-            self._world.mark_draining(replica)
-            self._wake()
-            if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
-                # It may have got in at the last moment: then it serves, and the next try ends well.
-                raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
-            if may_serve or self._may_serve(replica):
-                self._drain(limits, ask=lambda: None)
-                self._target.stop(replica)
-            self._target.discard(replica)
-            self._wake()
-            self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
-        except AlertscaleError as error:
+            self._remove(replica, limits)
+        except Exception as raised:  # noqa: BLE001 - see above
+            error = failure(step, raised)
             self._metrics.errors.labels(error.reason).inc()
             log.warning("a replica that failed could not be removed", **step.words, error=str(error))
             return False
@@ -275,6 +268,20 @@ class Stepper:
             self._world.unmark_draining(replica)
         self._world.unmark_preparing(replica)
         return True
+
+    def _remove(self, replica: str, limits: Limits) -> None:
+        may_serve = self._may_serve(replica)
+        self._world.mark_draining(replica)
+        self._wake()
+        if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
+            # It may have got in at the last moment: then it serves, and the next try ends well.
+            raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
+        if may_serve or self._may_serve(replica):
+            self._drain(limits, ask=lambda: None)
+            self._target.stop(replica)
+        self._target.discard(replica)
+        self._wake()
+        self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
 
     def _may_serve(self, replica: str) -> bool:
         """Whether it may have been sent requests: a worker of nginx may before the reload with it is over."""

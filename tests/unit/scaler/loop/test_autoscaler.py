@@ -1275,24 +1275,29 @@ class TestOwnTrouble:
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
 
-    def test_one_while_a_failed_step_is_cleared_away_ends_that_step_and_the_next_waits(
+    def test_one_while_a_failed_step_is_cleared_away_leaves_it_for_a_next_try_and_for_no_traffic(
         self, rig: Rig
     ) -> None:
-        """Else it is left open, and the loop begins another at once, hundreds a second."""
+        """Ended, it would get requests unprepared; begun anew at once, there would be hundreds a second."""
         rig.target.add(labels=labels())
-        rig.target.broken["start"] = TargetError("the engine refused to start it: port is taken")
+        rig.target.broken["run_hooks"] = TargetError("it ended with 1", reason=ErrorReason.HOOK_FAILED)
         rig.target.broken["discard"] = ZeroDivisionError("a bug")
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "backoff")
-            never(lambda: len(rig.names()) > 2, rig=rig)
+            never(lambda: len(rig.names()) > 2 or len(rig.served()) > 1, rig=rig)
+            (left,) = rig.journal.unfinished()
+            assert (left.number, left.phase) == (2, Phase.START)
+            assert rig.metric("alertscale_errors_total", reason="internal")
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.metric("alertscale_errors_total", reason="internal"), what="it is tried again")
+            assert rig.served() == ["shop-web-1"]
+            del rig.target.broken["discard"]
+            rig.clock.advance(AGAIN_AFTER)
             (event,) = rig.steps(1)
-            assert rig.journal.unfinished() == ()
-
-        assert (
-            event.text
-            == "up: replica 2 failed: internal: a fault of the scaler's own: ZeroDivisionError('a bug')"
-        )
+            assert event.text == "up: replica 2 failed: hook_failed: it ended with 1"
+            rig.settle(["shop-web-1"])
 
 
 class TestLaterVersion:

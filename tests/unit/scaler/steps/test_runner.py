@@ -181,7 +181,7 @@ class TestFault:
 
     def begun(self, made: Made, number: int) -> Step:
         return made.journal.begin(
-            service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=1.0
+            service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=0.0
         )
 
     @pytest.mark.parametrize(
@@ -201,6 +201,18 @@ class TestFault:
         assert made.journal.unfinished() == (other,)
         (event,) = made.journal.events()
         assert event.text == f"up: replica 2 failed: internal: a fault of the scaler's own: {fault!r}"
+
+    def test_one_whose_replica_may_not_be_prepared_is_left_and_counts_from_now(self, made: Made) -> None:
+        """Ended, its replica would get requests from the next start on."""
+        step = self.begun(made, 2)
+        made.journal.enter(step.id, phase=Phase.START, now=0.1, replica="id2")
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: made.ended)
+
+        assert [s.id for s in made.journal.unfinished()] == [step.id]
+        assert made.journal.failures(WEB, left=True) == (1, 1.0)
 
     def test_a_replica_that_was_to_leave_gets_requests_again(self, made: Made) -> None:
         made.steps.fault = ZeroDivisionError("a bug")
