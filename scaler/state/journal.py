@@ -12,13 +12,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
+
+import structlog
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
+
+log = structlog.get_logger()
 
 _MIGRATIONS: Final = (
     # 1. What was there before the file had a version, too: such a file has these tables and says 0.
@@ -97,6 +102,10 @@ _BESIDE: Final = ("-wal", "-shm", "")
 
 _NEWEST: Final = EventQuery()
 
+_SHOWN: Final = 100
+"""Characters of what cannot be read."""
+
+T = TypeVar("T")
 W = TypeVar("W", bound=StrEnum)
 
 
@@ -134,6 +143,47 @@ def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
         }
     except (ValueError, TypeError) as error:
         raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
+
+
+def _json(text: str, kind: type[T], *, of: str) -> T | None:
+    """Read a value that we wrote; None, and told once, where something else stands."""
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError):
+        value = None
+    if isinstance(value, kind):
+        return value
+    _tell_unreadable(of, str(text)[:_SHOWN])
+    return None
+
+
+@lru_cache(maxsize=32)
+def _tell_unreadable(table: str, value: str) -> None:
+    log.warning("what stands in the journal cannot be read and is passed over", table=table, value=value)
+
+
+def _sighting(labels: str, healthy: object, at: object) -> Sighting | None:
+    ours = _json(labels, dict, of="sighting")
+    if ours is None:
+        return None
+    if not isinstance(healthy, float) or not isinstance(at, float) or not _are(str, ours.values()):
+        _tell_unreadable("sighting", f"{labels} {healthy} {at}"[:_SHOWN])
+        return None
+    return Sighting(labels=ours, healthy=healthy, at=at)
+
+
+def _standing(replicas: str, at: object, former: int | None, former_at: object) -> Standing:
+    ids = _json(replicas, list, of="standing")
+    if ids is None:
+        return Standing()
+    if not isinstance(at, float) or not isinstance(former_at, float) or not _are(str, ids):
+        _tell_unreadable("standing", f"{replicas} {at} {former_at}"[:_SHOWN])
+        return Standing()
+    return Standing(replicas=frozenset(ids), at=at, former=former, former_at=former_at)
+
+
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 class _UnreadableError(Exception):
@@ -284,7 +334,7 @@ class Journal:
         return tuple(
             Event(
                 id=r[0], at=r[1], service=(r[2], r[3]), kind=_word(EventKind, r[4]), reason=r[5], text=r[6],
-                detail=json.loads(r[7]),
+                detail=_json(r[7], dict, of="event") or {},
             )
             for r in rows
         )  # fmt: skip
@@ -366,7 +416,7 @@ class Journal:
             Step(
                 id=r[0], service=(r[1], r[2]), direction=_word(Direction, r[3]), number=r[4], why=r[5],
                 replica=r[6], phase=_word(Phase, r[7]),
-                phases={_word(Phase, k): v for k, v in json.loads(r[8]).items()},
+                phases={_word(Phase, k): v for k, v in (_json(r[8], dict, of="step") or {}).items()},
             )
             for r in rows
         )  # fmt: skip
@@ -491,7 +541,7 @@ class Journal:
             ).fetchone()
         if row is None:
             return Standing()
-        return Standing(replicas=frozenset(json.loads(row[0])), at=row[1], former=row[2], former_at=row[3])
+        return _standing(*row)
 
     def set_standing(self, service: ServiceKey, standing: Standing) -> None:
         """Remember which replicas a service has."""
@@ -506,10 +556,11 @@ class Journal:
             )  # fmt: skip
 
     def sightings(self) -> Mapping[ServiceKey, Sighting]:
-        """Every service that was seen lately, as :meth:`see` was last told."""
+        """Every service that was seen lately, as :meth:`see` was last told, where that can be read."""
         with self._cursor() as db:
             rows = db.execute("SELECT project, service, labels, healthy, at FROM sighting").fetchall()
-        return {(r[0], r[1]): Sighting(labels=json.loads(r[2]), healthy=r[3], at=r[4]) for r in rows}
+        found = {(r[0], r[1]): _sighting(*r[2:]) for r in rows}
+        return {key: seen for key, seen in found.items() if seen is not None}
 
     def see(self, seen: Mapping[ServiceKey, Sighting], *, others: Iterable[ServiceKey], since: float) -> None:
         """Remember services as they were seen.

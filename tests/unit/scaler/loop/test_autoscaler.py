@@ -1,5 +1,7 @@
 """The whole loop on an engine in memory: what alerts, people and accidents lead to."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -1274,6 +1276,19 @@ class TestOwnTrouble:
         rig.target.add(labels=labels())
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
+
+    @pytest.mark.parametrize("change", ["sighting SET labels", "event SET detail", "standing SET replicas"])
+    def test_a_row_of_the_journal_that_cannot_be_read_keeps_nobody_from_the_traffic(
+        self, rig: Rig, change: str
+    ) -> None:
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+        with contextlib.closing(sqlite3.connect(rig.home / "journal.sqlite", isolation_level=None)) as db:
+            assert db.execute(f"UPDATE {change} = '{{'").rowcount
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.world.view.serving, what="the replica is asked and served")
 
     def test_one_while_a_failed_step_is_cleared_away_leaves_it_for_a_next_try_and_for_no_traffic(
         self, rig: Rig

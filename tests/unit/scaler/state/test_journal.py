@@ -599,6 +599,55 @@ class TestLaterWords:
         (step,) = journal.unfinished()
         assert (step.direction, step.phase, step.phases) == ("sideways", "warm", {"warm": 1})
 
+    @pytest.mark.parametrize("value", ["{", "", "[1]", '{"a": [1]}', "7", "null"])
+    def test_a_value_that_is_none_of_ours_is_passed_over_and_nothing_beside_it(
+        self, journal: Journal, path: Path, value: str
+    ) -> None:
+        journal.record(event("a"))
+        step = begin(journal)
+        seen = Sighting(labels={}, healthy=0, at=1)
+        journal.see({WEB: seen}, others=(), since=0)
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE event SET detail = ?", (f"[{value}]",))
+            db.execute("UPDATE step SET phases = ?", (f"[{value}]",))
+            db.execute("UPDATE sighting SET labels = ?", (value,))
+        journal.see({API: seen}, others=(), since=0)
+
+        (found,), (left,) = journal.events(), journal.unfinished()
+        assert (found.text, found.detail) == ("a", {})
+        assert (left.id, left.phases) == (step, {})
+        assert journal.sightings() == {API: seen}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE standing SET replicas = '[{}]'",
+            "UPDATE standing SET replicas = '{'",
+            "UPDATE standing SET at = 'today'",
+            "UPDATE sighting SET at = 'today'",
+            "UPDATE sighting SET healthy = 'soon'",
+        ],
+    )
+    def test_a_service_of_which_something_else_is_told_counts_as_unknown(
+        self, journal: Journal, path: Path, change: str
+    ) -> None:
+        journal.set_standing(WEB, Standing(replicas=frozenset({"c0ffee"}), at=5))
+        journal.see({WEB: Sighting(labels={}, healthy=0, at=1)}, others=(), since=0)
+        sql(path, change)
+
+        known = (journal.standing(WEB) != Standing(), WEB in journal.sightings())
+        assert known == ("sighting" in change, "standing" in change)
+
+    def test_that_is_told_once(
+        self, journal: Journal, path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        journal.record(event("a"))
+        sql(path, "UPDATE event SET detail = 'told once'")
+        for _ in range(3):
+            journal.events()
+
+        assert capsys.readouterr().out.count("told once") == 1
+
     def test_what_is_held_in_a_word_of_theirs_holds_all(self, journal: Journal, path: Path) -> None:
         journal.set_pause(WEB, Pause.UP)
         sql(path, "UPDATE hold SET pause = 'nights'")
