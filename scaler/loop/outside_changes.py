@@ -59,16 +59,19 @@ class Outside:
         self._sighted: Mapping[ServiceKey, Sighting] = {}
 
     def asked_to_stop(self, replica: str, *, now: float) -> None:
-        """Somebody asked a container to stop: it gets no new requests from the next pass on."""
+        """Somebody asked a container to stop: it gets no new requests from the next pass on.
+
+        A step of ours, too: one that the engine fails at takes that back (``steps/compose.py``).
+        """
         with self._lock:
             self._stopped[replica] = now
-            self._world.update(stopping=frozenset(self._stopped))
+            self._world.mark_stopping(replica)
 
     def started(self, replica: str) -> None:
         """A container was started, anew perhaps: what it was asked before counts no more."""
         with self._lock:
             if self._stopped.pop(replica, None) is not None:
-                self._world.update(stopping=frozenset(self._stopped))
+                self._world.unmark_stopping(replica)
 
     def note(self, observation: Observation, *, now: float) -> None:
         """Take in what the engine lists.
@@ -84,12 +87,16 @@ class Outside:
         self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
         graces = {r.id: s.grace for s in observation.services for r in s.replicas if r.live}
         with self._lock:
-            self._stopped = {
-                r: at
-                for r, at in self._stopped.items()
-                if r in graces and now - at < graces[r] + STOPS_WITHIN
-            }
-            self._world.update(stopping=frozenset(self._stopped))
+            stopping = self._world.view.stopping
+            before, self._stopped = (
+                self._stopped,
+                {
+                    r: at
+                    for r, at in self._stopped.items()
+                    if r in stopping and r in graces and now - at < graces[r] + STOPS_WITHIN
+                },
+            )
+            self._world.unmark_stopping(*(before.keys() - self._stopped.keys()))
         # Where the engine keeps the count, which replicas it takes away is its own choice.
         ours = [s for s in observation.services if s.kept is None]
         noted = [self._note_count(service, now=now) for service in ours]

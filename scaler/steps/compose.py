@@ -179,7 +179,7 @@ class Stepper:
         phases.enter(Phase.STOP)
         self._pre_stop(replica, limits)
         ask()
-        self._target.stop(replica)
+        self._stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
         self._wake()
@@ -278,10 +278,19 @@ class Stepper:
             raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
         if may_serve or self._may_serve(replica):
             self._drain(limits, ask=lambda: None)
-            self._target.stop(replica)
+            self._stop(replica)
         self._target.discard(replica)
         self._wake()
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+
+    def _stop(self, replica: str) -> None:
+        """Stop it; where the engine fails at that, the signal that it told of came to nothing."""
+        try:
+            self._target.stop(replica)
+        except TargetError as error:
+            if error.reason is not ErrorReason.ENGINE_UNAVAILABLE:  # it may be at it still
+                self._world.unmark_stopping(replica)
+            raise
 
     def _may_serve(self, replica: str) -> bool:
         """Whether it may have been sent requests: a worker of nginx may before the reload with it is over."""

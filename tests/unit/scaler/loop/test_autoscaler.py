@@ -481,6 +481,25 @@ class TestFailures:
 
         assert "cannot make another replica: container_name" in event.text
 
+    def test_a_replica_that_the_engine_failed_to_stop_gets_requests_again(self, rig: Rig) -> None:
+        """The signal that the engine has told of is our own."""
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+
+        def before(method: str, replica: str) -> None:
+            if method == "stop":
+                rig.target.ask_to_stop(replica)
+                until(lambda: replica in rig.world.view.stopping, what="its event is there")
+                raise TargetError("the engine failed to stop it: no exit event")
+
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.before = before
+            rig.submit(*LOW)
+            (event,) = rig.steps(1)
+            assert event.text.startswith("down: replica 2 failed: engine_refused")
+            rig.settle(["shop-web-1", "shop-web-2"])
+
     def test_a_failed_replica_that_could_not_be_removed_is_not_forgotten(self, rig: Rig) -> None:
         """It is removed later, or serves and counts; never a container that nobody knows of."""
         rig.target.add(labels=labels() | {"alertscale.ready-timeout": "50ms"})
