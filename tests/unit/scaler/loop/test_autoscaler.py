@@ -1326,6 +1326,7 @@ class TestOwnTrouble:
         rig.wire()
         with running(rig):
             until(lambda: rig.metric("alertscale_errors_total", reason="internal"), what="it is tried again")
+            until(lambda: not rig.autoscaler.runner.busy, what="and is over")
             assert rig.served() == ["shop-web-1"]
             del rig.target.broken["discard"]
             rig.clock.advance(AGAIN_AFTER)

@@ -116,8 +116,13 @@ class TestNotes:
     def test_a_file_is_read_once_for_each_state_of_it(
         self, seen: ComposeTarget, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        read, text = Path.read_text, []
-        monkeypatch.setattr(Path, "read_text", lambda path, **how: text.append(path) or read(path, **how))
+        text, read = [], Path.read_text
+
+        def noted(path: Path, **how: Any) -> str:
+            text.append(path)
+            return read(path, **how)
+
+        monkeypatch.setattr(Path, "read_text", noted)
         for state, written in enumerate(["services: {", "services: { ill: {} }"], start=1):
             file.write_text(written)
             for _ in range(10):
