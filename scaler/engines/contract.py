@@ -31,6 +31,7 @@ class Place:
         address: of ours on the first of these; empty on the host itself.
         node: the host name, or the id of the container.
         manager: Swarm's id of the node; empty on Compose.
+        engine: the engine's own id, which it keeps for good.
     """
 
     project: str
@@ -38,6 +39,7 @@ class Place:
     address: str
     node: str
     manager: str = ""
+    engine: str = ""
 
 
 class Target(Protocol):

@@ -44,12 +44,14 @@ class Outside:
         world: where replicas that are being stopped are kept out of the traffic.
         journal: remembers the replicas while the scaler is absent.
         anchors: put times of the journal on the monotonic clock.
+        engine: the id of the engine: a journal may come from another one, with a backup.
     """
 
-    def __init__(self, *, world: World, journal: Journal, anchors: Anchors) -> None:
+    def __init__(self, *, world: World, journal: Journal, anchors: Anchors, engine: str) -> None:
         self._world = world
         self._journal = journal
         self._anchors = anchors
+        self._engine = engine
         self._lock = threading.Lock()
         self._stopped: dict[str, float] = {}
         self._died: dict[str, float] = {}
@@ -106,7 +108,7 @@ class Outside:
         self._note_sightings(observation)
 
     def missed(self) -> Mapping[ServiceKey, Gone]:
-        """The services that the scaler before this one saw lately, as if all were gone since.
+        """The services that the scaler before this one saw here lately, as if all were gone since.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -114,7 +116,8 @@ class Outside:
         return {
             key: Gone(limits=_limits(seen), until=at + GONE_FOR)
             for key, seen in self._journal.sightings().items()
-            if (at := self._anchors.monotonic((key, "seen"), seen.at)) is not None
+            if seen.engine == self._engine
+            and (at := self._anchors.monotonic((key, "seen"), seen.at)) is not None
         }
 
     def take_others(self) -> set[ServiceKey]:
@@ -175,7 +178,7 @@ class Outside:
     def _note_sightings(self, observation: Observation) -> None:
         """So that a scaler after this one knows what there was, and since when it is gone."""
         before, wall = self._sighted, self._anchors.wall_now()
-        now = {s.key: _sighting(s, at=wall) for s in observation.services}
+        now = {s.key: self._sighting(s, at=wall) for s in observation.services}
         same = {
             key: before[key]
             for key, seen in now.items()
@@ -190,10 +193,9 @@ class Outside:
             self._journal.see(news | left, others=observation.others, since=wall - GONE_FOR)
         self._sighted = now | same
 
-
-def _sighting(service: Service, *, at: float) -> Sighting:
-    ours = {name: value for name, value in service.labels.items() if name.startswith(PREFIX)}
-    return Sighting(labels=ours, healthy=service.healthy, at=at)
+    def _sighting(self, service: Service, *, at: float) -> Sighting:
+        ours = {name: value for name, value in service.labels.items() if name.startswith(PREFIX)}
+        return Sighting(labels=ours, healthy=service.healthy, at=at, engine=self._engine)
 
 
 def _limits(seen: Sighting) -> Limits | None:

@@ -87,6 +87,7 @@ CREATE TABLE IF NOT EXISTS sighting (
     labels TEXT NOT NULL,
     healthy REAL NOT NULL,
     at REAL NOT NULL,
+    engine TEXT NOT NULL,
     PRIMARY KEY (project, service)
 );
 """
@@ -162,14 +163,14 @@ def _tell_unreadable(table: str, value: str) -> None:
     log.warning("what stands in the journal cannot be read and is passed over", table=table, value=value)
 
 
-def _sighting(labels: str, healthy: object, at: object) -> Sighting | None:
+def _sighting(labels: str, healthy: object, at: object, engine: str) -> Sighting | None:
     ours = _json(labels, dict, of="sighting")
     if ours is None:
         return None
     if not isinstance(healthy, float) or not isinstance(at, float) or not _are(str, ours.values()):
         _tell_unreadable("sighting", f"{labels} {healthy} {at}"[:_SHOWN])
         return None
-    return Sighting(labels=ours, healthy=healthy, at=at)
+    return Sighting(labels=ours, healthy=healthy, at=at, engine=engine)
 
 
 def _standing(replicas: str, at: object, former: int | None, former_at: object) -> Standing:
@@ -558,7 +559,7 @@ class Journal:
     def sightings(self) -> Mapping[ServiceKey, Sighting]:
         """Every service that was seen lately, as :meth:`see` was last told, where that can be read."""
         with self._cursor() as db:
-            rows = db.execute("SELECT project, service, labels, healthy, at FROM sighting").fetchall()
+            rows = db.execute("SELECT project, service, labels, healthy, at, engine FROM sighting").fetchall()
         found = {(r[0], r[1]): _sighting(*r[2:]) for r in rows}
         return {key: seen for key, seen in found.items() if seen is not None}
 
@@ -575,6 +576,6 @@ class Journal:
             db.execute("DELETE FROM sighting WHERE at < ?", (since,))
             db.executemany("DELETE FROM sighting WHERE project = ? AND service = ?", list(others))
             db.executemany(
-                "REPLACE INTO sighting (project, service, labels, healthy, at) VALUES (?,?,?,?,?)",
-                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at) for key, s in seen.items()],
+                "REPLACE INTO sighting (project, service, labels, healthy, at, engine) VALUES (?,?,?,?,?,?)",
+                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at, s.engine) for key, s in seen.items()],
             )

@@ -427,7 +427,7 @@ class TestHolds:
 
 class TestSightings:
     def seen(self, at: float, **labels: str) -> Sighting:
-        return Sighting(labels=labels, healthy=2.5, at=at)
+        return Sighting(labels=labels, healthy=2.5, at=at, engine="here")
 
     def test_the_last_of_each_service_is_known_after_the_file_is_opened_again(
         self, journal: Journal, path: Path
@@ -516,7 +516,7 @@ class TestSchema:
                 older.set_pause(WEB, Pause.ALL)
                 tell(older, "a")
         with contextlib.closing(Journal(path=path)) as newer:
-            newer.see({WEB: Sighting(labels={}, healthy=0, at=1)}, others=(), since=0)
+            newer.see({WEB: Sighting(labels={}, healthy=0, at=1, engine="here")}, others=(), since=0)
             assert len(newer.sightings()) == 1
         assert version(path) == 1
         monkeypatch.setattr("scaler.state.journal._ADDITIONS", "")
@@ -605,7 +605,7 @@ class TestLaterWords:
     ) -> None:
         journal.record(event("a"))
         step = begin(journal)
-        seen = Sighting(labels={}, healthy=0, at=1)
+        seen = Sighting(labels={}, healthy=0, at=1, engine="here")
         journal.see({WEB: seen}, others=(), since=0)
         with contextlib.closing(sqlite3.connect(path)) as db, db:
             db.execute("UPDATE event SET detail = ?", (f"[{value}]",))
@@ -632,7 +632,7 @@ class TestLaterWords:
         self, journal: Journal, path: Path, change: str
     ) -> None:
         journal.set_standing(WEB, Standing(replicas=frozenset({"c0ffee"}), at=5))
-        journal.see({WEB: Sighting(labels={}, healthy=0, at=1)}, others=(), since=0)
+        journal.see({WEB: Sighting(labels={}, healthy=0, at=1, engine="here")}, others=(), since=0)
         sql(path, change)
 
         known = (journal.standing(WEB) != Standing(), WEB in journal.sightings())
