@@ -161,7 +161,7 @@ class Serving:
     busy: bool
 
 
-class Kind(StrEnum):
+class LeftOutKind(StrEnum):
     """What nginx may have to do without."""
 
     UPSTREAM = "upstream"
@@ -183,7 +183,7 @@ class LeftOut:
         why: nginx' words, the same each time.
     """
 
-    kind: Kind
+    kind: LeftOutKind
     name: str
     became: str
     why: str
@@ -218,7 +218,7 @@ class NginxControl(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class LeaseRecord:
     """The lease as it is written.
 
     Attributes:
@@ -243,10 +243,10 @@ class Record:
 class LeaseStore(Protocol):
     """Where the scalers of a Swarm keep which of them acts."""
 
-    def read(self) -> Record | None:
+    def read(self) -> LeaseRecord | None:
         """Read the lease; None when there is none yet."""
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: LeaseRecord) -> LeaseRecord:
         """Write the lease in the place of the one with that version (0: where there is none); return it.
 
         Raises:

@@ -20,7 +20,7 @@ from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-STOPS_WITHIN: Final = 600.0
+BACK_AFTER: Final = 600.0
 """Seconds, beyond its service's grace, after which a replica that was asked to stop, and did not, gets
 traffic again. ``docker stop -t`` gives it a longer grace, of which neither an event nor ``inspect`` tells,
 and which goes on when whoever asked for it has gone (seen on 20.10)."""
@@ -95,7 +95,7 @@ class Outside:
                 {
                     r: at
                     for r, at in self._stopped.items()
-                    if r in stopping and r in graces and now - at < graces[r] + STOPS_WITHIN
+                    if r in stopping and r in graces and now - at < graces[r] + BACK_AFTER
                 },
             )
             self._world.unmark_stopping(*(before.keys() - self._stopped.keys()))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scaler.loop.knowledge import Known
-from scaler.loop.outside_changes import STOPS_WITHIN
+from scaler.loop.outside_changes import BACK_AFTER
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
@@ -821,7 +821,7 @@ class TestOthers:
             rig.settle(["shop-web-1", "shop-web-2"])
             rig.target.ask_to_stop(second)
             until(lambda: rig.served() == ["shop-web-1"])
-            rig.clock.advance(STOPS_WITHIN)
+            rig.clock.advance(BACK_AFTER)
             until(lambda: rig.served() == ["shop-web-1", "shop-web-2"])
 
     def test_what_a_plain_up_took_is_there_again_when_the_load_needs_it(self, rig: Rig) -> None:
