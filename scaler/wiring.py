@@ -120,8 +120,7 @@ def wire(
         alerts=Alerts(ttl=settings.signal_ttl, source=prometheus.alerts),
         shares=prometheus.shares,
         rhythm=rhythm,
-        own_project=place.project,
-        networks=place.networks,
+        place=place,
     )
 
 
@@ -132,8 +131,7 @@ def assemble(
     alerts: Alerts,
     shares: Callable[..., Shares | None],
     rhythm: Rhythm,
-    own_project: str,
-    networks: frozenset[str] | None,
+    place: Place,
 ) -> Parts:
     """Put the loop together, on whatever engine.
 
@@ -143,10 +141,9 @@ def assemble(
         alerts: what fires.
         shares: asks Prometheus what became of a service's memory.
         rhythm: when it makes its passes.
-        own_project: our Compose project, or our stack.
-        networks: names of the networks that we are on; None when we reach all of them.
+        place: where we run.
     """
-    outside = Outside(world=memory.world, journal=memory.journal, anchors=memory.anchors)
+    outside = Outside(world=memory.world, journal=memory.journal, anchors=memory.anchors, engine=place.engine)
     watch = Watch(
         target=edges.target,
         world=memory.world,
@@ -154,10 +151,10 @@ def assemble(
         outside=outside,
         recorder=memory.recorder,
         rhythm=rhythm,
-        networks=networks,
+        networks=place.networks,
     )
     knowledge, runner = _knowing(edges, memory, alerts=alerts, shares=shares, rhythm=rhythm, outside=outside)
-    traffic = _traffic(edges, memory, own_project=own_project, wake=rhythm.pass_soon)
+    traffic = _traffic(edges, memory, own_project=place.project, wake=rhythm.pass_soon)
     return Parts(
         autoscaler=Autoscaler(
             watch=watch, alerts=alerts, knowledge=knowledge, traffic=traffic, runner=runner,
@@ -165,7 +162,7 @@ def assemble(
         ),
         orders=Orders(
             alerts=alerts, knowledge=knowledge, journal=memory.journal, recorder=memory.recorder,
-            watch=watch, rhythm=rhythm, own_project=own_project,
+            watch=watch, rhythm=rhythm, own_project=place.project,
         ),
         reading=Reading(
             knowledge=knowledge, journal=memory.journal, alerts=alerts, watch=watch, traffic=traffic,

@@ -34,6 +34,7 @@ class Place:
         machine: the engine's name for its machine; empty on the host itself.
         folder: of our Compose project, on that machine; empty on Swarm and on the host itself.
         service: ours, as Compose calls it; empty where there is no folder.
+        engine: the engine's own id, which it keeps for good.
     """
 
     project: str
@@ -44,6 +45,7 @@ class Place:
     machine: str = ""
     folder: str = ""
     service: str = ""
+    engine: str = ""
 
 
 class Target(Protocol):
@@ -165,7 +167,7 @@ class Serving:
     busy: bool
 
 
-class Kind(StrEnum):
+class LeftOutKind(StrEnum):
     """What nginx may have to do without."""
 
     UPSTREAM = "upstream"
@@ -187,7 +189,7 @@ class LeftOut:
         why: nginx' words, the same each time.
     """
 
-    kind: Kind
+    kind: LeftOutKind
     name: str
     became: str
     why: str
@@ -222,7 +224,7 @@ class NginxControl(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class LeaseRecord:
     """The lease as it is written.
 
     Attributes:
@@ -247,10 +249,10 @@ class Record:
 class LeaseStore(Protocol):
     """Where the scalers of a Swarm keep which of them acts."""
 
-    def read(self) -> Record | None:
+    def read(self) -> LeaseRecord | None:
         """Read the lease; None when there is none yet."""
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: LeaseRecord) -> LeaseRecord:
         """Write the lease in the place of the one with that version (0: where there is none); return it.
 
         Raises:

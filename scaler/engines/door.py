@@ -7,9 +7,9 @@ no socket would have another door with the same ways.
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from docker import APIClient
 
@@ -51,16 +51,22 @@ class Door:
                 manager; or no engine is there.
         """
         client, on_swarm = connect(timeout=_TIMEOUT), self.settings.scope.target == SWARM
-        manager = _manager(client) if on_swarm else ""
+        with engine_errors("tell who it is"):
+            info = client.info()
+        engine, manager = str(info.get("ID", "")), _manager(info) if on_swarm else ""
         node = socket.gethostname()
         if self.settings.scope.project:
             return Place(
-                project=self.settings.scope.project, networks=None, address="", node=node, manager=manager
+                project=self.settings.scope.project,
+                networks=None,
+                address="",
+                node=node,
+                manager=manager,
+                engine=engine,
             )
         try:
             with engine_errors(f"show the container {node}"):
                 own = client.inspect_container(node)
-                machine = client.info().get("Name", "")
         except TargetError as error:
             raise AlertscaleError(
                 f"cannot find the scaler's own container {node!r} ({error});"
@@ -74,9 +80,10 @@ class Door:
             address=next((found[name] for name in sorted(found) if found[name] and name != "ingress"), ""),
             node=node,
             manager=manager,
-            machine=machine,
+            machine=str(info.get("Name", "")),
             folder=labels.get(COMPOSE_DIRECTORY, ""),
             service=labels.get(COMPOSE_SERVICE, ""),
+            engine=engine,
         )
 
     def containers(self, place: Place) -> Containers:
@@ -126,9 +133,8 @@ class Door:
         return connect(timeout=timeout, answered=self.answered)
 
 
-def _manager(client: APIClient) -> str:
-    with engine_errors("tell whether it is a manager of a Swarm"):
-        swarm = client.info().get("Swarm", {})
+def _manager(info: Mapping[str, Any]) -> str:
+    swarm = info.get("Swarm", {})
     if not swarm.get("ControlAvailable"):
         raise AlertscaleError(
             "ALERTSCALE_TARGET is swarm, and this engine is no manager of a Swarm;"

@@ -8,7 +8,7 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.engines.contract import GENERATION_PORT, Kind, LeftOut, Processes, Serving
+from scaler.engines.contract import GENERATION_PORT, LeftOut, LeftOutKind, Processes, Serving
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ErrorReason
 
@@ -122,7 +122,7 @@ def words_of(said: str) -> str:
 def read_left_out(said: str) -> tuple[LeftOut, ...]:
     """Read what ``nginx/accept.sh`` prints."""
     return tuple(
-        LeftOut(kind=Kind(kind), name=name, became=became, why=why)
+        LeftOut(kind=LeftOutKind(kind), name=name, became=became, why=why)
         for kind, name, became, why in _LEFT_OUT.findall(said)
     )
 

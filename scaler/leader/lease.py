@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from scaler.engines.contract import LeaseStore, Record
+from scaler.engines.contract import LeaseRecord, LeaseStore
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
@@ -66,7 +66,7 @@ class Lease:
     monotonic: Callable[[], float]
     node: str = ""
     ttl: float = TTL
-    _seen: Record | None = field(default=None, init=False)
+    _seen: LeaseRecord | None = field(default=None, init=False)
     _seen_at: float = field(default=math.inf, init=False)
     _read_at: float = field(default=-math.inf, init=False)
     _free_at: float | None = field(default=None, init=False)
@@ -77,7 +77,7 @@ class Lease:
     _before: str = field(default="", init=False)
 
     @property
-    def holder(self) -> Record | None:
+    def holder(self) -> LeaseRecord | None:
         """The holder that was seen last; None when nobody acts, as far as is known."""
         seen = self._seen
         return (
@@ -126,9 +126,9 @@ class Lease:
         if now < self._take_at or (now - self._free_at < self.ttl and self._leads()):
             return False
         self._before = found.node if found is not None else ""
-        return self._write(self._mine(found or Record(holder="")))
+        return self._write(self._mine(found or LeaseRecord(holder="")))
 
-    def _watch(self, found: Record | None, now: float) -> None:
+    def _watch(self, found: LeaseRecord | None, now: float) -> None:
         unwatched = now - self._read_at > self.ttl
         self._read_at = now
         if _writing(found) != _writing(self._seen) or unwatched:
@@ -139,7 +139,7 @@ class Lease:
     def _leads(self) -> bool:
         return bool(self.node) and self.store.leader() == self.node
 
-    def _ask(self, found: Record) -> None:
+    def _ask(self, found: LeaseRecord) -> None:
         """Ask the holder for the lease if that one's node leads and ours does not."""
         if not found.node or found.node == self.node or self.store.leader() != found.node:
             return
@@ -195,10 +195,10 @@ class Lease:
         self._take_at = self.monotonic() + STEP_BACK
         self._ask_at = self.monotonic() + ASK_AGAIN
 
-    def _mine(self, record: Record) -> Record:
+    def _mine(self, record: LeaseRecord) -> LeaseRecord:
         return replace(record, holder=self.me, address=self.address, node=self.node, wanted="")
 
-    def _write(self, record: Record) -> bool:
+    def _write(self, record: LeaseRecord) -> bool:
         begun = self.monotonic()
         try:
             self._seen = self.store.write(replace(record, turn=record.turn + 1))
@@ -210,6 +210,6 @@ class Lease:
         return True
 
 
-def _writing(record: Record | None) -> tuple[str, int] | None:
+def _writing(record: LeaseRecord | None) -> tuple[str, int] | None:
     """What differs with each writing of a holder; a request changes the version alone."""
     return (record.holder, record.turn) if record is not None else None

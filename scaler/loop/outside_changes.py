@@ -20,7 +20,7 @@ from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
 
-STOPS_WITHIN: Final = 600.0
+BACK_AFTER: Final = 600.0
 """Seconds, beyond its service's grace, after which a replica that was asked to stop, and did not, gets
 traffic again. ``docker stop -t`` gives it a longer grace, of which neither an event nor ``inspect`` tells,
 and which goes on when whoever asked for it has gone (seen on 20.10)."""
@@ -44,12 +44,14 @@ class Outside:
         world: where replicas that are being stopped are kept out of the traffic.
         journal: remembers the replicas while the scaler is absent.
         anchors: put times of the journal on the monotonic clock.
+        engine: the id of the engine: a journal may come from another one, with a backup.
     """
 
-    def __init__(self, *, world: World, journal: Journal, anchors: Anchors) -> None:
+    def __init__(self, *, world: World, journal: Journal, anchors: Anchors, engine: str) -> None:
         self._world = world
         self._journal = journal
         self._anchors = anchors
+        self._engine = engine
         self._lock = threading.Lock()
         self._stopped: dict[str, float] = {}
         self._died: dict[str, float] = {}
@@ -59,16 +61,19 @@ class Outside:
         self._sighted: Mapping[ServiceKey, Sighting] = {}
 
     def asked_to_stop(self, replica: str, *, now: float) -> None:
-        """Somebody asked a container to stop: it gets no new requests from the next pass on."""
+        """Somebody asked a container to stop: it gets no new requests from the next pass on.
+
+        A step of ours, too: one that the engine fails at takes that back (``steps/compose.py``).
+        """
         with self._lock:
             self._stopped[replica] = now
-            self._world.update(stopping=frozenset(self._stopped))
+            self._world.mark_stopping(replica)
 
     def started(self, replica: str) -> None:
         """A container was started, anew perhaps: what it was asked before counts no more."""
         with self._lock:
             if self._stopped.pop(replica, None) is not None:
-                self._world.update(stopping=frozenset(self._stopped))
+                self._world.unmark_stopping(replica)
 
     def note(self, observation: Observation, *, now: float) -> None:
         """Take in what the engine lists.
@@ -84,12 +89,16 @@ class Outside:
         self._died = {r.id: self._died.get(r.id, now) for r in replicas if r.status in GONE}
         graces = {r.id: s.grace for s in observation.services for r in s.replicas if r.live}
         with self._lock:
-            self._stopped = {
-                r: at
-                for r, at in self._stopped.items()
-                if r in graces and now - at < graces[r] + STOPS_WITHIN
-            }
-            self._world.update(stopping=frozenset(self._stopped))
+            stopping = self._world.view.stopping
+            before, self._stopped = (
+                self._stopped,
+                {
+                    r: at
+                    for r, at in self._stopped.items()
+                    if r in stopping and r in graces and now - at < graces[r] + BACK_AFTER
+                },
+            )
+            self._world.unmark_stopping(*(before.keys() - self._stopped.keys()))
         # Where the engine keeps the count, which replicas it takes away is its own choice.
         ours = [s for s in observation.services if s.kept is None]
         noted = [self._note_count(service, now=now) for service in ours]
@@ -99,7 +108,7 @@ class Outside:
         self._note_sightings(observation)
 
     def missed(self) -> Mapping[ServiceKey, Gone]:
-        """The services that the scaler before this one saw lately, as if all were gone since.
+        """The services that the scaler before this one saw here lately, as if all were gone since.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -107,7 +116,8 @@ class Outside:
         return {
             key: Gone(limits=_limits(seen), until=at + GONE_FOR)
             for key, seen in self._journal.sightings().items()
-            if (at := self._anchors.monotonic((key, "seen"), seen.at)) is not None
+            if seen.engine == self._engine
+            and (at := self._anchors.monotonic((key, "seen"), seen.at)) is not None
         }
 
     def take_others(self) -> set[ServiceKey]:
@@ -168,7 +178,7 @@ class Outside:
     def _note_sightings(self, observation: Observation) -> None:
         """So that a scaler after this one knows what there was, and since when it is gone."""
         before, wall = self._sighted, self._anchors.wall_now()
-        now = {s.key: _sighting(s, at=wall) for s in observation.services}
+        now = {s.key: self._sighting(s, at=wall) for s in observation.services}
         same = {
             key: before[key]
             for key, seen in now.items()
@@ -183,10 +193,9 @@ class Outside:
             self._journal.see(news | left, others=observation.others, since=wall - GONE_FOR)
         self._sighted = now | same
 
-
-def _sighting(service: Service, *, at: float) -> Sighting:
-    ours = {name: value for name, value in service.labels.items() if name.startswith(PREFIX)}
-    return Sighting(labels=ours, healthy=service.healthy, at=at)
+    def _sighting(self, service: Service, *, at: float) -> Sighting:
+        ours = {name: value for name, value in service.labels.items() if name.startswith(PREFIX)}
+        return Sighting(labels=ours, healthy=service.healthy, at=at, engine=self._engine)
 
 
 def _limits(seen: Sighting) -> Limits | None:

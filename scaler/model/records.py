@@ -142,11 +142,13 @@ class Sighting:
         labels: those of ours.
         healthy: seconds that its health check may take for a new replica; 0 if it has none.
         at: when, seconds since the epoch.
+        engine: the id of the engine that had it.
     """
 
     labels: Mapping[str, str]
     healthy: float
     at: float
+    engine: str
 
 
 @dataclass(frozen=True, kw_only=True)

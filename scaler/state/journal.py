@@ -12,14 +12,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
+
+import structlog
 
 from scaler.model.errors import JournalError
 from scaler.model.reasons import DecisionReason, Direction, EventKind, Outcome, Pause, Phase
 from scaler.model.records import Event, EventQuery, Hold, Sighting, Standing, Step
 from scaler.model.services import ServiceKey
 from scaler.policy.relief import MEMORY, Trial
+
+log = structlog.get_logger()
 
 _MIGRATIONS: Final = (
     # 1. What was there before the file had a version, too: such a file has these tables and says 0.
@@ -67,19 +72,30 @@ CREATE TABLE IF NOT EXISTS standing (
     PRIMARY KEY (project, service)
 );
 """,
-    # 2. Which services there were, so that one that goes while no scaler looks is told too.
-    """
-CREATE TABLE sighting (
+)
+"""What makes each version of the schema out of the one before. A change is one more; none is ever edited.
+
+Only a change that the scaler before could not live with raises the version: it refuses such a file, and
+whoever goes back to it, as a deploy that fails does by itself, is without pauses, orders and history. What it
+merely does not know of is one of ``_ADDITIONS``.
+"""
+
+_ADDITIONS: Final = """
+-- Which services there were, so that one that goes while no scaler looks is told too.
+CREATE TABLE IF NOT EXISTS sighting (
     project TEXT NOT NULL,
     service TEXT NOT NULL,
     labels TEXT NOT NULL,
     healthy REAL NOT NULL,
     at REAL NOT NULL,
+    engine TEXT NOT NULL,
     PRIMARY KEY (project, service)
 );
-""",
-)
-"""What makes each version of the schema out of the one before. A change is one more; none is ever edited."""
+"""
+"""Tables of which an older scaler need not know: each start makes those that are not there yet."""
+
+_LEFT: Final = "left"
+"""When a step was left; among the times of its phases, where an older scaler passes over it."""
 
 _PRUNE_EVERY: Final = 200
 
@@ -91,6 +107,10 @@ _BESIDE: Final = ("-wal", "-shm", "")
 
 _NEWEST: Final = EventQuery()
 
+_SHOWN: Final = 100
+"""Characters of what cannot be read."""
+
+T = TypeVar("T")
 W = TypeVar("W", bound=StrEnum)
 
 
@@ -128,6 +148,47 @@ def read_holds(text: str) -> Mapping[ServiceKey, Hold]:
         }
     except (ValueError, TypeError) as error:
         raise JournalError(f"cannot read what the scaler before this one was asked for: {error}") from error
+
+
+def _json(text: str, kind: type[T], *, of: str) -> T | None:
+    """Read a value that we wrote; None, and told once, where something else stands."""
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError):
+        value = None
+    if isinstance(value, kind):
+        return value
+    _tell_unreadable(of, str(text)[:_SHOWN])
+    return None
+
+
+@lru_cache(maxsize=32)
+def _tell_unreadable(table: str, value: str) -> None:
+    log.warning("what stands in the journal cannot be read and is passed over", table=table, value=value)
+
+
+def _sighting(labels: str, healthy: object, at: object, engine: str) -> Sighting | None:
+    ours = _json(labels, dict, of="sighting")
+    if ours is None:
+        return None
+    if not isinstance(healthy, float) or not isinstance(at, float) or not _are(str, ours.values()):
+        _tell_unreadable("sighting", f"{labels} {healthy} {at}"[:_SHOWN])
+        return None
+    return Sighting(labels=ours, healthy=healthy, at=at, engine=engine)
+
+
+def _standing(replicas: str, at: object, former: int | None, former_at: object) -> Standing:
+    ids = _json(replicas, list, of="standing")
+    if ids is None:
+        return Standing()
+    if not isinstance(at, float) or not isinstance(former_at, float) or not _are(str, ids):
+        _tell_unreadable("standing", f"{replicas} {at} {former_at}"[:_SHOWN])
+        return Standing()
+    return Standing(replicas=frozenset(ids), at=at, former=former, former_at=former_at)
+
+
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 class _UnreadableError(Exception):
@@ -187,6 +248,7 @@ def _migrate(db: sqlite3.Connection) -> None:
     for version, script in enumerate(_MIGRATIONS[found:], start=found + 1):
         # As one: a kill half way leaves the version before.
         db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {version}; COMMIT;")
+    db.executescript(_ADDITIONS)
 
 
 class Journal:
@@ -277,7 +339,7 @@ class Journal:
         return tuple(
             Event(
                 id=r[0], at=r[1], service=(r[2], r[3]), kind=_word(EventKind, r[4]), reason=r[5], text=r[6],
-                detail=json.loads(r[7]),
+                detail=_json(r[7], dict, of="event") or {},
             )
             for r in rows
         )  # fmt: skip
@@ -332,6 +394,14 @@ class Journal:
             )
             self._append(db, events)
 
+    def leave(self, step: int, *, now: float) -> None:
+        """Write down that a step failed, and so did what was to undo it: it has no end yet."""
+        with self._cursor() as db:
+            db.execute(
+                f"UPDATE step SET phases = json_set(phases, '$.{_LEFT}', ?) WHERE id = ?",  # noqa: S608 - ours
+                (now, step),
+            )
+
     def abandon(self, detail: str) -> None:
         """End the steps that have no end, as undone when they were begun."""
         with self._cursor() as db:
@@ -351,7 +421,7 @@ class Journal:
             Step(
                 id=r[0], service=(r[1], r[2]), direction=_word(Direction, r[3]), number=r[4], why=r[5],
                 replica=r[6], phase=_word(Phase, r[7]),
-                phases={_word(Phase, k): v for k, v in json.loads(r[8]).items()},
+                phases={_word(Phase, k): v for k, v in (_json(r[8], dict, of="step") or {}).items()},
             )
             for r in rows
         )  # fmt: skip
@@ -417,12 +487,11 @@ class Journal:
         Args:
             service: whose.
             direction: which way.
-            left: steps without an end count too, by when they were begun: they failed, and what was to undo
-                them did.
+            left: steps without an end count too, by when they were left (:meth:`leave`), else begun.
         """
         with self._cursor() as db:
             row = db.execute(
-                "SELECT COUNT(*), MAX(COALESCE(ended, started)) FROM step"
+                f"SELECT COUNT(*), MAX(COALESCE(ended, json_extract(phases, '$.{_LEFT}'), started)) FROM step"  # noqa: S608 - ours
                 " WHERE project = ?1 AND service = ?2 AND direction = ?3"
                 " AND (outcome = 'failed' OR ?4 AND outcome IS NULL) AND id > COALESCE("
                 "  (SELECT MAX(id) FROM step WHERE project = ?1 AND service = ?2 AND outcome = 'done'), 0)",
@@ -496,7 +565,7 @@ class Journal:
             ).fetchone()
         if row is None:
             return Standing()
-        return Standing(replicas=frozenset(json.loads(row[0])), at=row[1], former=row[2], former_at=row[3])
+        return _standing(*row)
 
     def set_standing(self, service: ServiceKey, standing: Standing) -> None:
         """Remember which replicas a service has."""
@@ -511,10 +580,11 @@ class Journal:
             )  # fmt: skip
 
     def sightings(self) -> Mapping[ServiceKey, Sighting]:
-        """Every service that was seen lately, as :meth:`see` was last told."""
+        """Every service that was seen lately, as :meth:`see` was last told, where that can be read."""
         with self._cursor() as db:
-            rows = db.execute("SELECT project, service, labels, healthy, at FROM sighting").fetchall()
-        return {(r[0], r[1]): Sighting(labels=json.loads(r[2]), healthy=r[3], at=r[4]) for r in rows}
+            rows = db.execute("SELECT project, service, labels, healthy, at, engine FROM sighting").fetchall()
+        found = {(r[0], r[1]): _sighting(*r[2:]) for r in rows}
+        return {key: seen for key, seen in found.items() if seen is not None}
 
     def see(self, seen: Mapping[ServiceKey, Sighting], *, others: Iterable[ServiceKey], since: float) -> None:
         """Remember services as they were seen.
@@ -529,6 +599,6 @@ class Journal:
             db.execute("DELETE FROM sighting WHERE at < ?", (since,))
             db.executemany("DELETE FROM sighting WHERE project = ? AND service = ?", list(others))
             db.executemany(
-                "REPLACE INTO sighting (project, service, labels, healthy, at) VALUES (?,?,?,?,?)",
-                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at) for key, s in seen.items()],
+                "REPLACE INTO sighting (project, service, labels, healthy, at, engine) VALUES (?,?,?,?,?,?)",
+                [(*key, json.dumps(dict(s.labels)), s.healthy, s.at, s.engine) for key, s in seen.items()],
             )

@@ -122,6 +122,14 @@ class Recorder:
         say = log.info if outcome is Outcome.DONE else log.warning
         say("step", **step.words, outcome=outcome, detail=detail, phases=phases)
 
+    def step_left(self, step: Step) -> None:
+        """Write down when a step failed that is not undone yet: it has no end, and the next one waits.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        self._journal.leave(step.id, now=self._wall())
+
     def heal(self, *, now: float) -> bool:
         """Try to write to a journal that failed; tell whether it can be written again just now.
 

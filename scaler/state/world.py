@@ -44,6 +44,18 @@ class World:
             self._view = replace(self._view, preparing=self._view.preparing - {replica})
             self._changed.notify_all()
 
+    def mark_stopping(self, replica: str) -> None:
+        """Somebody has asked a replica to stop: no traffic, from the next pass of the loop on."""
+        with self._changed:
+            self._view = replace(self._view, stopping=self._view.stopping | {replica})
+            self._changed.notify_all()
+
+    def unmark_stopping(self, *replicas: str) -> None:
+        """They are gone, were started anew, or go on: let them back into the traffic."""
+        with self._changed:
+            self._view = replace(self._view, stopping=self._view.stopping - frozenset(replicas))
+            self._changed.notify_all()
+
     def unmark_draining(self, replica: str) -> None:
         """Let a replica back into the traffic, or forget one that is gone."""
         with self._changed:

@@ -179,7 +179,7 @@ class Stepper:
         phases.enter(Phase.STOP)
         self._pre_stop(replica, limits)
         ask()
-        self._target.stop(replica)
+        self._stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
         self._wake()
@@ -239,6 +239,7 @@ class Stepper:
         said = self._last_words(made) if failed and made is not None else ()
         if made is not None and not self._take_away(step, made, limits):
             # Not ended: it is resumed later, so that no container is left that nobody knows of.
+            self._log.recorder.step_left(step)
             return
         outcome = Outcome.FAILED if failed else Outcome.UNDONE
         self._end(step, End(outcome=outcome, detail=error.told, seconds=phases.seconds, said=said))
@@ -251,21 +252,14 @@ class Stepper:
             return (f"(its log cannot be read: {error})",)
 
     def _take_away(self, step: Step, replica: str, limits: Limits) -> bool:
-        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's."""
+        """Remove a replica that failed. Without an id nothing was made: that number is somebody else's.
+
+        A fault of our own in that leaves it as one of the engine's does: there, and perhaps not prepared.
+        """
         try:
-            may_serve = self._may_serve(replica)
-            self._world.mark_draining(replica)
-            self._wake()
-            if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
-                # It may have got in at the last moment: then it serves, and the next try ends well.
-                raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
-            if may_serve or self._may_serve(replica):
-                self._drain(limits, ask=lambda: None)
-                self._target.stop(replica)
-            self._target.discard(replica)
-            self._wake()
-            self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
-        except AlertscaleError as error:
+            self._remove(replica, limits)
+        except Exception as raised:  # noqa: BLE001 - see above
+            error = failure(step, raised)
             self._metrics.errors.labels(error.reason).inc()
             log.warning("a replica that failed could not be removed", **step.words, error=str(error))
             return False
@@ -273,6 +267,29 @@ class Stepper:
             self._world.unmark_draining(replica)
         self._world.unmark_preparing(replica)
         return True
+
+    def _remove(self, replica: str, limits: Limits) -> None:
+        may_serve = self._may_serve(replica)
+        self._world.mark_draining(replica)
+        self._wake()
+        if not self._wait(lambda view: view.has_let_go(replica), _RETIRE_TIMEOUT):
+            # It may have got in at the last moment: then it serves, and the next try ends well.
+            raise StepError("nginx would not let go of it", reason=ErrorReason.RELOAD_FAILED)
+        if may_serve or self._may_serve(replica):
+            self._drain(limits, ask=lambda: None)
+            self._stop(replica)
+        self._target.discard(replica)
+        self._wake()
+        self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
+
+    def _stop(self, replica: str) -> None:
+        """Stop it; where the engine fails at that, the signal that it told of came to nothing."""
+        try:
+            self._target.stop(replica)
+        except TargetError as error:
+            if error.reason is not ErrorReason.ENGINE_UNAVAILABLE:  # it may be at it still
+                self._world.unmark_stopping(replica)
+            raise
 
     def _may_serve(self, replica: str) -> bool:
         """Whether it may have been sent requests: a worker of nginx may before the reload with it is over."""

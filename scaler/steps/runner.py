@@ -117,8 +117,8 @@ class Runner:
         for step in self.unfinished():
             if step.direction is Direction.DOWN and step.replica:
                 self.world.mark_draining(step.replica)
-            elif step.phase is Phase.START and step.replica:
-                self.world.mark_preparing(step.replica)
+            elif _may_be_unprepared(step):
+                self.world.mark_preparing(step.replica or "")
 
     def resume(self, *, now: float, at_once: bool = False) -> None:
         """Finish steps that were left unfinished, by an earlier run or by this one.
@@ -166,28 +166,44 @@ class Runner:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a step's own fault must not pass unseen
-            self.recorder.survived("step", error)
-            if getattr(error, "reason", ErrorReason.INTERNAL) is ErrorReason.INTERNAL:
-                over = self._end(what, error)
-        with self._lock:
-            self._threads[what.service].discard(threading.current_thread())
+            over = self._survive(what, error)
+        finally:
+            with self._lock:
+                self._threads[what.service].discard(threading.current_thread())
         # What a fault of our own keeps without an end is not to be begun anew at once, and again.
         if over:
             self.done()
 
+    def _survive(self, what: Order | Step, error: Exception) -> bool:
+        """Go on after what a step has raised; tell whether it is over."""
+        self.recorder.survived("step", error)
+        # Others than ours have a reason of their own.
+        reason = error.reason if isinstance(error, AlertscaleError) else ErrorReason.INTERNAL
+        if reason is ErrorReason.ENGINE_UNAVAILABLE and isinstance(what, Step):
+            self._resumed.pop(what.id, None)  # nothing of it was tried
+        return self._end(what, error) if reason is ErrorReason.INTERNAL else True
+
     def _end(self, what: Order | Step, fault: Exception) -> bool:
-        """End, as failed, what a fault of our own has left open; tell whether that could be done."""
+        """End, as failed, what a fault of our own has left open; tell whether that is written down."""
         failed, named = own_fault(fault), (what.service, what.direction, what.number)
         end = End(outcome=Outcome.FAILED, detail=failed.told)
         try:
             left = [s for s in self.unfinished() if (s.service, s.direction, s.number) == named]
             for step in left:
                 self.world.unmark_draining(step.replica or "")
-                self.recorder.step_ended(step, end)
+                if _may_be_unprepared(step):
+                    # Ended, it would be one like any other from the next start on, and get requests.
+                    self.recorder.step_left(step)
+                else:
+                    self.recorder.step_ended(step, end)
         except Exception as error:  # noqa: BLE001 - as above
             self.recorder.survived("end of a step", error)
             return False
         return bool(left)
+
+
+def _may_be_unprepared(step: Step) -> bool:
+    return step.phase is Phase.START and bool(step.replica)
 
 
 def _orders(

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 PLACED_WITHIN: Final = 5.0
 """Seconds for which a replica may find no node before the step is given up: another may be leaving one."""
 
-STOPS_WITHIN: Final = 60.0
+ENDS_WITHIN: Final = 60.0
 """Seconds, beside ``alertscale.drain``, that a step down waits for its replicas to end; the engine ends them
 in any case."""
 
@@ -160,7 +160,7 @@ class CountStepper:
             self._see_down(step, limits)
 
     def _see_down(self, step: Step, limits: Limits) -> None:
-        self._wait(lambda view: _is_gone(view, step), limits.requests.drain + STOPS_WITHIN)
+        self._wait(lambda view: _is_gone(view, step), limits.requests.drain + ENDS_WITHIN)
         if _asked(self._world.view.service(step.service)) >= step.number:
             raise _changed()
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scaler.engines.contract import Kind, LeftOut, NginxControl, Processes
+from scaler.engines.contract import LeftOut, LeftOutKind, NginxControl, Processes
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
@@ -214,7 +214,7 @@ class Nginx:
         if not before.workers:
             self._folders.discard(made)
             return ReloadOutcome.STARTING
-        rarely = all(one.kind is Kind.PLACEHOLDER for one in left_out)
+        rarely = all(one.kind is LeftOutKind.PLACEHOLDER for one in left_out)
         now = self.monotonic()
         self._again_at = now + max(_AGAIN_RARELY if rarely else AGAIN, _AGAIN_TIMES * (now - begun))
         previous = self._folders.current

@@ -36,7 +36,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Kind(StrEnum):
+class CheckKind(StrEnum):
     """The ways to ask."""
 
     HTTP = "http"
@@ -60,7 +60,7 @@ class Check:
         detail: why there is no answer, for ``health`` and ``none``.
     """
 
-    kind: Kind
+    kind: CheckKind
     address: str = ""
     port: int = 0
     path: str = ""
@@ -93,7 +93,7 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
     """
     if limits.probe.path is None and replica.health is not Health.NONE:
         return Check(
-            kind=Kind.HEALTH,
+            kind=CheckKind.HEALTH,
             passed=replica.health is Health.HEALTHY,
             detail=f"Docker's health check says {replica.health}",
         )
@@ -101,20 +101,20 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
     if port is None:
         exposed = ", ".join(map(str, replica.ports)) or "none"
         return Check(
-            kind=Kind.NONE,
+            kind=CheckKind.NONE,
             detail=f"it exposes {exposed}, not one port; give the service the label alertscale.port",
         )
     address = address_on(replica, networks)
     if address is None:
         return Check(
-            kind=Kind.NONE,
+            kind=CheckKind.NONE,
             detail=f"it is on {', '.join(sorted(replica.addresses)) or 'no network'}, and the scaler is not;"
             " put the service on a network with alertscale's nginx, or give it a health check",
         )
     if limits.probe.path is None:
-        return Check(kind=Kind.TCP, address=address, port=port)
+        return Check(kind=CheckKind.TCP, address=address, port=port)
     return Check(
-        kind=Kind.HTTP,
+        kind=CheckKind.HTTP,
         address=address,
         port=port,
         path=limits.probe.path,
@@ -127,7 +127,7 @@ def ask(check: Check) -> Readiness:
     """Ask one replica over the network, for at most ``TIMEOUT`` seconds a read; never raises."""
     where = f"{check.address}:{check.port}"
     try:
-        if check.kind is Kind.TCP:
+        if check.kind is CheckKind.TCP:
             socket.create_connection((check.address, check.port), timeout=TIMEOUT).close()
             return Readiness(ready=True)
         answer = _get(check)
@@ -309,4 +309,4 @@ def _pause_after(record: _Record) -> float:
 
 
 def _asks(check: Check) -> bool:
-    return check.kind in {Kind.HTTP, Kind.TCP}
+    return check.kind in {CheckKind.HTTP, CheckKind.TCP}

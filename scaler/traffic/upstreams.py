@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
-from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.contract import LeftOut, LeftOutKind
 from scaler.model.errors import AlertscaleError, BalancerError
 from scaler.model.reasons import ErrorReason, EventKind, ReloadOutcome
 from scaler.model.services import Instance, ServiceKey
@@ -267,12 +267,14 @@ class Traffic:
         left_out = self._balancer.left_out
         owners = {name: key for key, name in wanted.names.items()}
         refused = {
-            owners[x.name]: (sentence(x),) for x in left_out if x.kind is Kind.UPSTREAM and x.name in owners
+            owners[x.name]: (sentence(x),)
+            for x in left_out
+            if x.kind is LeftOutKind.UPSTREAM and x.name in owners
         }
         unserved = {**wanted.faults, **refused}
         if unserved != self._world.view.unserved:
             self._world.update(unserved=unserved)
-        missed = [sentence(x) for x in left_out if x.kind is not Kind.PLACEHOLDER]
+        missed = [sentence(x) for x in left_out if x.kind is not LeftOutKind.PLACEHOLDER]
         if again and missed:
             self._metrics.reloads.labels(ReloadOutcome.TEST_FAILED).inc()
         self.error = "; ".join(missed)
@@ -280,7 +282,7 @@ class Traffic:
             self._again_at = math.inf
         elif again or math.isinf(self._again_at):
             self._again_at = now + _RETRY_LEFT_OUT
-        others = {("", ""): tuple(sentence(x) for x in left_out if x.kind is not Kind.UPSTREAM)}
+        others = {("", ""): tuple(sentence(x) for x in left_out if x.kind is not LeftOutKind.UPSTREAM)}
         self._tell({ErrorReason.LABELS: wanted.faults, ErrorReason.CONFIG_TEST_FAILED: refused | others})
 
     def _tell(self, faults: Mapping[ErrorReason, Mapping[ServiceKey, tuple[str, ...]]]) -> None:
@@ -312,9 +314,9 @@ def _is_unknown(balancer: Instance | None) -> bool:
 
 def sentence(left_out: LeftOut) -> str:
     """Say what nginx does not have as it was asked for, and the way out."""
-    if left_out.kind is Kind.UPSTREAM:
+    if left_out.kind is LeftOutKind.UPSTREAM:
         return f"nginx does without the upstream {left_out.name}: {left_out.why}"
-    if left_out.kind is Kind.PLACEHOLDER:
+    if left_out.kind is LeftOutKind.PLACEHOLDER:
         return f"no service is called {left_out.name}; who asks for it is answered 503: {left_out.why}"
     way_out = _HOST_GONE if left_out.why.startswith("host not found") else ""
     return f"nginx refuses the site {left_out.name}; {_BECAME[left_out.became]}: {left_out.why}{way_out}"

@@ -18,7 +18,7 @@ import yaml
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
-from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.contract import LeftOut, LeftOutKind
 from scaler.engines.nginx import DockerNginx
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ReloadOutcome
@@ -778,7 +778,7 @@ def test_the_scaler_has_it_accepted_and_takes_a_mended_site(running: Running) ->
     bad.write_text(BROKEN["a word that nginx has not"])
     assert running.sync() is ReloadOutcome.RELOADED
     (found,) = running.balancer.left_out
-    assert (found.kind, found.name, found.became) == (Kind.SITE, "bad.conf", "503")
+    assert (found.kind, found.name, found.became) == (LeftOutKind.SITE, "bad.conf", "503")
     assert found.why == f'unknown directive "retrun" in {SITES}/bad.conf:1'
     assert nginx.ask("good.example") == nginx.ask("bad.example") == "503 5"
     assert running.sync() is None

@@ -12,6 +12,8 @@ MOST_ARGUMENTS = 8
 """Of a constructor; what belongs together is one value."""
 
 FLAT = {
+    # Where we run, as the engine tells it in one go; passed on whole.
+    "scaler/engines/contract.py: Place": 9,
     # What an engine says of one container; the engines alone make it.
     "scaler/model/services.py: Replica": 13,
     # Several threads replace its fields one by one, and all read them: ``view.serving``.

@@ -65,13 +65,12 @@ class Hooks:
                 )
             self.find(inspected, kind)
 
-    def doubt(self, inspected: Mapping[str, Any]) -> str:
-        """Say which hooks a model may have, and nobody can tell; empty where all are known.
+    def doubt(self, labels: Mapping[str, str]) -> str:
+        """Say which hooks a service may have, and nobody can tell; empty where all are known.
 
         Args:
-            inspected: the answer of ``GET /containers/<id>/json``.
+            labels: of one of its containers.
         """
-        labels = inspected["Config"].get("Labels") or {}
         definition = self._files.definition(labels)
         names = {kind: PREFIX + label.name for kind, label in HOOKS.items()}
         doubted = [kind for kind in HOOKS if names[kind] not in labels and not definition.says.get(kind)]

@@ -118,9 +118,12 @@ def _read(path: Path) -> Mapping[str, Any]:
             _warn_replaced(path)
         if not path.is_file() or stat.st_size > _LARGEST:
             raise _UnreadableError
-        return _parsed(path, stat.st_mtime_ns, stat.st_size)
+        parsed = _parsed(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
     except (OSError, ValueError) as error:
         raise _UnreadableError from error
+    if parsed is None:
+        raise _UnreadableError
+    return parsed
 
 
 @lru_cache(maxsize=32)
@@ -142,8 +145,9 @@ class _Tagged:
 
 
 @lru_cache(maxsize=32)
-def _parsed(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
-    # Most scalers never read one, and are to be without the memory that it takes.
+def _parsed(path: Path, _changed: int, _size: int, _inode: int) -> Mapping[str, Any] | None:
+    """Once for each state of a file, since it is asked for at each listing; None for what is no YAML."""
+    # A scaler that finds none of the files, as on Swarm, is to be without the memory that it takes.
     import yaml  # noqa: PLC0415
 
     class Loader(yaml.SafeLoader):
@@ -160,6 +164,6 @@ def _parsed(path: Path, _changed: int, _size: int) -> Mapping[str, Any]:
         Loader.add_constructor(tag, tagged)
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
     return document if isinstance(document, dict) else {}

@@ -55,7 +55,6 @@ class _Inspected:
 
     healthy: float = 0.0
     grace: float = _DEFAULT_GRACE
-    notes: tuple[str, ...] = ()
 
 
 class ComposeTarget:
@@ -113,9 +112,14 @@ class ComposeTarget:
         for other in self._unshown.keys() - {s.newest.id for s in seen.services}:
             self._unshown.pop(other, None)
         services = (
-            replace(s, healthy=found.healthy, grace=found.grace, notes=found.notes) for s, found in known
+            replace(s, healthy=found.healthy, grace=found.grace, notes=self._notes(s)) for s, found in known
         )
         return replace(seen, services=tuple(services))
+
+    def _notes(self, service: Service) -> tuple[str, ...]:
+        """Of now: files are edited without the engine's knowing of it."""
+        doubt = self._hooks.doubt(service.labels)
+        return (doubt,) if doubt else ()
 
     def _inspected(self, service: Service) -> _Inspected | None:
         """What no list tells, asked of the engine once per definition; None if it does not tell."""
@@ -136,12 +140,8 @@ class ComposeTarget:
                 raise
             self._unshown[newest.id] = looks, now + ASK_AGAIN
             return None
-        config, doubt = model["Config"], self._hooks.doubt(model)
-        return _Inspected(
-            healthy=health_seconds(config.get("Healthcheck")),
-            grace=_grace(config),
-            notes=(doubt,) if doubt else (),
-        )
+        config = model["Config"]
+        return _Inspected(healthy=health_seconds(config.get("Healthcheck")), grace=_grace(config))
 
     def prepare(self, *, model: str) -> None:
         """See :class:`scaler.engines.contract.Target`."""

@@ -12,7 +12,7 @@ import docker.errors
 from docker import APIClient
 
 from scaler.engines.connection import engine_errors
-from scaler.engines.contract import Record
+from scaler.engines.contract import LeaseRecord
 from scaler.engines.swarm.target import is_overtaken, post
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
@@ -36,7 +36,7 @@ class SwarmLease:
         self._stack = stack
         self._id = ""
 
-    def read(self) -> Record | None:
+    def read(self) -> LeaseRecord | None:
         """See :class:`scaler.engines.contract.LeaseStore`."""
         with engine_errors("read the lease"):
             try:
@@ -46,7 +46,7 @@ class SwarmLease:
         self._id = found["ID"]
         labels = found["Spec"].get("Labels") or {}
         turn = labels.get(f"{_LABEL}turn", "0")
-        return Record(
+        return LeaseRecord(
             holder=labels.get(f"{_LABEL}holder", ""),
             address=labels.get(f"{_LABEL}address", ""),
             node=labels.get(f"{_LABEL}node", ""),
@@ -56,7 +56,7 @@ class SwarmLease:
             version=int(found["Version"]["Index"]),
         )
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: LeaseRecord) -> LeaseRecord:
         """See :class:`scaler.engines.contract.LeaseStore`."""
         fields = ("holder", "address", "node", "note", "wanted", "turn")
         labels = {f"{_LABEL}{name}": str(getattr(record, name)) for name in fields}

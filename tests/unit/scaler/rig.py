@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from scaler.engines.contract import Place
 from scaler.loop.alerts import Alerts
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
@@ -136,8 +137,7 @@ class Rig:
             alerts=Alerts(ttl=15.0, source=lambda _names: self.source),
             shares=self._say_shares,
             rhythm=Rhythm(tick=self.tick, stopping=self.stopping, wake=self.wake, monotonic=monotonic),
-            own_project=PROJECT,
-            networks=frozenset({NETWORK}),
+            place=Place(project=PROJECT, networks=frozenset({NETWORK}), address="", node="here"),
         )
         self.autoscaler, self.orders, self.reading = parts.autoscaler, parts.orders, parts.reading
 

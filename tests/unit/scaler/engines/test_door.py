@@ -40,7 +40,7 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         swarm = {"ControlAvailable": self.manager, "NodeID": "id-of-node-1" if self.manager else ""}
-        return {"Name": "docker-1", "Swarm": swarm}
+        return {"ID": "id-of-engine", "Name": "docker-1", "Swarm": swarm}
 
     def inspect_container(self, name: str) -> dict[str, Any]:
         assert name == socket.gethostname()
@@ -84,6 +84,12 @@ class TestPlace:
     def test_our_address_is_one_that_other_scalers_reach(self, place_of: Callable[..., Place]) -> None:
         """Not that of Swarm's mesh for published ports, and not a network that gave none."""
         assert place_of(Engine(labels=STACK), target="swarm").address == "10.0.1.5"
+
+    @pytest.mark.parametrize("environment", [{}, {"project": "shop"}])
+    def test_the_engine_is_known_by_its_id(
+        self, place_of: Callable[..., Place], environment: dict[str, str]
+    ) -> None:
+        assert place_of(Engine(labels=COMPOSE), **environment).engine == "id-of-engine"
 
     def test_a_project_that_is_set_stands_for_a_container(self, place_of: Callable[..., Place]) -> None:
         place = place_of(Engine(), target="swarm", project="shop")

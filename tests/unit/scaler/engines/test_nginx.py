@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 from docker import APIClient
 
-from scaler.engines.contract import Kind, LeftOut, Serving
+from scaler.engines.contract import LeftOut, LeftOutKind, Serving
 from scaler.engines.nginx import DockerNginx, read_left_out, read_serving, words_of
 from tests.fakes import NGINX
 
@@ -44,8 +44,8 @@ class TestWhatNginxSays:
             "alertscale\tplaceholder\tshop.web\t503\thost not found\n"
         )
         assert read_left_out(said) == (
-            LeftOut(kind=Kind.SITE, name="bad.conf", became="503", why="unknown directive"),
-            LeftOut(kind=Kind.PLACEHOLDER, name="shop.web", became="503", why="host not found"),
+            LeftOut(kind=LeftOutKind.SITE, name="bad.conf", became="503", why="unknown directive"),
+            LeftOut(kind=LeftOutKind.PLACEHOLDER, name="shop.web", became="503", why="host not found"),
         )
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaler.engines.contract import Record
+from scaler.engines.contract import LeaseRecord
 from scaler.leader.lease import ASK_AGAIN, ASK_EVERY, LOOK_EVERY, RENEW_EVERY, STEP_BACK, TTL, Lease
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
@@ -27,17 +27,17 @@ class Store:
         asked: how often somebody asked which that is.
     """
 
-    record: Record | None = None
+    record: LeaseRecord | None = None
     before: Callable[[], object] = lambda: None
     after: Callable[[], object] = lambda: None
     versions: count[int] = field(default_factory=lambda: count(10))
     lead: str = ""
     asked: int = 0
 
-    def read(self) -> Record | None:
+    def read(self) -> LeaseRecord | None:
         return self.record
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: LeaseRecord) -> LeaseRecord:
         self.before()
         if record.version != (self.record.version if self.record is not None else 0):
             raise TargetError("another has taken it", reason=ErrorReason.OVERTAKEN)
@@ -104,7 +104,7 @@ class TestTaking:
 
         assert two.a.try_to_take()
         assert (before, two.a.acting) == (False, True)
-        assert two.store.record == Record(
+        assert two.store.record == LeaseRecord(
             holder="a", address="10.0.0.97:8000", node="node-a", turn=1, version=10
         )
 

@@ -1,5 +1,7 @@
 """The whole loop on an engine in memory: what alerts, people and accidents lead to."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -8,11 +10,20 @@ from typing import Any
 import pytest
 
 from scaler.loop.knowledge import Known
-from scaler.loop.outside_changes import STOPS_WITHIN
+from scaler.loop.outside_changes import BACK_AFTER
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
-from scaler.model.reasons import Direction, EventKind, IgnoredReason, Outcome, Pause, Phase, ReplicaState
+from scaler.model.reasons import (
+    Direction,
+    ErrorReason,
+    EventKind,
+    IgnoredReason,
+    Outcome,
+    Pause,
+    Phase,
+    ReplicaState,
+)
 from scaler.model.records import Step
 from scaler.model.services import Health, Service
 from scaler.model.view import Readiness
@@ -577,6 +588,25 @@ class TestFailures:
 
         assert "cannot make another replica: container_name" in event.text
 
+    def test_a_replica_that_the_engine_failed_to_stop_gets_requests_again(self, rig: Rig) -> None:
+        """The signal that the engine has told of is our own."""
+        for number in (1, 2):
+            rig.target.add(number=number, labels=labels())
+
+        def before(method: str, replica: str) -> None:
+            if method == "stop":
+                rig.target.ask_to_stop(replica)
+                until(lambda: replica in rig.world.view.stopping, what="its event is there")
+                raise TargetError("the engine failed to stop it: no exit event")
+
+        with running(rig):
+            rig.settle(["shop-web-1", "shop-web-2"])
+            rig.target.before = before
+            rig.submit(*LOW)
+            (event,) = rig.steps(1)
+            assert event.text.startswith("Replica 2 could not be removed: the engine failed to stop it")
+            rig.settle(["shop-web-1", "shop-web-2"])
+
     def test_a_failed_replica_that_could_not_be_removed_is_not_forgotten(self, rig: Rig) -> None:
         """It is removed later, or serves and counts; never a container that nobody knows of."""
         rig.target.add(labels=labels() | {"alertscale.ready-timeout": "50ms"})
@@ -594,6 +624,20 @@ class TestFailures:
             rig.settle(["shop-web-1", "shop-web-2"])
             (event,) = rig.steps(1)
             assert event.text == "Replica 2 was added: an alert asked for more"
+
+    def test_nor_is_another_made_beside_it_at_once_when_the_step_took_longer_than_the_pause(
+        self, rig: Rig
+    ) -> None:
+        rig.target.add(labels=labels(max="9") | {"alertscale.ready-timeout": "300ms"})
+        rig.target.unready = set(range(2, 10))
+        rig.target.broken["discard"] = TargetError("the engine refused to remove it: device is busy")
+        with running(rig):
+            rig.submit(*HIGH)
+            until(lambda: any(step.phase is Phase.READY for step in rig.journal.unfinished()))
+            rig.clock.advance(60)  # as if it were the minute that a replica has by default
+            rig.submit(*HIGH)
+            until(lambda: rig.reason() == "backoff")
+            never(lambda: len(rig.names()) > 2, rig=rig)
 
     def test_a_dead_replica_is_reaped_while_others_live(self, rig: Rig) -> None:
         first = rig.target.add(labels=labels())
@@ -884,7 +928,7 @@ class TestOthers:
             rig.settle(["shop-web-1", "shop-web-2"])
             rig.target.ask_to_stop(second)
             until(lambda: rig.served() == ["shop-web-1"])
-            rig.clock.advance(STOPS_WITHIN)
+            rig.clock.advance(BACK_AFTER)
             until(lambda: rig.served() == ["shop-web-1", "shop-web-2"])
 
     def test_what_a_plain_up_took_is_there_again_when_the_load_needs_it(self, rig: Rig) -> None:
@@ -1252,6 +1296,27 @@ class TestRestart:
             rig.settle(["shop-web-1"])
         assert "shop-web-2" not in back
 
+    def test_an_engine_that_does_not_answer_once_does_not_put_that_off(self, rig: Rig) -> None:
+        """What is out of nginx is not to wait as long as after a try that came to nothing."""
+        _, leaves = (rig.target.add(number=number, labels=labels()) for number in (1, 2))
+        rig.journal.begin(
+            service=WEB, direction=Direction.DOWN, number=2, why="alert_down", phase=Phase.DRAIN,
+            now=rig.clock.time(), replica=leaves,
+        )  # fmt: skip
+        silences = iter([TargetError("no answer", reason=ErrorReason.ENGINE_UNAVAILABLE)])
+
+        def before(method: str, _replica: str) -> None:
+            if method == "find":
+                for silence in silences:
+                    raise silence
+
+        rig.target.before = before
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: not rig.journal.unfinished(), what="the step is over", seconds=AGAIN_AFTER / 2)
+            assert rig.names() == ["shop-web-1"]
+            assert rig.metric("alertscale_errors_total", reason="engine_unavailable") == 1
+
     def test_a_resumed_step_keeps_to_the_labels_of_its_service(self, rig: Rig) -> None:
         """The default would wait for the old workers for 30 s."""
         ids = [rig.target.add(number=n, labels=labels(drain="50ms")) for n in (1, 2)]
@@ -1339,23 +1404,43 @@ class TestOwnTrouble:
         with running(rig):
             until(lambda: rig.served() == ["shop-web-1"])
 
-    def test_one_while_a_failed_step_is_cleared_away_ends_that_step_and_the_next_waits(
+    @pytest.mark.parametrize("change", ["sighting SET labels", "event SET detail", "standing SET replicas"])
+    def test_a_row_of_the_journal_that_cannot_be_read_keeps_nobody_from_the_traffic(
+        self, rig: Rig, change: str
+    ) -> None:
+        rig.target.add(labels=labels())
+        with running(rig):
+            rig.settle(["shop-web-1"])
+        with contextlib.closing(sqlite3.connect(rig.home / "journal.sqlite", isolation_level=None)) as db:
+            assert db.execute(f"UPDATE {change} = '{{'").rowcount
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.world.view.serving, what="the replica is asked and served")
+
+    def test_one_while_a_failed_step_is_cleared_away_leaves_it_for_a_next_try_and_for_no_traffic(
         self, rig: Rig
     ) -> None:
-        """Else it is left open, and the loop begins another at once, hundreds a second."""
+        """Ended, it would get requests unprepared; begun anew at once, there would be hundreds a second."""
         rig.target.add(labels=labels())
-        rig.target.broken["start"] = TargetError("the engine refused to start it: port is taken")
+        rig.target.broken["run_hooks"] = TargetError("it ended with 1", reason=ErrorReason.HOOK_FAILED)
         rig.target.broken["discard"] = ZeroDivisionError("a bug")
         with running(rig):
             rig.submit(*HIGH)
             until(lambda: rig.reason() == "backoff")
-            never(lambda: len(rig.names()) > 2, rig=rig)
+            never(lambda: len(rig.names()) > 2 or len(rig.served()) > 1, rig=rig)
+            (left,) = rig.journal.unfinished()
+            assert (left.number, left.phase) == (2, Phase.START)
+            assert rig.metric("alertscale_errors_total", reason="internal")
+        rig.wire()
+        with running(rig):
+            until(lambda: rig.metric("alertscale_errors_total", reason="internal"), what="it is tried again")
+            until(lambda: not rig.autoscaler.runner.busy, what="and is over")
+            assert rig.served() == ["shop-web-1"]
+            del rig.target.broken["discard"]
+            rig.clock.advance(AGAIN_AFTER)
             (event,) = rig.steps(1)
-            assert rig.journal.unfinished() == ()
-
-        assert event.text == (
-            "Replica 2 could not be added: a fault of the scaler's own: ZeroDivisionError('a bug') (internal)"
-        )
+            assert event.text == "Replica 2 could not be added: it ended with 1 (hook_failed)"
+            rig.settle(["shop-web-1"])
 
 
 class TestLaterVersion:

@@ -23,6 +23,7 @@ class Watched:
         self.path = path
         self.now = 0.0
         self.grace = 10.0
+        self.engine = "this one"
         self.wall = 1_790_000_000.0
         self.begin()
 
@@ -31,7 +32,7 @@ class Watched:
         self.world = World()
         self.journal = Journal(path=self.path)
         anchors = Anchors(wall=self.clock, monotonic=lambda: self.now)
-        self.outside = Outside(world=self.world, journal=self.journal, anchors=anchors)
+        self.outside = Outside(world=self.world, journal=self.journal, anchors=anchors, engine=self.engine)
 
     def clock(self) -> float:
         return self.wall + self.now
@@ -264,6 +265,14 @@ class TestMissed:
     def test_labels_that_cannot_be_read_give_no_bounds(self, watched: Watched) -> None:
         watched.sees(1, max="three")
         assert self.missed(watched) == {WEB: (None, GONE_FOR)}
+
+    def test_what_was_on_another_engine_is_not_missed_on_this_one(self, watched: Watched) -> None:
+        """A backup of that server was put in place here."""
+        watched.sees(1)
+        there, watched.engine = watched.engine, "another"
+        assert self.missed(watched) == {}
+        watched.engine = there
+        assert self.missed(watched) == {WEB: (Limits(), GONE_FOR)}
 
     def test_one_that_is_not_to_be_scaled_any_more_is_not_missed(self, watched: Watched) -> None:
         watched.sees(1)

@@ -28,7 +28,8 @@ class TestEngine:
             assert not rig.reading.health().engine
             assert rig.metric("alertscale_engine_up") == 0
             rig.target.down = False
-            until(lambda: rig.reading.health().engine)
+            # It answers a moment before all that it has is known.
+            until(lambda: rig.reading.health().engine and rig.orders.watch.listed)
             rig.submit(*HIGH)
             rig.settle(["shop-web-1", "shop-web-2"])
 

@@ -211,6 +211,15 @@ class TestSteps:
         assert journal.failures(WEB) == (1, 20)
         assert journal.failures(WEB, left=True) == (2, 30)
 
+    def test_by_when_it_was_left_the_last_time_however_long_it_took(self, journal: Journal) -> None:
+        step = begin(journal, now=30.0)
+        for now in (90.0, 300.0):
+            journal.leave(step, now=now)
+            assert journal.failures(WEB, left=True) == (1, now)
+        assert [s.id for s in journal.unfinished()] == [step]
+        journal.finish(step, outcome=Outcome.FAILED, now=310)
+        assert journal.failures(WEB, left=True) == (1, 310)
+
 
 class TestTrial:
     """The last step up that memory led to."""
@@ -485,7 +494,7 @@ class TestHolds:
 
 class TestSightings:
     def seen(self, at: float, **labels: str) -> Sighting:
-        return Sighting(labels=labels, healthy=2.5, at=at)
+        return Sighting(labels=labels, healthy=2.5, at=at, engine="here")
 
     def test_the_last_of_each_service_is_known_after_the_file_is_opened_again(
         self, journal: Journal, path: Path
@@ -532,7 +541,7 @@ class TestSchema:
 
     @pytest.mark.usefixtures("journal")
     def test_a_new_file_has_the_version_of_today(self, path: Path) -> None:
-        assert version(path) == len(_MIGRATIONS) == 2
+        assert version(path) == len(_MIGRATIONS) == 1
 
     def test_one_from_before_there_were_versions_is_read_as_it_was_written(self, before: Path) -> None:
         assert version(before) == 0
@@ -556,13 +565,31 @@ class TestSchema:
             )
             assert journal.standing(API) == Standing(at=83.0)
             assert journal.sightings() == {}
-        assert version(before) == 2
+        assert version(before) == 1
 
     def test_one_that_was_migrated_is_as_one_that_is_new(self, before: Path, tmp_path: Path) -> None:
         Journal(path=before).close()
         Journal(path=tmp_path / "new").close()
 
         assert tables(before) == tables(tmp_path / "new")
+
+    def test_what_an_older_scaler_need_not_know_of_is_added_to_its_file_and_keeps_it_from_nothing(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A deploy that fails goes back to it, and what people hold is to be held still."""
+        with monkeypatch.context() as before:
+            before.setattr("scaler.state.journal._ADDITIONS", "")
+            with contextlib.closing(Journal(path=path)) as older:
+                older.set_pause(WEB, Pause.ALL)
+                tell(older, "a")
+        with contextlib.closing(Journal(path=path)) as newer:
+            newer.see({WEB: Sighting(labels={}, healthy=0, at=1, engine="here")}, others=(), since=0)
+            assert len(newer.sightings()) == 1
+        assert version(path) == 1
+        monkeypatch.setattr("scaler.state.journal._ADDITIONS", "")
+        with contextlib.closing(Journal(path=path)) as older:
+            assert (older.set_aside, older.hold(WEB)) == ("", Hold(pause=Pause.ALL))
+            assert [e.text for e in older.events()] == ["a"]
 
     def test_one_that_was_migrated_is_written_on(self, before: Path) -> None:
         with contextlib.closing(Journal(path=before)) as journal:
@@ -582,7 +609,7 @@ class TestSchema:
         for _ in range(2):
             Journal(path=before).close()
 
-        assert version(before) == 4
+        assert version(before) == 3
         with contextlib.closing(sqlite3.connect(before)) as db:
             assert db.execute("SELECT id, who FROM event").fetchall() == [(1, "nobody"), (2, "nobody")]
 
@@ -597,7 +624,7 @@ class TestSchema:
             with pytest.raises(JournalError, match=f"the journal {before}: no such table: nowhere"):
                 Journal(path=before)
 
-        assert (version(before), tables(before)) == (2, as_it_was)
+        assert (version(before), tables(before)) == (1, as_it_was)
         with contextlib.closing(Journal(path=before)) as journal:
             assert journal.holds() == {WEB: Hold(pause=Pause.DOWN), API: Hold(wanted=4)}
 
@@ -608,12 +635,12 @@ class TestSchema:
 
         with contextlib.closing(Journal(path=path, wall=lambda: 0.5)) as anew:
             assert anew.set_aside == (
-                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 2 at"
+                f"the journal {path} cannot be read: its schema has version 7, and this alertscale knows 1 at"
                 f" most; it is set aside as {path.name}.19700101T000000.500000Z, and a new one is begun:"
                 " history, pauses, orders and steps under way are not known any more"
             )
         assert aside(path).read_bytes() == content
-        assert version(path) == 2
+        assert version(path) == 1
 
 
 def aside(path: Path) -> Path:
@@ -639,6 +666,55 @@ class TestLaterWords:
         (step,) = journal.unfinished()
         assert (step.direction, step.phase, step.phases) == ("sideways", "warm", {"warm": 1})
 
+    @pytest.mark.parametrize("value", ["{", "", "[1]", '{"a": [1]}', "7", "null"])
+    def test_a_value_that_is_none_of_ours_is_passed_over_and_nothing_beside_it(
+        self, journal: Journal, path: Path, value: str
+    ) -> None:
+        journal.record(event("a"))
+        step = begin(journal)
+        seen = Sighting(labels={}, healthy=0, at=1, engine="here")
+        journal.see({WEB: seen}, others=(), since=0)
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE event SET detail = ?", (f"[{value}]",))
+            db.execute("UPDATE step SET phases = ?", (f"[{value}]",))
+            db.execute("UPDATE sighting SET labels = ?", (value,))
+        journal.see({API: seen}, others=(), since=0)
+
+        (found,), (left,) = journal.events(), journal.unfinished()
+        assert (found.text, found.detail) == ("a", {})
+        assert (left.id, left.phases) == (step, {})
+        assert journal.sightings() == {API: seen}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE standing SET replicas = '[{}]'",
+            "UPDATE standing SET replicas = '{'",
+            "UPDATE standing SET at = 'today'",
+            "UPDATE sighting SET at = 'today'",
+            "UPDATE sighting SET healthy = 'soon'",
+        ],
+    )
+    def test_a_service_of_which_something_else_is_told_counts_as_unknown(
+        self, journal: Journal, path: Path, change: str
+    ) -> None:
+        journal.set_standing(WEB, Standing(replicas=frozenset({"c0ffee"}), at=5))
+        journal.see({WEB: Sighting(labels={}, healthy=0, at=1, engine="here")}, others=(), since=0)
+        sql(path, change)
+
+        known = (journal.standing(WEB) != Standing(), WEB in journal.sightings())
+        assert known == ("sighting" in change, "standing" in change)
+
+    def test_that_is_told_once(
+        self, journal: Journal, path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        journal.record(event("a"))
+        sql(path, "UPDATE event SET detail = 'told once'")
+        for _ in range(3):
+            journal.events()
+
+        assert capsys.readouterr().out.count("told once") == 1
+
     def test_what_is_held_in_a_word_of_theirs_holds_all(self, journal: Journal, path: Path) -> None:
         journal.set_pause(WEB, Pause.UP)
         sql(path, "UPDATE hold SET pause = 'nights'")
@@ -653,6 +729,7 @@ USES: dict[str, Callable[[Journal], object]] = {
     "begin": begin,
     "enter": lambda journal: journal.enter(1, phase=Phase.READY, now=1),
     "finish": lambda journal: journal.finish(1, outcome=Outcome.DONE, now=1),
+    "leave": lambda journal: journal.leave(1, now=1),
     "unfinished": lambda journal: journal.unfinished(),
     "last_change": lambda journal: journal.last_change(WEB),
     "failures": lambda journal: journal.failures(WEB),

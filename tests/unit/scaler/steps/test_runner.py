@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.model.errors import JournalError, StepError
+from scaler.model.errors import JournalError, StepError, TargetError
 from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import DecisionReason, Direction, ErrorReason, Phase
 from scaler.model.records import Order, Step
@@ -43,6 +43,8 @@ class Steps:
 
     def resume(self, step: Step, limits: Limits, _unwanted: object) -> None:
         self.resumed.append((step, limits))
+        if self.fault is not None:
+            raise self.fault
 
 
 class Made:
@@ -179,22 +181,40 @@ class TestFault:
 
     def begun(self, made: Made, number: int) -> Step:
         return made.journal.begin(
-            service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=1.0
+            service=WEB, direction=Direction.UP, number=number, why="manual", phase=Phase.START, now=0.0
         )
 
-    def test_the_step_that_it_left_open_has_failed_and_no_other(self, made: Made) -> None:
+    @pytest.mark.parametrize(
+        "fault",
+        # The second has a reason of its own, as those of TLS have.
+        [ZeroDivisionError("a bug"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")],
+        ids=lambda fault: type(fault).__name__,
+    )
+    def test_the_step_that_it_left_open_has_failed_and_no_other(self, made: Made, fault: Exception) -> None:
         self.begun(made, 2)
         other = self.begun(made, 3)
-        made.steps.fault = ZeroDivisionError("a bug")
+        made.steps.fault = fault
         made.act(replica(1), target=2)
         made.steps.go.set()
         until(lambda: made.ended)
 
         assert made.journal.unfinished() == (other,)
         (event,) = made.journal.events()
-        assert event.text == (
-            "Replica 2 could not be added: a fault of the scaler's own: ZeroDivisionError('a bug') (internal)"
+        assert (
+            event.text == f"Replica 2 could not be added: a fault of the scaler's own: {fault!r} (internal)"
         )
+
+    def test_one_whose_replica_may_not_be_prepared_is_left_and_counts_from_now(self, made: Made) -> None:
+        """Ended, its replica would get requests from the next start on."""
+        step = self.begun(made, 2)
+        made.journal.enter(step.id, phase=Phase.START, now=0.1, replica="id2")
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: made.ended)
+
+        assert [s.id for s in made.journal.unfinished()] == [step.id]
+        assert made.journal.failures(WEB, left=True) == (1, 1.0)
 
     def test_a_replica_that_was_to_leave_gets_requests_again(self, made: Made) -> None:
         made.steps.fault = ZeroDivisionError("a bug")
@@ -229,6 +249,23 @@ class TestFault:
 
         assert made.ended == 0
         assert made.metrics.registry.get_sample_value("alertscale_errors_total", {"reason": "internal"}) == 2
+
+    def test_one_that_cannot_even_be_logged_leaves_no_step_under_way(
+        self, made: Made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else nothing is decided for its service any more."""
+
+        def full(*_args: object, **_kwargs: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(made.runner.recorder, "survived", full)
+        monkeypatch.setattr(threading, "excepthook", lambda _fault: None)
+        made.steps.fault = ZeroDivisionError("a bug")
+        made.act(replica(1), target=2)
+        made.steps.go.set()
+        until(lambda: not made.runner.busy)
+
+        assert made.ended == 0
 
     def test_nor_what_was_never_begun(self, made: Made) -> None:
         made.steps.fault = StepError("a step without a count to change", reason=ErrorReason.INTERNAL)
@@ -303,6 +340,19 @@ def test_one_that_is_left_open_again_waits_unless_it_is_asked_for_at_once(made: 
         made.runner.resume(now=now + AGAIN_AFTER - 1)
         assert not made.runner.busy
     assert len(made.steps.resumed) == 3
+
+
+def test_so_does_one_that_the_engine_refused_and_one_that_it_did_not_answer_does_not(made: Made) -> None:
+    """Nothing was tried of it, and its replica is out of nginx."""
+    made.runner.unfinished = lambda: (unfinished(Direction.DOWN, "a"),)
+    for tries, reason in enumerate([ErrorReason.ENGINE_UNAVAILABLE, ErrorReason.ENGINE_REFUSED], start=1):
+        made.steps.fault = TargetError("says the engine", reason=reason)
+        made.runner.resume(now=float(tries))
+        until(lambda: made.ended == tries)  # noqa: B023
+    made.runner.resume(now=3.0)
+
+    assert not made.runner.busy
+    assert len(made.steps.resumed) == 2
 
 
 def test_what_a_copy_takes_is_learned_once_for_each_version(made: Made) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.contract import LeftOut, LeftOutKind
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy.reloads import LONGEST
@@ -22,8 +22,8 @@ def web(*addresses: str, name: str = "web") -> Upstream:
     return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=(f"shop-{name}-1:5000",))
 
 
-BROKEN = LeftOut(kind=Kind.SITE, name="bad.conf", became="503", why="unknown directive")
-PLACED = LeftOut(kind=Kind.PLACEHOLDER, name="shop.web", became="503", why="host not found")
+BROKEN = LeftOut(kind=LeftOutKind.SITE, name="bad.conf", became="503", why="unknown directive")
+PLACED = LeftOut(kind=LeftOutKind.PLACEHOLDER, name="shop.web", became="503", why="host not found")
 
 
 @pytest.fixture

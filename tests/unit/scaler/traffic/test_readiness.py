@@ -23,7 +23,7 @@ from scaler.traffic.readiness import (
     ASK_READY_EVERY,
     FAILURES,
     Check,
-    Kind,
+    CheckKind,
     OwnThread,
     Prober,
     address_on,
@@ -49,7 +49,7 @@ class TestPlanCheck:
     def test_a_path_is_asked_over_http(self) -> None:
         check = plan(Limits(probe=Probe(path="/ready")))
 
-        assert check == Check(kind=Kind.HTTP, address="10.0.0.2", port=5000, path="/ready")
+        assert check == Check(kind=CheckKind.HTTP, address="10.0.0.2", port=5000, path="/ready")
 
     def test_a_path_is_asked_under_the_name_and_the_scheme_of_the_labels(self) -> None:
         check = plan(Limits(probe=Probe(path="/ready", host="shop.example.org", scheme=Scheme.HTTPS)))
@@ -57,7 +57,7 @@ class TestPlanCheck:
         assert (check.host, check.scheme) == ("shop.example.org", Scheme.HTTPS)
 
     def test_a_path_goes_before_dockers_health_check(self) -> None:
-        assert plan(Limits(probe=Probe(path="/ready")), health=Health.UNHEALTHY).kind is Kind.HTTP
+        assert plan(Limits(probe=Probe(path="/ready")), health=Health.UNHEALTHY).kind is CheckKind.HTTP
 
     @pytest.mark.parametrize(
         ("health", "passed"),
@@ -66,11 +66,11 @@ class TestPlanCheck:
     def test_without_a_path_dockers_health_check_counts(self, health: Health, passed: bool) -> None:
         check = plan(Limits(), health=health)
 
-        assert (check.kind, check.passed) == (Kind.HEALTH, passed)
+        assert (check.kind, check.passed) == (CheckKind.HEALTH, passed)
         assert check.detail == f"Docker's health check says {health}"
 
     def test_with_neither_a_tcp_connect_decides(self) -> None:
-        assert plan(Limits()) == Check(kind=Kind.TCP, address="10.0.0.2", port=5000)
+        assert plan(Limits()) == Check(kind=CheckKind.TCP, address="10.0.0.2", port=5000)
 
     def test_the_label_chooses_the_port(self) -> None:
         assert plan(Limits(requests=Requests(port=9000))).port == 9000
@@ -80,14 +80,14 @@ class TestPlanCheck:
     def test_without_the_one_port_nobody_can_be_asked(self, ports: tuple[int, ...], said: str) -> None:
         check = plan(Limits(probe=Probe(path="/ready")), ports=ports)
 
-        assert check.kind is Kind.NONE
+        assert check.kind is CheckKind.NONE
         assert check.detail == f"it exposes {said}, not one port; give the service the label alertscale.port"
 
     @pytest.mark.parametrize(("addresses", "said"), [({}, "no network"), ({"x": "10.9.0.2"}, "x")])
     def test_without_a_shared_network_nobody_can_be_asked(self, addresses: dict[str, str], said: str) -> None:
         check = plan(Limits(), addresses=addresses)
 
-        assert check.kind is Kind.NONE
+        assert check.kind is CheckKind.NONE
         assert check.detail.startswith(f"it is on {said}, and the scaler is not; ")
 
     def test_on_the_host_every_network_is_reached(self) -> None:
@@ -174,7 +174,7 @@ class TestAsk:
         ("status", "ready"), [(200, True), (204, True), (302, False), (404, False), (503, False)]
     )
     def test_2xx_is_ready(self, port: int, status: int, ready: bool) -> None:
-        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
+        answer = ask(Check(kind=CheckKind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
 
         detail = "" if ready else f"127.0.0.1:{port}/{status} answers {status}, not 2xx"
         assert answer.ready is ready
@@ -202,7 +202,7 @@ class TestAsk:
         self, port: int, host: str | None, scheme: Scheme, named: tuple[str, ...]
     ) -> None:
         check = Check(
-            kind=Kind.HTTP, address="127.0.0.1", port=port, path="/strict", host=host, scheme=scheme
+            kind=CheckKind.HTTP, address="127.0.0.1", port=port, path="/strict", host=host, scheme=scheme
         )
         answer = ask(check)
 
@@ -212,12 +212,12 @@ class TestAsk:
 
     @pytest.mark.parametrize("status", [400, 403, 421])
     def test_whatever_a_wrong_host_is_answered_is_told_with_the_label(self, port: int, status: int) -> None:
-        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
+        answer = ask(Check(kind=CheckKind.HTTP, address="127.0.0.1", port=port, path=f"/{status}"))
 
         assert f"answers {status}, not 2xx: if it takes only hosts that it knows" in answer.detail
 
     def test_a_redirect_within_says_that_the_path_is_to_be_another(self, port: int) -> None:
-        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/302"))
+        answer = ask(Check(kind=CheckKind.HTTP, address="127.0.0.1", port=port, path="/302"))
 
         assert answer.detail.endswith(
             "answers 302, not 2xx (it redirects to /elsewhere): let alertscale.ready"
@@ -226,7 +226,7 @@ class TestAsk:
 
     def test_over_tls_any_certificate_is_good_enough(self, tls_port: int) -> None:
         check = Check(
-            kind=Kind.HTTP,
+            kind=CheckKind.HTTP,
             address="127.0.0.1",
             port=tls_port,
             path="/204",
@@ -238,26 +238,28 @@ class TestAsk:
         assert not ask(replace(check, scheme=Scheme.HTTP)).ready
 
     def test_one_that_speaks_no_tls_is_an_answer_not_an_error(self, port: int) -> None:
-        answer = ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/200", scheme=Scheme.HTTPS))
+        answer = ask(
+            Check(kind=CheckKind.HTTP, address="127.0.0.1", port=port, path="/200", scheme=Scheme.HTTPS)
+        )
 
         assert not answer.ready
         assert "SSL" in answer.detail
 
     def test_a_connection_is_enough_for_tcp(self, port: int) -> None:
-        assert ask(Check(kind=Kind.TCP, address="127.0.0.1", port=port)).ready
+        assert ask(Check(kind=CheckKind.TCP, address="127.0.0.1", port=port)).ready
 
-    @pytest.mark.parametrize("kind", [Kind.TCP, Kind.HTTP])
-    def test_nobody_there_is_an_answer_not_an_error(self, closed_port: int, kind: Kind) -> None:
+    @pytest.mark.parametrize("kind", [CheckKind.TCP, CheckKind.HTTP])
+    def test_nobody_there_is_an_answer_not_an_error(self, closed_port: int, kind: CheckKind) -> None:
         answer = ask(Check(kind=kind, address="127.0.0.1", port=closed_port, path="/ready"))
 
         assert not answer.ready
         assert answer.detail.startswith(f"127.0.0.1:{closed_port}/ready: ")
 
     def test_a_broken_answer_is_an_answer_not_an_error(self, port: int) -> None:
-        assert not ask(Check(kind=Kind.HTTP, address="127.0.0.1", port=port, path="/hang")).ready
+        assert not ask(Check(kind=CheckKind.HTTP, address="127.0.0.1", port=port, path="/hang")).ready
 
 
-CHECK = Check(kind=Kind.HTTP, address="10.0.0.2", port=80, path="/ready")
+CHECK = Check(kind=CheckKind.HTTP, address="10.0.0.2", port=80, path="/ready")
 READY, UNREADY = Readiness(ready=True), Readiness(ready=False, detail="answers 503")
 
 
@@ -329,7 +331,7 @@ class TestProber:
 
     def test_each_replica_has_its_own_rhythm(self) -> None:
         asked = Asked()
-        other = Check(kind=Kind.TCP, address="10.0.0.3", port=80)
+        other = Check(kind=CheckKind.TCP, address="10.0.0.3", port=80)
         asked.answers[other.address] = UNREADY
         for tick in range(5):
             known = asked.update(tick * 0.1, a=CHECK, b=other)
@@ -341,7 +343,7 @@ class TestProber:
         """After a restart the engine gives another address; what was known of the old one is void."""
         asked = Asked()
         asked.update(0, a=CHECK)
-        moved = Check(kind=Kind.HTTP, address="10.0.0.9", port=80, path="/ready")
+        moved = Check(kind=CheckKind.HTTP, address="10.0.0.9", port=80, path="/ready")
         asked.answers[moved.address] = UNREADY
 
         assert not asked.update(1, a=moved)["a"].ready
@@ -366,8 +368,8 @@ class TestProber:
 
     def test_dockers_health_check_is_taken_over_without_asking(self) -> None:
         asked = Asked()
-        starting = Check(kind=Kind.HEALTH, detail="Docker's health check says starting")
-        healthy = Check(kind=Kind.HEALTH, passed=True, detail="Docker's health check says healthy")
+        starting = Check(kind=CheckKind.HEALTH, detail="Docker's health check says starting")
+        healthy = Check(kind=CheckKind.HEALTH, passed=True, detail="Docker's health check says healthy")
 
         assert asked.update(0, a=starting)["a"] == Readiness(ready=False, detail=starting.detail)
         assert asked.update(1, a=healthy)["a"] == Readiness(ready=True)
@@ -376,7 +378,7 @@ class TestProber:
         assert asked.prober.next_due() is None
 
     def test_who_cannot_be_asked_is_not_ready_and_why(self) -> None:
-        none = Check(kind=Kind.NONE, detail="it exposes none, not one port")
+        none = Check(kind=CheckKind.NONE, detail="it exposes none, not one port")
 
         assert Asked().update(0, a=none)["a"] == Readiness(ready=False, detail=none.detail)
 
@@ -419,7 +421,9 @@ class TestProber:
             return READY
 
         prober = Prober(executor=OwnThread(name="ask"), wake=wake.set, asker=answer)
-        silent = {f"silent-{n}": Check(kind=Kind.TCP, address=f"10.0.1.{n}", port=80) for n in range(1, 101)}
+        silent = {
+            f"silent-{n}": Check(kind=CheckKind.TCP, address=f"10.0.1.{n}", port=80) for n in range(1, 101)
+        }
         try:
             prober.update(silent, now=0)
             prober.update(silent | {"new": CHECK}, now=0)

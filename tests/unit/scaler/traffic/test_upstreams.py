@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scaler.engines.contract import Kind, LeftOut
+from scaler.engines.contract import LeftOut, LeftOutKind
 from scaler.model.errors import BalancerError, TargetError
 from scaler.model.labels import Limits, Requests
 from scaler.model.reasons import ErrorReason, EventKind
@@ -619,9 +619,13 @@ class TestManyOldWorkers:
 
 
 class TestLeftOut:
-    SITE = LeftOut(kind=Kind.SITE, name="wiki.conf", became="503", why='host not found in upstream "wiki"')
-    UPSTREAM = LeftOut(kind=Kind.UPSTREAM, name="web", became="out", why='duplicate upstream "web"')
-    PLACED = LeftOut(kind=Kind.PLACEHOLDER, name="x.y", became="503", why='host not found in upstream "x.y"')
+    SITE = LeftOut(
+        kind=LeftOutKind.SITE, name="wiki.conf", became="503", why='host not found in upstream "wiki"'
+    )
+    UPSTREAM = LeftOut(kind=LeftOutKind.UPSTREAM, name="web", became="out", why='duplicate upstream "web"')
+    PLACED = LeftOut(
+        kind=LeftOutKind.PLACEHOLDER, name="x.y", became="503", why='host not found in upstream "x.y"'
+    )
 
     def test_a_site_is_told_once_with_the_way_out_and_tried_again(self, loop: Loop) -> None:
         loop.services, loop.nginx.leaves_out = {WEB: (replica("a"),)}, (self.SITE,)
@@ -852,7 +856,7 @@ def test_what_is_left_out_is_told_once_whatever_ids_it_is_told_with(loop: Loop) 
     loop.services = {WEB: (replica("a"), replica("b"))}
     for tries, ready in enumerate(("a", "ab", "b")):
         why = f"cannot read /etc/nginx/upstreams/generation-{tries}/x:1"
-        loop.nginx.leaves_out = (LeftOut(kind=Kind.SITE, name="x.conf", became="503", why=why),)
+        loop.nginx.leaves_out = (LeftOut(kind=LeftOutKind.SITE, name="x.conf", became="503", why=why),)
         loop.sync(ready, now=100.0 * tries)
 
     assert len(loop.faults()) == 1

@@ -105,7 +105,7 @@ def doubt(files: str, **labels: str) -> str:
     }
     ours = {f"alertscale.{name.replace('_', '-')}": value for name, value in labels.items()}
     hooks = Hooks(client=client, files=ProjectFiles(own_project="own", stack=Path("/none")))
-    return hooks.doubt({"Config": {"Labels": known | ours}})
+    return hooks.doubt(known | ours)
 
 
 class TestDoubt:
@@ -145,8 +145,8 @@ class TestDoubt:
             "com.docker.compose.project.config_files": "/" + "a" * 5000,
         }
 
-        assert hooks.doubt({"Config": {"Labels": None}}) == ""
-        assert hooks.doubt({"Config": {"Labels": project}}).startswith("/aaa")
+        assert hooks.doubt({}) == ""
+        assert hooks.doubt(project).startswith("/aaa")
 
 
 def test_a_doubled_dollar_is_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is made of an engine's answers beside its list; the target itself is tested on a real engine."""
 
+from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -84,6 +85,49 @@ def test_a_container_that_the_engine_cannot_show_keeps_no_other_from_being_seen(
 def test_without_an_engine_nothing_is_seen() -> None:
     with pytest.raises(TargetError):
         target(Engine(docker.errors.DockerException("away"))).observe()
+
+
+class TestNotes:
+    """A file is edited without the engine's knowing of it."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "compose.yml"
+
+    @pytest.fixture
+    def seen(self, file: Path) -> ComposeTarget:
+        engine = Engine(None)
+        named = {"com.docker.compose.project.config_files": str(file)}
+        engine.ill["Labels"] = engine.ill["Labels"] | named
+        return target(engine)
+
+    def notes(self, seen: ComposeTarget) -> tuple[str, ...]:
+        ill, _ = seen.observe().services
+        return ill.notes
+
+    def test_a_note_is_there_for_as_long_as_its_cause(self, seen: ComposeTarget, file: Path) -> None:
+        whole, half = "services: { ill: { post_start: [ {command: [warm]} ] } }", "services: { ill: { post"
+        for text, said in [(half, 1), (whole, 0), (half, 1), (whole, 0)]:
+            file.write_text(text)
+            assert len(self.notes(seen)) == said
+        file.unlink()
+        assert len(self.notes(seen)) == 1
+
+    def test_a_file_is_read_once_for_each_state_of_it(
+        self, seen: ComposeTarget, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text, read = [], Path.read_text
+
+        def noted(path: Path, **how: Any) -> str:
+            text.append(path)
+            return read(path, **how)
+
+        monkeypatch.setattr(Path, "read_text", noted)
+        for state, written in enumerate(["services: {", "services: { ill: {} }"], start=1):
+            file.write_text(written)
+            for _ in range(10):
+                self.notes(seen)
+            assert text == [file] * state
 
 
 class TestOneThatCannotBeShown:

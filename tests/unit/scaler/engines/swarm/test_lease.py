@@ -10,7 +10,7 @@ import docker.errors
 import pytest
 import requests
 
-from scaler.engines.contract import Record
+from scaler.engines.contract import LeaseRecord
 from scaler.engines.swarm.lease import SwarmLease
 from scaler.leader.lease import RENEW_EVERY, Lease
 from scaler.model.errors import TargetError
@@ -85,7 +85,9 @@ def store_of(config: Config, stack: str = "shop") -> SwarmLease:
 
 
 class TestSwarmLease:
-    FIRST = Record(holder="a", address="10.0.1.5:8000", node="id-of-node-1", note='[["shop", "web"]]', turn=1)
+    FIRST = LeaseRecord(
+        holder="a", address="10.0.1.5:8000", node="id-of-node-1", note='[["shop", "web"]]', turn=1
+    )
 
     def test_there_is_none_at_first(self, config: Config) -> None:
         assert store_of(config).read() is None
@@ -186,7 +188,7 @@ class TestSwarmLease:
     ) -> None:
         config.specs["x"] = (7, {"Name": "alertscale-lease-shop", "Labels": labels, "Data": ""})
 
-        assert store_of(config).read() == Record(holder="", turn=0, version=7)
+        assert store_of(config).read() == LeaseRecord(holder="", turn=0, version=7)
 
     def test_a_request_stands_beside_what_the_holder_wrote(self, config: Config) -> None:
         store = store_of(config)
