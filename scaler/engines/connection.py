@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import docker.errors
 import requests
@@ -18,6 +19,7 @@ from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
 _DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
+_CHUNK: Final = 65_536
 _LOOK_EVERY: Final = 1.0
 _GRACE: Final = 5.0
 """Seconds for which /readyz still tells of an engine that is away, before the scaler ends over it."""
@@ -72,6 +74,45 @@ def engine_errors(doing: str) -> Iterator[None]:
             " is the Docker Engine running and its socket mounted?",
             reason=ErrorReason.ENGINE_UNAVAILABLE,
         ) from error
+
+
+def came_early(stream: Any) -> bytes:  # noqa: ANN401 - the SDK gives one of several, without a type
+    """Take what an exec printed before its stream was there: in one read with the head of the answer.
+
+    The SDK looks for it on the socket alone (docker-py issue 3332), and so loses it.
+
+    Args:
+        stream: of the SDK's ``exec_start(socket=True)``, nothing of which has been read.
+    """
+    if not isinstance(stream, socket.SocketIO):  # of TLS, whose buffer is not to be had without waiting
+        return b""
+    reader, connection = stream._response.raw._fp.fp, stream._sock  # type: ignore[attr-defined]  # noqa: SLF001
+    timeout = connection.gettimeout()
+    connection.settimeout(0)  # where nothing came, it would be waited for
+    try:
+        return bytes(reader.peek())
+    finally:
+        connection.settimeout(timeout)
+
+
+def exec_output(client: APIClient, made: str) -> bytes:
+    """Run an exec that was made; return all that it prints."""
+    stream: Any = client.exec_start(made, socket=True)
+    with contextlib.closing(stream._response):  # noqa: SLF001 - the SDK keeps it there, and closes it nowhere
+        pieces = [came_early(stream)]
+        while piece := stream.read(_CHUNK):
+            pieces.append(piece)
+    return _without_frames(b"".join(pieces))
+
+
+def _without_frames(framed: bytes) -> bytes:
+    """Undo how the engine tells two outputs apart: by eight bytes before each piece, four of its length."""
+    found, at = [], 0
+    while at + 8 <= len(framed):
+        end = at + 8 + int.from_bytes(framed[at + 4 : at + 8])
+        found.append(framed[at + 8 : end])
+        at = end
+    return b"".join(found)
 
 
 def is_replaced(address: str) -> bool:

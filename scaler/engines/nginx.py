@@ -7,7 +7,7 @@ from typing import Final
 import docker.errors
 from docker import APIClient
 
-from scaler.engines.connection import engine_errors
+from scaler.engines.connection import engine_errors, exec_output
 from scaler.engines.contract import GENERATION_PORT, LeftOut, LeftOutKind, Processes, Serving
 from scaler.model.errors import BalancerError
 from scaler.model.reasons import ErrorReason
@@ -107,7 +107,7 @@ class DockerNginx:
     ) -> tuple[int, str]:
         with engine_errors(doing):
             made = self._client.exec_create(instance, ["sh", "-c", command])
-            said = (by or self._client).exec_start(made["Id"])
+            said = exec_output(by or self._client, made["Id"])
             code = int(self._client.exec_inspect(made["Id"])["ExitCode"])
         return code, said.decode(errors="replace").strip() or f"it ended with {code}"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from docker import APIClient
 
 from scaler.engines.compose.project_files import Definition, ProjectFiles
-from scaler.engines.connection import engine_errors
+from scaler.engines.connection import came_early, engine_errors
 from scaler.model.errors import TargetError
 from scaler.model.hooks import Hook, HookKind, hooks_of
 from scaler.model.labels import HOOKS, PREFIX
@@ -203,7 +203,7 @@ class _Output:
     def __init__(self, stream: Any) -> None:  # noqa: ANN401 - the SDK gives one of several, without a type
         self._stream = stream
         self._poll = select.poll()
-        self._tail = b""
+        self._tail = b"" if stream is None else came_early(stream)
         self._ended = stream is None
         if not self._ended:
             self._poll.register(stream, select.POLLIN)

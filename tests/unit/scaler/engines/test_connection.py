@@ -1,16 +1,22 @@
 """The link to the engine: what breaks on it, and a socket that leads nowhere any more."""
 
+import contextlib
 import os
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import urllib3.exceptions
+from docker import APIClient
 from docker.errors import APIError, DockerException
 
-from scaler.engines.connection import await_replaced, engine_errors, is_replaced
+from scaler.engines.compose.hooks import _Output
+from scaler.engines.connection import await_replaced, came_early, engine_errors, exec_output, is_replaced
 from scaler.model.errors import TargetError
 from scaler.model.reasons import ErrorReason
 
@@ -31,6 +37,68 @@ def test_every_way_to_break_off_is_an_engine_that_does_not_answer(broken: Except
         raise broken
 
     assert told.value.reason is ErrorReason.ENGINE_UNAVAILABLE
+
+
+class TestOutput:
+    """What an exec prints, by the SDK itself over a real connection."""
+
+    HEAD = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+    FRAMES = b"\x02\x00\x00\x00\x00\x00\x00\x08[emerg] " + b"\x01\x00\x00\x00\x00\x00\x00\x03why"
+
+    @pytest.fixture
+    def answers(self) -> Iterator[Callable[..., APIClient]]:
+        """Let an engine send these, each in a packet of its own; an event is waited for."""
+        with contextlib.ExitStack() as over:
+
+            def answering(*packets: bytes | threading.Event) -> APIClient:
+                engine = over.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+                def answer() -> None:
+                    connection, _ = engine.accept()
+                    with connection:
+                        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        asked = b""
+                        while b'"Detach": false' not in asked:
+                            asked += connection.recv(4096)
+                        for packet in packets:
+                            if isinstance(packet, threading.Event):
+                                packet.wait(5)
+                                continue
+                            connection.sendall(packet)
+                            time.sleep(0.02)
+
+                thread = threading.Thread(target=answer, daemon=True)
+                thread.start()
+                over.callback(thread.join)
+                client = APIClient(f"tcp://127.0.0.1:{engine.getsockname()[1]}", version="1.44", timeout=5)
+                over.callback(client.close)
+                return client
+
+            yield answering
+
+    @pytest.mark.parametrize("cut", [len(HEAD), len(HEAD) + 5, len(HEAD + FRAMES) - 1, len(HEAD + FRAMES)])
+    def test_all_of_it_is_read_though_some_comes_with_the_head_of_the_answer(
+        self, answers: Callable[..., APIClient], cut: int
+    ) -> None:
+        whole = self.HEAD + self.FRAMES
+
+        assert exec_output(answers(whole[:cut], whole[cut:]), "made") == b"[emerg] why"
+
+    def test_so_it_is_of_a_hook(self, answers: Callable[..., APIClient]) -> None:
+        stream = answers(self.HEAD + self.FRAMES[:5], self.FRAMES[5:]).exec_start("made", socket=True)
+        with contextlib.closing(_Output(stream)) as output:
+            output.read(5)
+
+            assert output.text == "[emerg] why"
+
+    def test_where_nothing_has_come_it_is_not_waited_for(self, answers: Callable[..., APIClient]) -> None:
+        goes_on = threading.Event()
+        stream: Any = answers(self.HEAD, goes_on, self.FRAMES).exec_start("made", socket=True)
+
+        assert came_early(stream) == b""
+        goes_on.set()
+        assert stream.read(8) == self.FRAMES[:8]
+        stream._response.close()
 
 
 def test_a_refusal_is_told_from_silence() -> None:

@@ -1,6 +1,7 @@
 """What nginx in a container is asked, and what its answers mean."""
 
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from docker import APIClient
@@ -69,9 +70,10 @@ class Engine:
     def exec_create(self, _container: str, cmd: list[str]) -> dict[str, str]:
         return {"Id": cmd[-1]}
 
-    def exec_start(self, made: str) -> bytes:
+    def exec_start(self, made: str, *, socket: bool) -> Mock:
+        assert socket
         self.waited_for.append(made)
-        return b""
+        return Mock(read=lambda _most: b"")
 
     def exec_inspect(self, _made: str) -> dict[str, int]:
         return {"ExitCode": 0}
