@@ -20,7 +20,8 @@ PAGE = (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8")
 # What others give a meaning to, and what is no variable of a process.
 THEIRS = re.compile(
     r"BASH\w*|HOME|LINENO|PATH|PWD|SECONDS"  # the shell's
-    r"|CI_\w+|PIP_\w+|PYTHON\w+|MALLOC_\w+|PROMETHEUS_DISABLE_\w+|PYTEST_XDIST_\w+"  # GitLab's, pip's, Python's, C's, xdist's
+    r"|CI_\w+|PIP_\w+|PYTHON\w+|MALLOC_\w+|PROMETHEUS_DISABLE_\w+"  # GitLab's, pip's, Python's, C's
+    r"|PYTEST_XDIST_\w+"  # xdist's, to its workers
     r"|NGINX_(ENVSUBST|ENTRYPOINT)_\w+"  # the nginx image's
     r"|PATH_INFO|REQUEST_METHOD|DBUS_\w+"  # a web request's
     r"|BASE|SERIES"  # of building the stand-ins
