@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from alertscale.check.expressions import parse
-from alertscale.check.findings import Finding
+from alertscale.check.findings import Finding, Place
 from alertscale.check.labelflow import Values
 from alertscale.check.promrules import RuleSet, read_rules
 from alertscale.check.rules.sums import is_sum_over_replicas
@@ -15,12 +16,17 @@ from alertscale.check.tree import read
 def rules(*lines: str, **external: str) -> RuleSet:
     findings: list[Finding] = []
     text = "groups:\n  - rules:\n" + "".join(f"      - {line}\n" for line in lines)
-    result = read_rules(
-        [read(text, file=Path("rules.yml"))], external_labels=external, partial=False, findings=findings
-    )
+    result = read_all(text, external, findings)
     assert findings == []
-    assert result is not None
     return result
+
+
+def read_all(text: str, external: Mapping[str, str], findings: list[Finding]) -> RuleSet:
+    file = Path("rules.yml")
+    place = Place(file=file, line=1)
+    return read_rules(
+        read(text, file=file), place=place, external_labels=external, partial=False, findings=findings
+    )
 
 
 ALERT = "{ alert: High, expr: %s, labels: { scale: up, tier: '{{ $labels.x }}', empty: '' } }"
@@ -117,7 +123,7 @@ def test_a_sum_over_replicas_grows_unless_something_divides_it(text: str, grows:
 )
 def test_what_is_no_rule_file_is_a_finding(text: str, says: str) -> None:
     findings: list[Finding] = []
-    read_rules([read(text, file=Path("rules.yml"))], external_labels={}, partial=False, findings=findings)
+    read_all(text, {}, findings)
 
     assert [f.rule for f in findings] == ["unexpected-form"]
     assert says in findings[0].text

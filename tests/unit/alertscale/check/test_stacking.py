@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from alertscale.check.compose import Service, Stack, read_stack
+from alertscale.check.compose import Service, Stack
 from alertscale.check.findings import Finding
+from alertscale.check.layers import Layer, Layers
+from alertscale.check.stacking import read_stack
 from alertscale.check.tree import read
 from scaler.model.labels import COOLDOWN_UP, MAX, MIN
 
@@ -14,10 +16,12 @@ from scaler.model.labels import COOLDOWN_UP, MAX, MIN
 def stack(
     *texts: str, findings: list[Finding] | None = None, variables: Mapping[str, str] | None = None
 ) -> Stack:
-    documents = [read(text, file=Path(f"{number}.yml")) for number, text in enumerate(texts)]
-    result = read_stack(
-        documents, variables=variables or {}, partial=False, findings=[] if findings is None else findings
+    layers = tuple(
+        Layer(document=document, directory=Path(), variables=variables or {})
+        for number, text in enumerate(texts)
+        for document in read(text, file=Path(f"{number}.yml"))
     )
+    result = read_stack(Layers(layers=layers), findings=[] if findings is None else findings)
     assert result is not None
     return result
 
@@ -142,7 +146,3 @@ def test_what_is_no_compose_file_is_a_finding(text: str) -> None:
     stack(text, findings=findings)
 
     assert [f.rule for f in findings] == ["unexpected-form"]
-
-
-def test_a_file_that_includes_others_is_not_the_whole_stack() -> None:
-    assert stack("include: [more.yml]").partial

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from alertscale.check.dockerfile import Copy, Dockerfile, read_dockerfile
+
+WHOLE = """\
+# syntax=docker/dockerfile:1
+FROM --platform=linux/amd64 golang:1 AS build
+COPY . /src
+EXPOSE 1
+
+FROM prom/prometheus:v3.5.3 AS last
+WORKDIR /srv
+COPY --chown=nobody a.yml \\
+  # in between
+  b.yml /etc/prometheus/
+COPY --from=build /src/x /x
+ADD ["c d.yml", "/c.yml"]
+expose 80/tcp 443
+HEALTHCHECK --interval=1s CMD curl localhost
+ENTRYPOINT ["/bin/prometheus"]
+CMD --config.file=/etc/prometheus/a.yml --log.level="info"
+"""
+
+
+def test_what_the_last_stage_says_is_read() -> None:
+    assert read_dockerfile(WHOLE) == Dockerfile(
+        image="prom/prometheus:v3.5.3",
+        copies=(
+            Copy(sources=("a.yml", "b.yml"), target="/etc/prometheus/"),
+            Copy(sources=("c d.yml",), target="/c.yml"),
+        ),
+        ports=("80", "443"),
+        checked=True,
+        entrypoint=("/bin/prometheus",),
+        command=("--config.file=/etc/prometheus/a.yml", "--log.level=info"),
+        directory="/srv",
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "FROM", "COPY", "COPY a", 'CMD ["', "ENTRYPOINT '", "HEALTHCHECK NONE", "\0"]
+)
+def test_what_cannot_be_read_says_nothing(text: str) -> None:
+    read = read_dockerfile(text)
+
+    assert (read.copies, read.ports, read.checked) == ((), (), False)
