@@ -61,6 +61,7 @@ class Program:
         image: that it is made of.
         build: the folder that the image is built of.
         dockerfile: its path; None if it stands in the Compose file itself.
+        target: the stage of it that is meant; empty for the last.
         entrypoint: in words; None if the image's.
         command: in words; None if the image's.
         directory: that it is started in; None if the image's.
@@ -71,6 +72,7 @@ class Program:
     image: Text | None = None
     build: Path | None = None
     dockerfile: Path | None = None
+    target: str = ""
     entrypoint: tuple[Text, ...] | None = None
     command: tuple[Text, ...] | None = None
     directory: Text | None = None

@@ -1,9 +1,11 @@
-"""What a Dockerfile says of the image that it makes: its last stage alone. Pure."""
+"""What a Dockerfile says of the image that it makes. Pure."""
+
+from __future__ import annotations
 
 import json
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _CONTINUED: Final = re.compile(r"\\[ \t]*\n(?:[ \t]*#[^\n]*\n)*")
@@ -46,28 +48,57 @@ class Dockerfile:
     directory: str = ""
 
 
-def read_dockerfile(text: str) -> Dockerfile:
-    """Read a Dockerfile; what cannot be read of it says nothing."""
-    said: dict[str, list[str]] = {}
-    copies: list[Copy] = []
+def read_dockerfile(text: str, *, target: str = "") -> Dockerfile:
+    """Read a Dockerfile; what cannot be read of it says nothing.
+
+    Args:
+        text: of it.
+        target: the stage that is meant, by name; the last if empty.
+    """
+    stages: dict[str, _Stage] = {}
+    stage = _Stage()
     for line in _CONTINUED.sub(" ", text).splitlines():
         word, _, rest = line.strip().partition(" ")
-        word = word.upper()
-        if word == "FROM":
-            said, copies = {}, []
+        if word.upper() == "FROM":
+            image, _, name = _FLAG.sub("", rest.strip() + " ").strip().partition(" ")
+            stage = _Stage.on(stages.get(image.lower()), image)
+            stages[name[len("as ") :].strip().lower()] = stage
+        else:
+            stage.say(word.upper(), rest.strip())
+    return stages.get(target.lower(), stage).read() if target else stage.read()
+
+
+@dataclass(kw_only=True)
+class _Stage:
+    image: str = ""
+    said: dict[str, list[str]] = field(default_factory=dict)
+    copies: list[Copy] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, below: _Stage | None, image: str) -> _Stage:
+        """One that begins with an image, or with a stage before it."""
+        if below is None:
+            return cls(image=image)
+        said = {word: list(texts) for word, texts in below.said.items()}
+        return cls(image=below.image, said=said, copies=list(below.copies))
+
+    def say(self, word: str, rest: str) -> None:
         if word in {"COPY", "ADD"}:
-            copies += _copy(rest)
-        said.setdefault(word, []).append(rest.strip())
-    checks, begins = said.get("HEALTHCHECK", [""]), said.get("FROM", [""])
-    return Dockerfile(
-        image=_FLAG.sub("", begins[-1] + " ").split(" ")[0],
-        copies=tuple(copies),
-        ports=tuple(port.partition("/")[0] for rest in said.get("EXPOSE", []) for port in rest.split()),
-        checked=bool(checks[-1]) and checks[-1].upper() != "NONE",
-        entrypoint=_words(said["ENTRYPOINT"][-1]) if "ENTRYPOINT" in said else None,
-        command=_words(said["CMD"][-1]) if "CMD" in said else None,
-        directory=said.get("WORKDIR", [""])[-1],
-    )
+            self.copies += _copy(rest)
+        self.said.setdefault(word, []).append(rest)
+
+    def read(self) -> Dockerfile:
+        check = self.said.get("HEALTHCHECK", [""])[-1]
+        ports = (port for rest in self.said.get("EXPOSE", []) for port in rest.split())
+        return Dockerfile(
+            image=self.image,
+            copies=tuple(self.copies),
+            ports=tuple(port.partition("/")[0] for port in ports if not port.endswith("/udp")),
+            checked=bool(check) and check.upper() != "NONE",
+            entrypoint=_words(self.said["ENTRYPOINT"][-1]) if "ENTRYPOINT" in self.said else None,
+            command=_words(self.said["CMD"][-1]) if "CMD" in self.said else None,
+            directory=self.said.get("WORKDIR", [""])[-1],
+        )
 
 
 def _copy(rest: str) -> list[Copy]:

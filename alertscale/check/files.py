@@ -66,24 +66,28 @@ class Finder:
             path = service.program.dockerfile
             text = self.disk.text(path, errors="replace") if path and is_file(path) else None
             if text is not None:
-                self._built[name] = read_dockerfile(text)
+                self._built[name] = read_dockerfile(text, target=service.program.target)
 
     # The file of a program
 
     def _config(self, kind: Kind) -> tuple[Config, View]:
-        running = find_running(self.stack, kind, built=self._built) if self.stack else ()
+        both = {k: find_running(self.stack, k, built=self._built) if self.stack else () for k in _BY_NAME}
+        running = both[kind]
         if not running:
-            return self._by_name(kind)
+            return self._by_name(kind, unless=any(both.values()))
         views = [(one, View(one.service.program, one.built)) for one in running]
         best = next(((o, v) for o, v in views if o.config and v.at(o.config).is_file), views[0])
         return self._of(*best), best[1]
 
-    def _by_name(self, kind: Kind) -> tuple[Config, View]:
+    def _by_name(self, kind: Kind, *, unless: bool) -> tuple[Config, View]:
+        """Take a file that nobody is known to read, unless the other program is known to run here."""
         names = _BY_NAME[kind]
         path = next((p for name in names if is_file(p := self.scope.directory / name)), None)
+        nobody = "no service of the Compose files runs it, and " if self.stack else ""
         if path is None:
-            runs = "no service of the Compose files runs it, and there is no" if self.stack else "there is no"
-            return Config(absent=f"{runs} {names[0]}"), View(Program())
+            return Config(absent=f"{nobody}there is no {names[0]}"), View(Program())
+        if unless:
+            return Config(absent=f"{nobody}{path} is read by nobody here"), View(Program())
         home = posixpath.dirname(kind.config)
         mount = Mount(place=Place(file=path, line=1), target=home, source=path.parent)
         seen = Seen(path=posixpath.join(home, path.name), source=path, mount=mount)
@@ -96,6 +100,8 @@ class Finder:
         seen = view.at(running.config)
         if seen.is_file:
             return self._read(running.kind, seen, running=running)
+        if running.guessed:
+            return Config(running=running, absent=f"the service {name} is started by a script of its own")
         absent = f"the service {name} reads {running.config}, {_whence(seen)}"
         surely = self.scope.is_surely_absent(seen, official=running.official)
         if running.sure and view.is_whole and surely:

@@ -12,7 +12,7 @@ from alertscale.check.dockerfile import Dockerfile
 from alertscale.check.reading import Text
 
 _FLAG: Final = re.compile(
-    r"(?:^|\s)--?(?P<name>[a-z][a-z.-]+)(?:=|\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"']+)"
+    r"(?:^|\s)--?(?P<name>[a-z][a-z.-]+)(?:=|\s+(?!-))(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"']+)"
 )
 _OFFICIAL: Final = re.compile(r"(?:docker\.io/)?(?:prom|quay\.io/prometheus)/[^/]+")
 """Images whose command is known: it names the file, which nothing else does."""
@@ -62,6 +62,8 @@ class Running:
         service: that runs it.
         config: path of its file in the container; None if that cannot be known.
         sure: it is said so by a flag, or by the command of an image that is known.
+        scripted: something of its own starts the program, and may write the file that it reads.
+        guessed: it is, and nothing says where the file is.
         official: its image is one of which is known what is in it.
         port: where it listens; None if that cannot be known.
         prefix: what the paths of its API begin with, without a slash at the end.
@@ -72,6 +74,8 @@ class Running:
     service: Service
     config: str | None
     sure: bool
+    scripted: bool
+    guessed: bool
     official: bool
     port: int | None
     prefix: str
@@ -122,6 +126,8 @@ def _running(service: Service, kind: Kind, image: str, built: Dockerfile | None)
         service=service,
         config=config if known or "config.file" in flags else None,
         sure=known and not (scripted or service.partial) and (official or "config.file" in flags),
+        scripted=scripted,
+        guessed=scripted and "config.file" not in flags,
         official=official,
         port=int(listen) if known and listen.isdecimal() else None,
         prefix=flags.get("web.route-prefix", outside).rstrip("/"),

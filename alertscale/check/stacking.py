@@ -335,6 +335,7 @@ class _Reader:
             image=self._single(node, "image", below.image),
             build=context,
             dockerfile=dockerfile,
+            target=self.word(build, "target") or below.target,
             entrypoint=self._words(node, "entrypoint", below.entrypoint),
             command=self._words(node, "command", below.command),
             directory=self._single(node, "working_dir", below.directory),

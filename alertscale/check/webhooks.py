@@ -67,7 +67,9 @@ def judge(webhook: Node, *, stack: Stack | None, source: Service | None) -> Judg
         if host == SCALER:
             return _of_the_scaler(parts, given, port)
         return Judged(leads=Leads.PERHAPS if parts.path == PATH else Leads.ELSEWHERE)
-    if parts.path.rstrip("/") != PATH and host != SCALER:
+    # Others have such paths, too: without a scaler here, its port must stand beside it.
+    meant = parts.path.rstrip("/") == PATH and (scaler is not None or given == port)
+    if not meant and host != SCALER:
         return Judged(leads=Leads.ELSEWHERE)
     if reached.whom is Whom.ITSELF:
         return Judged(leads=Leads.PAST_IT, why=f"{host} is Alertmanager's own container")

@@ -234,4 +234,5 @@ def _needs_port(service: Service, setup: Setup) -> bool:
 def _ports(service: Service, setup: Setup) -> frozenset[str]:
     built = setup.documents.built.get(service.name)
     written = [text.value or _UNKNOWN for text in service.program.published]
-    return frozenset((*written, *(built.ports if built else ())))
+    found = (*written, *(built.ports if built else ()))
+    return frozenset(_UNKNOWN if "$" in port else port for port in found)

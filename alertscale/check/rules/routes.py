@@ -172,7 +172,7 @@ def _url(setup: Setup) -> str:
 def _only_routes(setup: Setup, is_bad: Callable[[Route], bool]) -> Iterator[tuple[Route, str]]:
     """Bad routes, each once with an alert, on which the scaler depends: no other brings it the alert."""
     told: set[Route] = set()
-    for alert in setup.for_the_scaler:
+    for alert in setup.for_the_scaler if setup.has_the_loop else ():
         routes = _to_the_scaler(setup, _reached(setup, alert))
         if all(is_bad(route) for route in routes):
             yield from ((route, alert.name) for route in routes if route not in told)

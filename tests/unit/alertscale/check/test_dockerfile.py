@@ -17,7 +17,7 @@ COPY --chown=nobody a.yml \\
   b.yml /etc/prometheus/
 COPY --from=build /src/x /x
 ADD ["c d.yml", "/c.yml"]
-expose 80/tcp 443
+expose 80/tcp 443 53/udp
 HEALTHCHECK --interval=1s CMD curl localhost
 ENTRYPOINT ["/bin/prometheus"]
 CMD --config.file=/etc/prometheus/a.yml --log.level="info"
@@ -37,6 +37,24 @@ def test_what_the_last_stage_says_is_read() -> None:
         command=("--config.file=/etc/prometheus/a.yml", "--log.level=info"),
         directory="/srv",
     )
+
+
+STAGES = """\
+FROM prom/prometheus AS base
+EXPOSE 9090
+COPY a.yml /a.yml
+FROM base AS Own
+COPY b.yml /b.yml
+EXPOSE 1
+FROM base
+"""
+
+
+def test_a_stage_has_what_the_one_has_that_it_begins_with() -> None:
+    own, last = read_dockerfile(STAGES, target="own"), read_dockerfile(STAGES)
+
+    assert (own.image, own.ports, len(own.copies)) == ("prom/prometheus", ("9090", "1"), 2)
+    assert (last.image, last.ports, len(last.copies)) == ("prom/prometheus", ("9090",), 1)
 
 
 @pytest.mark.parametrize(

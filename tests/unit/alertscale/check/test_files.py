@@ -45,6 +45,8 @@ class TestMounts:
             ("[--config.file=/etc/alertmanager/config.yml]", "./am:/etc/alertmanager", "am/config.yml"),
             ("--config.file /cfg/x.yaml --log.level=info", "./am/x.yaml:/cfg/x.yaml:ro", "am/x.yaml"),
             ("[--config.file=x.yml]", "./am/x.yml:/alertmanager/x.yml", "am/x.yml"),
+            ("[--a.flag, --storage.path=/a, --b.flag, -config.file=/x.yml]", "./am/x.yml:/x.yml", "am/x.yml"),
+            ("sh -c 'exec alertmanager --config.file=/x.yml'", "./am/x.yml:/x.yml", "am/x.yml"),
             (
                 "[--config.file=/c.yml]",
                 "{ type: bind, source: ./am/x.yml, target: /c.yml, read_only: true }",
@@ -199,7 +201,7 @@ class TestAbsence:
             ("    volumes: ['/am:/etc/alertmanager']\n", "not there"),
             ("    volumes: ['settings:/etc/alertmanager']\n", "in the volume settings"),
             ("    volumes: ['$UNKNOWN']\n", "no mount brings"),
-            ("    entrypoint: [sh, /run.sh]\n", "no mount brings"),
+            ("    entrypoint: [sh, /run.sh]\n", "started by a script of its own"),
             ("    command: ['--config.file=$UNKNOWN']\n", "cannot be known"),
             ("    command: ['--config.file=$$HERE']\n", "cannot be known"),
             ("    extends: { service: other }\n", "no mount brings"),
@@ -228,25 +230,34 @@ class TestAbsence:
         assert report.findings == ()
         assert report.absent == ("Alertmanager's file",)
 
-    @pytest.mark.parametrize(
-        ("name", "without"), [("Prometheus' file", PROMETHEUS), ("Alertmanager's file", ALERTMANAGER)]
-    )
-    def test_where_nobody_runs_the_program_its_file_is_taken_by_its_name(
-        self, checkout: Checkout, name: str, without: str
+    def test_where_nobody_runs_the_programs_their_files_are_taken_by_their_names(
+        self, checkout: Checkout
     ) -> None:
-        service = without.partition("/")[0]
-        checkout.change(COMPOSE, f"  {service}:\n", f"  {service}:\n    profiles: [x]\n")
-        text = (checkout.directory / COMPOSE).read_text()
-        checkout.write(COMPOSE, text.replace(f"prom/{service}:", "example.org/other:"))
+        self.run_by_nobody(checkout, "prometheus", "alertmanager")
 
         report = checkout.report()
-        assert files(report, name) == [without]
-        assert "by its name" in note(report, name)
+        assert files(report, "Prometheus' file") == [PROMETHEUS]
+        assert files(report, "Alertmanager's file") == [ALERTMANAGER]
+        assert note(report, "Alertmanager's file") == "by its name: no service runs it"
 
-        checkout.remove(without)
+        checkout.remove(ALERTMANAGER)
         report = checkout.report()
-        assert name in report.absent
-        assert "no service of the Compose files runs it" in note(report, name)
+        assert report.absent == ("Alertmanager's file",)
+        assert note(report, "Alertmanager's file").endswith("and there is no alertmanager/alertmanager.yml")
+
+    def test_a_file_that_nobody_runs_beside_a_program_that_runs_here_is_said_to_be_read_by_nobody(
+        self, checkout: Checkout
+    ) -> None:
+        self.run_by_nobody(checkout, "alertmanager")
+
+        report = checkout.report()
+
+        assert report.absent == ("Alertmanager's file",)
+        assert note(report, "Alertmanager's file").endswith("alertmanager.yml is read by nobody here")
+
+    def run_by_nobody(self, checkout: Checkout, *services: str) -> None:
+        for service in services:
+            checkout.change(COMPOSE, f"image: prom/{service}:", "image: example.org/other:")
 
     def test_files_without_a_compose_file_are_found_by_name(self, tmp_path: Path) -> None:
         (tmp_path / "prometheus.yml").write_text("rule_files: [a.yml]\n")

@@ -110,6 +110,7 @@ class TestPorts:
             "several-ports",
         ]
         assert rules(found(tmp_path, text, Dockerfile="FROM x\nEXPOSE 80\nHEALTHCHECK CMD y\n")) == []
+        assert rules(found(tmp_path, text, Dockerfile="FROM x\nEXPOSE $A 80\n")) == ["no-readiness"]
 
 
 class TestNetworks:
@@ -199,6 +200,25 @@ class TestTheLoop:
         beside = SHOP.replace("networks:\n  alertscale", f"{PROMETHEUS}  alertscale")
 
         assert found(tmp_path, beside, prometheus_yml="scrape_configs: []\n") == []
+
+    def test_a_webhook_of_somebody_elses_is_none_to_the_scaler(self, tmp_path: Path) -> None:
+        urls = ("http://localhost:5001/alerts", "http://worker:8000/alerts", "http://bot.example.org/alerts")
+        routes = "".join(f"      - url: {url}\n" for url in urls)
+        timing = "group_interval: 5s, repeat_interval: 4s"
+        alertmanager = (
+            f"route: {{ receiver: a, {timing} }}\nreceivers:\n  - name: a\n    webhook_configs:\n{routes}"
+        )
+        watchdog = "groups: [{ rules: [{ alert: Watchdog, expr: vector(1) }] }]"
+        prometheus = (
+            "rule_files: [a.rules.yml]\n"
+            "alerting: { alertmanagers: [{ static_configs: [{ targets: [am:9093] }] }] }\n"
+        )
+
+        findings = found(
+            tmp_path, SHOP, alertmanager_yml=alertmanager, prometheus_yml=prometheus, a_rules_yml=watchdog
+        )
+
+        assert findings == []
 
     def test_a_service_whose_count_is_fixed_needs_no_alert(self, checkout: Checkout) -> None:
         checkout.change(COMPOSE, 'max: "5"', 'max: "1"')
