@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from alertscale.check.disk import Disk, is_file
+from alertscale.check.disk import Disk, is_file, is_folder
 from alertscale.check.findings import Place, Rule, finding
 from alertscale.check.reading import unexpected
 from alertscale.check.tree import Node
@@ -181,6 +181,8 @@ class _Reader:
             return ()
         home = entry.word("project_directory")
         directory = normal(layer.directory / home) if home else paths[0].parent
+        # Compose takes what is no folder for a file in the one that it means.
+        directory = directory if is_folder(directory) else directory.parent
         return self.read(
             paths, directory, self._variables(entry, layer, directory), included=entry.place.file
         )

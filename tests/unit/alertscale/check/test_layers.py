@@ -175,6 +175,7 @@ class TestIncludes:
             a__one_yml="services: { web: { image: '$TAG', volumes: ['./x:/x'] } }",
             b__two_yml="services: { web: { labels: { over: '1' } } }",
             my_txt="TAG=mine",
+            c__empty="",
         )
 
         stack = read_stack(layers(tmp_path), findings=[])

@@ -168,3 +168,11 @@ def test_a_short_time_is_no_fault_of_a_health_check_that_does_not_need_more(
     checkout.change(COMPOSE, HEALTH, f"cooldown.down: 60s\n      alertscale.ready-timeout: 10s\n{instead}")
 
     assert Rule.READY_TIMEOUT_TOO_SHORT not in {found.rule for found in checkout.check()}
+
+
+def test_a_wait_that_is_longer_than_a_cooldown_for_which_nobody_has_asked(checkout: Checkout) -> None:
+    checkout.change(ALERTS, "for: 2s", "for: 5m")
+    assert checkout.only().rule == Rule.FOR_EXCEEDS_COOLDOWN
+
+    checkout.change(COMPOSE, "      alertscale.cooldown.up: 10s\n", "")
+    assert checkout.check() == ()

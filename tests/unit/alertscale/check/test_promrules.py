@@ -55,6 +55,31 @@ def test_labels_come_from_the_rule_its_expression_and_prometheus(label: str, fou
     assert read.values(read.alerts[0], label) == found
 
 
+def test_a_group_gives_its_labels_to_all_of_its_rules_which_go_before() -> None:
+    """Since Prometheus 3.0."""
+    text = """\
+groups:
+  - labels: { scale: up, service: web, tier: group }
+    rules:
+      - { alert: High, expr: x > 1, labels: { resource: cpu, tier: rule } }
+      - { record: made, expr: x }
+"""
+    findings: list[Finding] = []
+
+    read = read_all(text, {}, findings)
+
+    (alert,) = read.alerts
+    assert {name: label.value for name, label in alert.labels.items()} == {
+        "scale": "up",
+        "service": "web",
+        "tier": "rule",
+        "resource": "cpu",
+    }
+    assert alert.labels["scale"].place.line == 2
+    assert {name: label.value for name, label in read.records["made"][0].labels.items()}["tier"] == "group"
+    assert findings == []
+
+
 def test_a_record_made_in_two_ways_has_the_labels_of_both() -> None:
     read = rules(
         "{ record: cpu, expr: vector(1), labels: { service: web } }",
