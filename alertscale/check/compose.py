@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -211,12 +212,12 @@ class Stack:
     project: str | None = None
     partial: bool = False
 
-    @property
+    @cached_property
     def enabled(self) -> tuple[Service, ...]:
         """The services that are surely scaled."""
         return tuple(s for s in self.services.values() if s.enabled)
 
-    @property
+    @cached_property
     def scaler(self) -> Service | None:
         """Alertscale's own scaler."""
         return next((s for s in self.services.values() if s.is_scaler), None)

@@ -80,7 +80,7 @@ class Alert:
         asks = self.direction is not None or (self.scales and self.labels["scale"].value is None)
         return asks or self.name == WATCHDOG
 
-    @property
+    @cached_property
     def direction(self) -> Direction | None:
         """Which steps it asks for; None if that cannot be known, or is neither up nor down."""
         word = self.labels["scale"].value if self.scales else None
@@ -114,8 +114,19 @@ class RuleSet:
     def _flow(self) -> _Flow:
         return _Flow(self.records)
 
+    @cached_property
+    def _known(self) -> dict[tuple[int, str], Values]:
+        return {}
+
     def values(self, alert: Alert, label: str) -> Values:
         """The values that a label of an alert can have when it reaches Alertmanager."""
+        # Each rule asks for every alert again, and for some of each service.
+        key = (id(alert), label)
+        if key not in self._known:
+            self._known[key] = self._values(alert, label)
+        return self._known[key]
+
+    def _values(self, alert: Alert, label: str) -> Values:
         found = self._own_values(alert, label)
         if found is None or "" not in found:
             return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from alertscale.check.compose import Service, Stack
@@ -77,12 +78,12 @@ class Setup:
         """All alerts."""
         return self.rules.alerts if self.rules else ()
 
-    @property
+    @cached_property
     def scaling(self) -> tuple[Alert, ...]:
         """The alerts that ask for steps."""
         return tuple(alert for alert in self.alerts if alert.scales)
 
-    @property
+    @cached_property
     def for_the_scaler(self) -> tuple[Alert, ...]:
         """The alerts that the scaler must be told of without a break."""
         return tuple(alert for alert in self.alerts if alert.is_for_the_scaler)
@@ -92,7 +93,7 @@ class Setup:
         running = self.documents.alertmanager.running
         return judge(webhook, stack=self.stack, source=running.service if running else None)
 
-    @property
+    @cached_property
     def has_the_loop(self) -> bool:
         """Whether Prometheus and Alertmanager of these files are those by which services are scaled."""
         if self.scaling or (self.stack and self.stack.scaler):
@@ -121,7 +122,11 @@ class Setup:
     def scaled_by(self, alert: Alert) -> tuple[Service, ...]:
         """The services that are surely scaled and that an alert can be about."""
         enabled = self.stack.enabled if self.stack else ()
-        return tuple(service for service in enabled if self.may_concern(alert, service))
+        if self.rules is None:
+            return enabled
+        names = self.rules.values(alert, "service")
+        ours = self.is_ours(alert)
+        return tuple(s for s in enabled if ours and (names is None or s.name in names))
 
 
 def read_setup(stack: Stack | None, documents: Documents, *, findings: list[Finding]) -> Setup:
