@@ -46,13 +46,20 @@ def reach(stack: Stack | None, source: Service | None, host: str) -> Reached:
         named = tuple(s for s in stack.services.values() if host in s.names)
         return Reached(whom=Whom.SERVICES if named else Whom.UNKNOWN, services=named)
     if _is_loopback(host):
-        return Reached(whom=Whom.UNKNOWN if source.network_mode else Whom.ITSELF)
+        alone = not source.network_mode and not _shared(stack, source)
+        return Reached(whom=Whom.ITSELF if alone else Whom.UNKNOWN)
     found = stack.reached(source, host)
     if found:
         return Reached(whom=Whom.SERVICES, services=found)
     elsewhere = stack.partial or source.partial or source.network_mode or stack.external(source)
     known = not elsewhere and "." not in host and ":" not in host and host.lower() not in source.extra_hosts
     return Reached(whom=Whom.NOBODY if known else Whom.UNKNOWN)
+
+
+def _shared(stack: Stack, service: Service) -> bool:
+    """Whether another one has the same network as if it were in the same container."""
+    modes = [s.network_mode.value for s in stack.services.values() if s.network_mode]
+    return any(mode is None or mode == f"service:{service.name}" for mode in modes) or stack.partial
 
 
 def _is_loopback(host: str) -> bool:

@@ -25,6 +25,8 @@ class Leads(Enum):
     """Meant for the scaler, which does not hear it."""
     PERHAPS = "perhaps"
     ELSEWHERE = "elsewhere"
+    NOWHERE = "nowhere"
+    """To nobody, whoever is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Judged:
 
     Attributes:
         leads: where to.
-        why: what is wrong with one that leads past the scaler.
+        why: what is wrong with one that leads past the scaler, or nowhere.
     """
 
     leads: Leads
@@ -67,13 +69,11 @@ def judge(webhook: Node, *, stack: Stack | None, source: Service | None) -> Judg
         if host == SCALER:
             return _of_the_scaler(parts, given, port)
         return Judged(leads=Leads.PERHAPS if parts.path == PATH else Leads.ELSEWHERE)
+    itself = f"{host} is Alertmanager's own container"
+    why = itself if reached.whom is Whom.ITSELF else f"Alertmanager reaches no service that is called {host}"
     # Others have such paths, too: without a scaler here, its port must stand beside it.
     meant = parts.path.rstrip("/") == PATH and (scaler is not None or given == port)
-    if not meant and host != SCALER:
-        return Judged(leads=Leads.ELSEWHERE)
-    if reached.whom is Whom.ITSELF:
-        return Judged(leads=Leads.PAST_IT, why=f"{host} is Alertmanager's own container")
-    return Judged(leads=Leads.PAST_IT, why=f"Alertmanager reaches no service that is called {host}")
+    return Judged(leads=Leads.PAST_IT if meant or host == SCALER else Leads.NOWHERE, why=why)
 
 
 def port_of(scaler: Service | None) -> int | None:

@@ -12,6 +12,7 @@ from alertscale.check.tree import Node
 from alertscale.check.webhooks import PATH, SCALER, Leads, port_of
 from scaler.model.labels import parse_duration
 
+_PERHAPS_TO_IT: Final = frozenset({Leads.TO_THE_SCALER, Leads.PAST_IT, Leads.PERHAPS})
 DEFAULT_TTL: Final = 15.0
 """Seconds after which the scaler forgets an alert that it is not told of again, if nobody says otherwise."""
 
@@ -40,16 +41,25 @@ def undefined_receiver(setup: Setup) -> Iterator[Found]:
 def undelivered_alert(setup: Setup) -> Iterator[Found]:
     """An alert that reaches nobody."""
     for alert in setup.alerts:
-        routes = _reached(setup, alert)
-        receivers = [_receiver(setup, route) for route in routes]
-        if routes and all(receiver and not receiver.integrations for receiver in receivers):
-            names = ", ".join(dict.fromkeys(repr(route.receiver) for route in routes))
+        receivers = [_receiver(setup, route) for route in _reached(setup, alert)]
+        silent = {r.name: why for r in receivers if r and (why := _why_silent(setup, r))}
+        if receivers and all(receiver and receiver.name in silent for receiver in receivers):
             yield Found(
                 alert.place,
-                f"{alert.name} is routed to {names}, which has no integration and so tells nobody",
-                "give the receiver an integration (webhook_configs, email_configs, ...), or route the alert "
-                "to one that has",
+                f"{alert.name} is routed to {', '.join(map(repr, silent))}, which tells nobody: "
+                f"{', '.join(dict.fromkeys(silent.values()))}",
+                "give the receiver an integration (email_configs, webhook_configs, ...) that reaches somebody, "
+                "or route the alert to one that has",
             )
+
+
+def _why_silent(setup: Setup, receiver: Receiver) -> str:
+    """Why a receiver tells nobody; empty if it may."""
+    if not receiver.integrations:
+        return "it has no integration"
+    judged = [setup.judge(webhook) for webhook in receiver.webhooks]
+    nowhere = [one.why for one in judged if one.leads is Leads.NOWHERE]
+    return nowhere[0] if len(nowhere) == receiver.integrations else ""
 
 
 def scaler_not_reached(setup: Setup) -> Iterator[Found]:
@@ -159,7 +169,7 @@ def _to_the_scaler(setup: Setup, routes: tuple[Route, ...]) -> list[Route]:
     return [
         route
         for route, to in receivers
-        if to and any(setup.judge(w).leads is not Leads.ELSEWHERE for w in to.webhooks)
+        if to and any(setup.judge(w).leads in _PERHAPS_TO_IT for w in to.webhooks)
     ]
 
 

@@ -81,6 +81,15 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(
             ALERTMANAGER, "http://scaler:8000/alerts", "http://10.0.0.7:8000/alerts", id="an address"
         ),
+        *(
+            pytest.param(
+                ALERTMANAGER,
+                "email_configs: [{ to: me@example.org }]",
+                f"webhook_configs: [{{ url: '{url}' }}]",
+                id=f"a webhook to {url}",
+            )
+            for url in ("http://bot.example.org/alerts", "http://10.0.0.7/", "http://database:80/alerts")
+        ),
         pytest.param(
             ALERTMANAGER, "url: http://scaler:8000/alerts", "url_file: /run/url", id="a url in a file"
         ),
@@ -168,6 +177,39 @@ def test_a_short_time_is_no_fault_of_a_health_check_that_does_not_need_more(
     checkout.change(COMPOSE, HEALTH, f"cooldown.down: 60s\n      alertscale.ready-timeout: 10s\n{instead}")
 
     assert Rule.READY_TIMEOUT_TOO_SHORT not in {found.rule for found in checkout.check()}
+
+
+@pytest.mark.parametrize(
+    ("service", "more"),
+    [
+        ("  database:\n", "  bot: { image: b, network_mode: 'service:alertmanager' }\n  database:\n"),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    network_mode: host\n",
+        ),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    networks: [out]\n",
+        ),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    links: ['x:bot']\n",
+        ),
+    ],
+)
+def test_a_webhook_may_lead_to_what_cannot_be_seen(checkout: Checkout, service: str, more: str) -> None:
+    host = "bot" if "out" in more or "links" in more else "localhost"
+    checkout.change(COMPOSE, service, more)
+    checkout.change(
+        COMPOSE, "volumes: { metrics: {} }", "volumes: { metrics: {} }\nnetworks: { out: { external: true } }"
+    )
+    checkout.change(
+        ALERTMANAGER,
+        "email_configs: [{ to: me@example.org }]",
+        f"webhook_configs: [{{ url: 'http://{host}:1/' }}]",
+    )
+
+    assert Rule.UNDELIVERED_ALERT not in {found.rule for found in checkout.check()}
 
 
 def test_a_wait_that_is_longer_than_a_cooldown_for_which_nobody_has_asked(checkout: Checkout) -> None:
