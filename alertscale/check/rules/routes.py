@@ -48,8 +48,8 @@ def undelivered_alert(setup: Setup) -> Iterator[Found]:
                 alert.place,
                 f"{alert.name} is routed to {', '.join(map(repr, silent))}, which tells nobody: "
                 f"{', '.join(dict.fromkeys(silent.values()))}",
-                "give the receiver an integration (email_configs, webhook_configs, ...) that reaches somebody, "
-                "or route the alert to one that has",
+                "give the receiver an integration (email_configs, webhook_configs, ...) that reaches "
+                "somebody, or route the alert to one that has",
             )
 
 
