@@ -102,6 +102,7 @@ class Service:
         name: in Compose.
         place: of its first mention.
         labels: of ``labels`` and of ``deploy.labels``.
+        deployed: of these, those that stand in the latter alone.
         environment: variables of its containers.
         program: what its containers run.
         container_name: if it has a fixed one.
@@ -123,6 +124,7 @@ class Service:
     name: str
     place: Place
     labels: Mapping[str, Text] = field(default_factory=dict)
+    deployed: frozenset[str] = frozenset()
     environment: Mapping[str, Text] = field(default_factory=dict)
     program: Program = field(default_factory=Program)
     container_name: Text | None = None
@@ -203,6 +205,7 @@ class Stack:
         place: where they stand.
         networks: by their keys.
         project: its name, if that is written anywhere.
+        for_swarm: something in it is for Swarm alone.
         partial: more services may come from files that are not read.
     """
 
@@ -210,6 +213,7 @@ class Stack:
     place: Place
     networks: Mapping[str, Network] = field(default_factory=dict)
     project: str | None = None
+    for_swarm: bool = False
     partial: bool = False
 
     @cached_property

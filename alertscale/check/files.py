@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +77,8 @@ class Finder:
             return self._by_name(kind, unless=any(both.values()))
         views = [(one, View(one.service.program, one.built)) for one in running]
         best = next(((o, v) for o, v in views if o.config and v.at(o.config).is_file), views[0])
-        return self._of(*best), best[1]
+        others = tuple(one.service.name for one in running if one is not best[0])
+        return replace(self._of(*best), others=others), best[1]
 
     def _by_name(self, kind: Kind, *, unless: bool) -> tuple[Config, View]:
         """Take a file that nobody is known to read, unless the other program is known to run here."""

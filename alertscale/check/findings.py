@@ -30,6 +30,7 @@ class Rule(StrEnum):
     MIN_ABOVE_MAX = "min-above-max"
     UNKNOWN_LABEL = "unknown-label"
     NEARLY_OUR_LABEL = "nearly-our-label"
+    LABEL_FOR_SWARM = "label-for-swarm"
     FIXED_HOST_PORT = "fixed-host-port"
     CONTAINER_NAME = "container-name"
     STATIC_ADDRESS = "static-address"
@@ -81,6 +82,7 @@ WARNINGS: Final = frozenset(
         Rule.IGNORED_DOCUMENT,
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
+        Rule.LABEL_FOR_SWARM,
         Rule.NO_LIMITS,
         Rule.NO_PORT,
         Rule.NO_READINESS,

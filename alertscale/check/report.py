@@ -82,20 +82,22 @@ def report(layers: Layers, setup: Setup, findings: tuple[Finding, ...]) -> Repor
 
 def _of_compose(layers: Layers) -> str:
     project = f"project {layers.project}" if layers.project else ""
-    unseen = f"not read: {', '.join(map(str, layers.unseen))}" if layers.unseen else ""
+    unseen = f"not to be seen from here: {', '.join(map(str, layers.unseen))}" if layers.unseen else ""
     return "; ".join(part for part in (project, unseen) if part)
 
 
 def _program(name: str, config: Config) -> Source:
-    if config.document is None or config.file is None:
-        return Source(name=name, files=(), note=config.absent)
-    running = config.running
+    running, others = config.running, ", ".join(config.others)
     how = (
         f"{config.seen} of the service {running.service.name}"
         if running
         else "by its name: no service runs it"
     )
-    return Source(name=name, files=(config.file,), note=how)
+    absent = config.document is None or config.file is None
+    note = "; ".join(
+        part for part in (config.absent if absent else how, others and f"not that of {others}") if part
+    )
+    return Source(name=name, files=() if absent or config.file is None else (config.file,), note=note)
 
 
 def _of_rules(setup: Setup) -> str:

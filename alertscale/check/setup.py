@@ -26,6 +26,7 @@ class Config:
         file: where it is; None if it was not found.
         seen: its path in the container that reads it.
         running: the service that reads it; None if none of the Compose files does.
+        others: services that run the program too, and whose file is not looked at.
         absent: why there is nothing of it; empty if there is.
     """
 
@@ -33,6 +34,7 @@ class Config:
     file: Path | None = None
     seen: str = ""
     running: Running | None = None
+    others: tuple[str, ...] = ()
     absent: str = ""
 
 

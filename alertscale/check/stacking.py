@@ -30,6 +30,8 @@ _LIMITS: Final = {
     "cpu": (("cpus",), ("cpu_quota",), (*_FORMS, "cpus")),
     "memory": (("mem_limit",), (*_FORMS, "memory")),
 }
+_FOR_SWARM: Final = ("mode", "placement", "update_config", "rollback_config", "endpoint_mode")
+"""Keys of ``deploy`` that only Swarm reads."""
 _FOLDERS: Final = ("/", ".", "~")
 """What a volume begins with that is a folder or a file of the machine."""
 _SECRETS: Final = "/run/secrets"
@@ -67,6 +69,7 @@ def read_stack(layers: Layers, *, findings: list[Finding]) -> Stack | None:
         place=first.place if first else layers.layers[0].document.place,
         networks=tops.networks,
         project=layers.project,
+        for_swarm=any(reader.is_for_swarm() for reader in readers),
         partial=layers.partial,
     )
 
@@ -143,6 +146,11 @@ class _Reader:
     def _path(self, name: str) -> Path:
         return normal(self.layer.directory / Path(name).expanduser())
 
+    def is_for_swarm(self) -> bool:
+        """Whether a service says what Compose does not read."""
+        services = self.layer.document.get("services")
+        return any(node.get("deploy", key) for _, node in _entries(services) for key in _FOR_SWARM)
+
     # Services
 
     def clash(self, name: str, node: Node, origins: dict[str, _Origin]) -> Place | None:
@@ -161,12 +169,15 @@ class _Reader:
         below = below or Service(name=name, place=node.place)
         networks = node.get("networks")
         own_networks = {} if _replaces(node, "networks") else dict(below.networks)
-        labels, deployed = self._laid_over(node, "labels", below.labels), node.get("deploy")
+        labels, deploy = self._laid_over(node, "labels", below.labels), node.get("deploy")
+        deployed = self.pairs(deploy, "labels") if deploy else {}
+        own = {name for name, text in labels.items() if below.labels.get(name) is not text}
         self._filled(node)
         return Service(
             name=name,
             place=below.place,
-            labels=labels | (self.pairs(deployed, "labels") if deployed else {}),
+            labels=labels | deployed,
+            deployed=(below.deployed | deployed.keys()) - own,
             environment=self._laid_over(node, "environment", below.environment),
             program=self._program(node, below.program, tops),
             container_name=self._single(node, "container_name", below.container_name),

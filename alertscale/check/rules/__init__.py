@@ -23,6 +23,7 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.MIN_ABOVE_MAX: labels.min_above_max,
     Rule.UNKNOWN_LABEL: labels.unknown_label,
     Rule.NEARLY_OUR_LABEL: labels.nearly_our_label,
+    Rule.LABEL_FOR_SWARM: labels.label_for_swarm,
     Rule.FIXED_HOST_PORT: services.fixed_host_port,
     Rule.CONTAINER_NAME: services.container_name,
     Rule.STATIC_ADDRESS: services.static_address,

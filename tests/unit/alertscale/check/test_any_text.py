@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from alertscale.check import Finding, Rule, check
 from tests.unit.alertscale.check.good import GOOD, SITE
 
-NAMES = sorted(GOOD)
+TEXTS = {**GOOD, ".env": "A=1\n"}
+NAMES = sorted(TEXTS)
 YAML = sorted(GOOD.keys() - {SITE})
 QUICKLY = settings(max_examples=settings().max_examples * 3 // 5)
 
@@ -71,7 +72,7 @@ def findings(texts: dict[str, bytes]) -> tuple[Finding, ...]:
         for name in NAMES:
             path = Path(directory) / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(texts.get(name, GOOD[name].encode()))
+            path.write_bytes(texts.get(name, TEXTS[name].encode()))
         return check(Path(directory)).findings
 
 

@@ -255,6 +255,13 @@ class TestAbsence:
         assert report.absent == ("Alertmanager's file",)
         assert note(report, "Alertmanager's file").endswith("alertmanager.yml is read by nobody here")
 
+    def test_of_several_that_run_a_program_the_others_are_named(self, checkout: Checkout) -> None:
+        checkout.change(COMPOSE, "  database:\n", "  second: { image: prom/prometheus }\n  database:\n")
+
+        assert note(checkout.report(), "Prometheus' file") == (
+            "/etc/prometheus/prometheus.yml of the service prometheus; not that of second"
+        )
+
     def run_by_nobody(self, checkout: Checkout, *services: str) -> None:
         for service in services:
             checkout.change(COMPOSE, f"image: prom/{service}:", "image: example.org/other:")

@@ -22,6 +22,12 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
+        pytest.param(
+            COMPOSE,
+            "deploy: { resources:",
+            "deploy: { labels: { alertscale.step: '1' }, placement: { constraints: [a == b] }, resources:",
+            id="labels of a project for Swarm",
+        ),
         pytest.param(COMPOSE, 'max: "5"', "max: $MOST", id="a bound from an unknown variable"),
         pytest.param(COMPOSE, '["80"]', '["${PORT}:80"]', id="a port from an unknown variable"),
         pytest.param(COMPOSE, '["80"]', '["8080-8090:80"]', id="a range of ports"),

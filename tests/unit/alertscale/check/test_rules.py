@@ -106,6 +106,22 @@ BREAKS = {
         "scal: up",
         ("Errors", "scal", "did you mean scale?"),
     ),
+    "a label with a colon in a list": Break(
+        Rule.UNKNOWN_LABEL,
+        COMPOSE,
+        "{ alertscale.component: scaler }",
+        "[alertscale.component=scaler, 'alertscale.max: 5']",
+        "alertscale.max: 5'",
+        ("has no label alertscale.max: 5", "write - alertscale.max=5: in a list, what stands before ="),
+    ),
+    "labels that only Swarm reads": Break(
+        Rule.LABEL_FOR_SWARM,
+        COMPOSE,
+        "deploy: { resources:",
+        'deploy: { labels: { alertscale.step: "1" }, resources:',
+        "alertscale.step",
+        ("web has labels of alertscale under deploy", "under labels of the service itself"),
+    ),
     "a host port": Break(
         Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', '["8080:80"]', "8080:80", ("web", "8080", "expose its port")
     ),
