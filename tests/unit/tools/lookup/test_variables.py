@@ -22,6 +22,7 @@ THEIRS = re.compile(
     r"BASH\w*|HOME|LINENO|PATH|PWD|SECONDS"  # the shell's
     r"|CI_\w+|PIP_\w+|PYTHON\w+|MALLOC_\w+|PROMETHEUS_DISABLE_\w+"  # GitLab's, pip's, Python's, C's
     r"|PYTEST_XDIST_\w+"  # xdist's, to its workers
+    r"|COMPOSE_PATH_SEPARATOR"  # Compose's, which check reads as Compose does
     r"|NGINX_(ENVSUBST|ENTRYPOINT)_\w+"  # the nginx image's
     r"|PATH_INFO|REQUEST_METHOD|DBUS_\w+"  # a web request's
     r"|BASE|SERIES"  # of building the stand-ins
