@@ -311,15 +311,16 @@ def _pause(command: _Command, name: str, steps: str) -> None:
 @click.option(
     "--without-variables",
     is_flag=True,
-    help="Leave out what needs a variable: for where .env and the environment are not those of Compose.",
+    help="Leave out what needs a variable, and call no file missing: for where .env and the environment are "
+    "not those of Compose, and not all of the project is there.",
 )
 @_json_option
 def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
     """Find what would make the loop fail or flap.
 
-    In the configuration files of DIRECTORY (default: here). It reads the Compose file, Prometheus'
-    rules, Alertmanager's routes and nginx' sites, asks nobody, and names file, line and way out of
-    each finding.
+    In the configuration files of DIRECTORY (default: here). It reads the Compose files and what
+    Prometheus, Alertmanager and nginx read in their containers, asks nobody, and names file, line and
+    way out of each finding; then what was read, and what was not found.
     Warnings alone end with 0, errors with 1.
 
     \b
@@ -328,13 +329,13 @@ def check(*, directory: Path, without_variables: bool, as_json: bool) -> None:
       alertscale check /srv/shop --json | jq -r '.findings[] | "\\(.file):\\(.line) \\(.text)"'
     """  # noqa: D301
     environment = None if without_variables else os.environ
-    found = checking.findings_in(directory, environment=environment)
-    report = checking.as_json(found)
+    report = checking.report_on(directory, environment=environment)
+    document = checking.as_json(report)
     if as_json:
-        _print_json(report)
+        _print_json(document)
     else:
-        console_on("stdout").print(findings_view(found), soft_wrap=True)
-    if report["errors"]:
+        console_on("stdout").print(findings_view(report), soft_wrap=True)
+    if document["errors"]:
         sys.exit(Exit.REFUSED)
 
 

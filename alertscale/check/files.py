@@ -1,201 +1,157 @@
-"""Where the files are, and reading them: the one part of the check that touches the disk."""
+"""Where the files of Prometheus, Alertmanager and nginx are, as their containers see them; reading them."""
 
-import glob
-import io
+import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import dotenv
+from alertscale.check.compose import Mount, Program, Stack
+from alertscale.check.disk import Disk, is_file, is_folder
+from alertscale.check.dockerfile import Dockerfile, read_dockerfile
+from alertscale.check.findings import Place, Rule, finding
+from alertscale.check.programs import ALERTMANAGER, PROMETHEUS, Kind, Running, find_running
+from alertscale.check.rulefiles import YAML, find_rules, first_document
+from alertscale.check.seen import Scope, Seen, View
+from alertscale.check.setup import Config, Documents
 
-from alertscale.check import tree
-from alertscale.check.findings import Finding, Place, Rule, finding
-from alertscale.check.setup import Documents
-from alertscale.check.tree import DocumentError, Node
-
-_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-"""In the order in which Compose looks."""
-_IN_CONTAINER: Final = "/etc/prometheus/"
-"""Where prometheus.yml and the rule files lie in Prometheus' image."""
+_BY_NAME: Final = {
+    PROMETHEUS: (
+        "prometheus/prometheus.yml",
+        "prometheus.yml",
+        "prometheus/prometheus.yaml",
+        "prometheus.yaml",
+    ),
+    ALERTMANAGER: (
+        *("alertmanager/alertmanager.yml", "alertmanager.yml", "alertmanager/config.yml"),
+        *("alertmanager/alertmanager.yaml", "alertmanager.yaml"),
+    ),
+}
+"""Where to look if no service of the Compose files runs the program."""
+_SITES: Final = "/etc/nginx/conf.d"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Files:
-    """What to check.
-
-    Attributes:
-        compose: in the order of ``docker compose -f``.
-        rules: Prometheus' rule files.
-        prometheus: ``prometheus.yml``.
-        alertmanager: ``alertmanager.yml``.
-        sites: of nginx.
-    """
-
-    compose: tuple[Path, ...] = ()
-    rules: tuple[Path, ...] = ()
-    prometheus: Path | None = None
-    alertmanager: Path | None = None
-    sites: tuple[Path, ...] = ()
-
-
-def find_files(directory: Path) -> Files:
-    """Find the files of a stack that is laid out as ours.
+class Finder:
+    """Finds and reads what the services of a folder's Compose files read.
 
     Args:
-        directory: that of the Compose file.
-
-    Returns:
-        The Compose file that Compose itself would take, with its override file, and with them the sites in
-        ``nginx/conf.d``; ``prometheus.yml`` and
-        ``alertmanager.yml``, each in a directory of its name or beside the Compose file; the files that
-        ``rule_files`` names or, if that cannot be read, ``*.rules.yml`` beside ``prometheus.yml``. What
-        is not there is left empty.
+        stack: the services; None if there is no Compose file.
+        scope: what can be looked at.
+        disk: reads.
     """
-    prometheus = _first(directory, ("prometheus/prometheus.yml", "prometheus.yml"))
-    compose = _compose(directory)
-    return Files(
-        compose=compose,
-        rules=_rule_files(prometheus) if prometheus else (),
-        prometheus=prometheus,
-        alertmanager=_first(directory, ("alertmanager/alertmanager.yml", "alertmanager.yml")),
-        # As nginx does: without those whose names begin with a dot.
-        sites=tuple(sorted((directory / "nginx/conf.d").glob("[!.]*.conf"))) if compose else (),
-    )
 
+    stack: Stack | None
+    scope: Scope
+    disk: Disk
+    _built: dict[str, Dockerfile] = field(default_factory=dict)
 
-def _first(directory: Path, names: tuple[str, ...]) -> Path | None:
-    return next((directory / name for name in names if (directory / name).is_file()), None)
-
-
-def _compose(directory: Path) -> tuple[Path, ...]:
-    found = _first(directory, _COMPOSE)
-    if found is None:
-        return ()
-    overrides = tuple(f"{Path(name).stem}.override{Path(name).suffix}" for name in _COMPOSE)
-    override = _first(directory, overrides)
-    return (found, override) if override else (found,)
-
-
-def _rule_files(prometheus: Path) -> tuple[Path, ...]:
-    document = _read(prometheus, findings=[])
-    if document is None:
-        return tuple(sorted(prometheus.parent.glob("*.rules.yml")))
-    found = [path for node in _patterns(document) for path in _matching(node, prometheus.parent)]
-    return tuple(dict.fromkeys(found))
-
-
-def _patterns(prometheus: Node) -> tuple[Node, ...]:
-    return tuple(node for node in prometheus.listed("rule_files") if node.text)
-
-
-def _relative(pattern: Node) -> str:
-    return (pattern.text or "").removeprefix(_IN_CONTAINER)
-
-
-def _matching(pattern: Node, directory: Path) -> list[Path]:
-    text = _relative(pattern)
-    try:
-        return [directory / name for name in sorted(glob.glob(text, root_dir=directory))]  # noqa: PTH207 - as Prometheus does, an absolute pattern may stand there
-    except (OSError, ValueError):
-        return []
-
-
-def load(files: Files, *, environment: Mapping[str, str] | None, findings: list[Finding]) -> Documents:
-    """Read the files.
-
-    Args:
-        files: which.
-        environment: goes before the variables of ``.env`` beside the first Compose file; None for neither.
-        findings: what cannot be read is added here.
-
-    Returns:
-        What could be read.
-    """
-    compose = _read_all(files.compose, findings=findings)
-    variables = None if environment is None else {**_dot_env(files.compose, findings=findings), **environment}
-    rules = _read_all(files.rules, findings=findings)
-    prometheus = _read(files.prometheus, findings=findings) if files.prometheus else None
-    if prometheus and files.prometheus:
-        findings += _missing_rule_files(prometheus, files.prometheus.parent)
-    return Documents(
-        compose=compose,
-        rules=rules,
-        prometheus=prometheus,
-        alertmanager=_read(files.alertmanager, findings=findings) if files.alertmanager else None,
-        sites=_sites(files.sites, findings=findings),
-        variables=variables,
-        compose_partial=len(compose) < len(files.compose),
-        rules_partial=len(rules) < len(files.rules),
-    )
-
-
-def _missing_rule_files(prometheus: Node, directory: Path) -> list[Finding]:
-    return [
-        finding(
-            Rule.MISSING_RULE_FILE,
-            node.place,
-            f"rule_files names {node.text}, but there is no such file, and Prometheus does not complain",
-            "put the file there, or take the name out",
+    def documents(self) -> Documents:
+        """Find and read all."""
+        self._read_dockerfiles()
+        prometheus, view = self._config(PROMETHEUS)
+        alertmanager, _ = self._config(ALERTMANAGER)
+        rules, partial = find_rules(prometheus, view, scope=self.scope, disk=self.disk)
+        return Documents(
+            prometheus=prometheus,
+            alertmanager=alertmanager,
+            rules=rules,
+            rules_partial=partial,
+            sites=self._sites(),
+            built=self._built,
         )
-        for node in _patterns(prometheus)
-        # Another absolute path is one in Prometheus' container, which is not known here.
-        if not (_relative(node).startswith("/") or _matching(node, directory))
-    ]
 
+    def _read_dockerfiles(self) -> None:
+        for name, service in self.stack.services.items() if self.stack else ():
+            path = service.program.dockerfile
+            text = self.disk.text(path, errors="replace") if path and is_file(path) else None
+            if text is not None:
+                self._built[name] = read_dockerfile(text, target=service.program.target)
 
-def _read_all(paths: tuple[Path, ...], *, findings: list[Finding]) -> tuple[Node, ...]:
-    documents = (_read(path, findings=findings) for path in paths)
-    return tuple(document for document in documents if document is not None)
+    # The file of a program
 
+    def _config(self, kind: Kind) -> tuple[Config, View]:
+        both = {k: find_running(self.stack, k, built=self._built) if self.stack else () for k in _BY_NAME}
+        running = both[kind]
+        if not running:
+            return self._by_name(kind, unless=any(both.values()))
+        views = [(one, View(one.service.program, one.built)) for one in running]
+        best = next(((o, v) for o, v in views if o.config and v.at(o.config).is_file), views[0])
+        others = tuple(one.service.name for one in running if one is not best[0])
+        return replace(self._of(*best), others=others), best[1]
 
-def _read(path: Path, *, findings: list[Finding]) -> Node | None:
-    text = _text(path, findings=findings)
-    if text is None:
-        return None
-    try:
-        return tree.read(text, file=path)
-    except DocumentError as error:
-        findings.append(
-            finding(
-                Rule.INVALID_YAML,
-                Place(file=path, line=error.line),
-                f"{path.name} is not one YAML document: {error}",
-                "put the line right; nothing of this file is checked until then",
+    def _by_name(self, kind: Kind, *, unless: bool) -> tuple[Config, View]:
+        """Take a file that nobody is known to read, unless the other program is known to run here."""
+        names = _BY_NAME[kind]
+        path = next((p for name in names if is_file(p := self.scope.directory / name)), None)
+        nobody = "no service of the Compose files runs it, and " if self.stack else ""
+        if path is None:
+            return Config(absent=f"{nobody}there is no {names[0]}"), View(Program())
+        if unless:
+            return Config(absent=f"{nobody}{path} is read by nobody here"), View(Program())
+        home = posixpath.dirname(kind.config)
+        mount = Mount(place=Place(file=path, line=1), target=home, source=path.parent)
+        seen = Seen(path=posixpath.join(home, path.name), source=path, mount=mount)
+        return self._read(kind, seen, running=None), View(Program(mounts=(mount,)))
+
+    def _of(self, running: Running, view: View) -> Config:
+        name = running.service.name
+        if running.config is None:
+            return Config(running=running, absent=f"what the service {name} is started with cannot be known")
+        seen = view.at(running.config)
+        if seen.is_file:
+            return self._read(running.kind, seen, running=running)
+        if running.guessed:
+            return Config(running=running, absent=f"the service {name} is started by a script of its own")
+        absent = f"the service {name} reads {running.config}, {_whence(seen)}"
+        surely = self.scope.is_surely_absent(seen, official=running.official)
+        if running.sure and view.is_whole and surely:
+            at = seen.mount.place if seen.mount else running.service.place
+            self.disk.findings.append(
+                finding(Rule.CONFIG_NOT_FOUND, at, f"{absent}", self._way_out(running, seen, view))
             )
-        )
-        return None
+        return Config(running=running, absent=absent)
 
+    def _read(self, kind: Kind, seen: Seen, *, running: Running | None) -> Config:
+        file, document = first_document(seen, reader=kind.title, disk=self.disk)
+        absent = "" if document else f"{file.name} cannot be read"
+        return Config(document=document, file=file, seen=seen.path, running=running, absent=absent)
 
-def _sites(paths: tuple[Path, ...], *, findings: list[Finding]) -> dict[Path, str]:
-    # nginx takes any bytes.
-    texts = {path: _text(path, findings=findings, errors="replace") for path in paths}
-    return {path: text for path, text in texts.items() if text is not None}
-
-
-def _text(path: Path, *, findings: list[Finding], errors: str = "strict") -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors=errors)
-    except (OSError, ValueError) as error:
-        findings.append(
-            finding(
-                Rule.UNREADABLE_FILE,
-                Place(file=path, line=1),
-                f"{path.name} cannot be read: {error}",
-                "give the path of a text file in UTF-8 that you may read",
+    def _way_out(self, running: Running, seen: Seen, view: View) -> str:
+        folder, name = posixpath.split(running.config or "")
+        near = [one for one in view.names_in(folder) if one.endswith(YAML) and one != name]
+        if near:
+            return f"call it {name}, or start it with --config.file={posixpath.join(folder, near[0])}"
+        if seen.source is not None:
+            return (
+                f"put the file there: {running.kind.title} does not start with the folder that Docker makes"
             )
+        return (
+            f"mount your file there, as in volumes: [./{running.kind.name}.yml:{running.config}:ro]"
+            if running.config == running.kind.config
+            else f"start it with --config.file={running.kind.config}, and mount your file there"
         )
-        return None
 
+    # Sites
 
-def _dot_env(compose: tuple[Path, ...], *, findings: list[Finding]) -> dict[str, str]:
-    path = compose[0].parent / ".env" if compose else None
-    try:
-        if path is None or not path.is_file():
+    def _sites(self) -> Mapping[Path, str]:
+        nginx = self.stack.nginx if self.stack else None
+        if nginx is None:
             return {}
-    except ValueError:
-        # No path at all; that the Compose file beside it cannot be read is told already.
-        return {}
-    text = _text(path, findings=findings) or ""
-    read = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value or "" for name, value in read.items()}
+        found = View(nginx.program, self._built.get(nginx.name)).glob(f"{_SITES}/*.conf")
+        # As nginx does: without those whose names begin with a dot. It takes any bytes.
+        paths = [s.source for s in found if s.source and not s.source.name.startswith(".")]
+        texts = {path: self.disk.text(path, errors="replace") for path in paths}
+        return {path: text for path, text in texts.items() if text is not None}
+
+
+def _whence(seen: Seen) -> str:
+    """Why there is nothing to be read."""
+    if seen.mount is None:
+        return "which no mount brings: it has what its image has there, if anything"
+    if seen.mount.volume and seen.source is None:
+        return f"which is in the volume {seen.mount.volume}"
+    if seen.source is None:
+        return "which a variable says"
+    what = "a folder" if is_folder(seen.source) else "not there"
+    return f"which is {seen.source} here, and that is {what}"

@@ -22,15 +22,29 @@ class Rule(StrEnum):
     INVALID_YAML = "invalid-yaml"
     UNEXPECTED_FORM = "unexpected-form"
     UNREADABLE_EXPRESSION = "unreadable-expression"
+    CONFIG_NOT_FOUND = "config-not-found"
+    IGNORED_DOCUMENT = "ignored-document"
     MISSING_RULE_FILE = "missing-rule-file"
+    RULE_FILE_NOT_READ = "rule-file-not-read"
     UNREADABLE_LABEL = "unreadable-label"
     MIN_ABOVE_MAX = "min-above-max"
     UNKNOWN_LABEL = "unknown-label"
     NEARLY_OUR_LABEL = "nearly-our-label"
+    LABEL_FOR_SWARM = "label-for-swarm"
     FIXED_HOST_PORT = "fixed-host-port"
     CONTAINER_NAME = "container-name"
     STATIC_ADDRESS = "static-address"
     HOST_NETWORK = "host-network"
+    NOTHING_ENABLED = "nothing-enabled"
+    INCLUDE_SAME_NAME = "include-same-name"
+    NAME_OF_OURS = "name-of-ours"
+    NOT_ON_OUR_NETWORK = "not-on-our-network"
+    STATEFUL_SERVICE = "stateful-service"
+    NO_LIMITS = "no-limits"
+    NO_PORT = "no-port"
+    SEVERAL_PORTS = "several-ports"
+    NO_READINESS = "no-readiness"
+    SHORT_STOP_GRACE = "short-stop-grace"
     HOOK_WITHOUT_LABEL = "hook-without-label"
     READY_TIMEOUT_TOO_SHORT = "ready-timeout-too-short"
     FIXED_HOST = "fixed-host"
@@ -45,14 +59,19 @@ class Rule(StrEnum):
     UP_WITHOUT_DOWN = "up-without-down"
     RESOURCE_NOT_NAMED = "resource-not-named"
     RESOURCE_WITHOUT_RULE = "resource-without-rule"
+    NOTHING_ADDS = "nothing-adds"
     WATCHDOG_MISSING = "watchdog-missing"
     FLAPPING_THRESHOLDS = "flapping-thresholds"
     SUM_NOT_AVERAGE = "sum-not-average"
+    DOWN_PER_REPLICA = "down-per-replica"
     SHORT_RATE_WINDOW = "short-rate-window"
     FOR_EXCEEDS_COOLDOWN = "for-exceeds-cooldown"
     KEEP_FIRING_EXCEEDS_COOLDOWN = "keep-firing-exceeds-cooldown"
+    ALERTMANAGER_NOT_REACHED = "alertmanager-not-reached"
+    UNDEFINED_RECEIVER = "undefined-receiver"
     UNDELIVERED_ALERT = "undelivered-alert"
     SCALER_NOT_REACHED = "scaler-not-reached"
+    WEBHOOK_MISSES_SCALER = "webhook-misses-scaler"
     WEBHOOK_WITHOUT_TOKEN = "webhook-without-token"  # noqa: S105 - a rule, not a secret
     REPEAT_NOT_BELOW_GROUP = "repeat-not-below-group"
     TTL_BELOW_REPETITION = "ttl-below-repetition"
@@ -61,8 +80,14 @@ class Rule(StrEnum):
 WARNINGS: Final = frozenset(
     {
         Rule.UNREADABLE_EXPRESSION,
+        Rule.IGNORED_DOCUMENT,
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
+        Rule.LABEL_FOR_SWARM,
+        Rule.NO_LIMITS,
+        Rule.NO_PORT,
+        Rule.NO_READINESS,
+        Rule.SHORT_STOP_GRACE,
         Rule.READY_TIMEOUT_TOO_SHORT,
         Rule.FIXED_HOST,
         Rule.HEADER_TWICE,

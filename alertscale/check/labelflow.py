@@ -12,7 +12,8 @@ from alertscale.check.expressions import children, equals, name_of, number
 Values = frozenset[str] | None
 ABSENT: Final[frozenset[str]] = frozenset({""})
 
-_KEEP_LABELS: Final = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
+KEEP_LABELS: Final = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
+"""Aggregations that give some of their series as they are."""
 _SET_LABEL: Final = frozenset({"label_replace", "label_join"})
 _ABSENCE: Final = frozenset({"absent", "absent_over_time"})
 _WITHOUT_LABELS: Final = frozenset({"vector", "scalar", "time", "pi"})
@@ -63,7 +64,7 @@ def _of_aggregate(expr: promql.AggregateExpr, label: str, records: Records) -> V
     if op == "count_values" and isinstance(expr.param, promql.StringLiteral) and expr.param.val == label:
         return None
     inner = values(expr.expr, label, records)
-    if op in _KEEP_LABELS:
+    if op in KEEP_LABELS:
         return inner
     if expr.modifier is None:
         return ABSENT
@@ -81,7 +82,7 @@ def _of_call(expr: promql.Call, label: str, records: Records) -> Values:
         return ABSENT if demanded is None else frozenset({demanded})
     if name in _SET_LABEL and len(args) > 1 and getattr(args[1], "val", None) == label:
         return None
-    series = [arg for arg in args if not _is_scalar(arg)]
+    series = [arg for arg in args if not is_scalar(arg)]
     return values(series[0], label, records) if series else ABSENT
 
 
@@ -91,13 +92,14 @@ def _selector(expr: promql.Expr) -> promql.VectorSelector | None:
     return expr if isinstance(expr, promql.VectorSelector) else None
 
 
-def _is_scalar(expr: promql.Expr) -> bool:
+def is_scalar(expr: promql.Expr) -> bool:
+    """Whether an expression gives a number or a text, and no series."""
     if isinstance(expr, promql.StringLiteral) or number(expr) is not None:
         return True
     if isinstance(expr, promql.Call):
         return expr.func.name in {"scalar", "time", "pi"}
     if isinstance(expr, (promql.ParenExpr, promql.UnaryExpr, promql.BinaryExpr)):
-        return all(_is_scalar(child) for child in children(expr))
+        return all(is_scalar(child) for child in children(expr))
     return False
 
 
@@ -106,9 +108,9 @@ def _of_binary(expr: promql.BinaryExpr, label: str, records: Records) -> Values:
     op = str(expr.op)
     if op == "or":
         return union(left, right)
-    if op in {"and", "unless"} or _is_scalar(expr.rhs):
+    if op in {"and", "unless"} or is_scalar(expr.rhs):
         return left
-    if _is_scalar(expr.lhs):
+    if is_scalar(expr.lhs):
         return right
     return _of_join(expr.modifier, label, left=left, right=right)
 

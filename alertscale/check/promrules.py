@@ -80,7 +80,7 @@ class Alert:
         asks = self.direction is not None or (self.scales and self.labels["scale"].value is None)
         return asks or self.name == WATCHDOG
 
-    @property
+    @cached_property
     def direction(self) -> Direction | None:
         """Which steps it asks for; None if that cannot be known, or is neither up nor down."""
         word = self.labels["scale"].value if self.scales else None
@@ -100,7 +100,7 @@ class RuleSet:
         alerts: in the order of the files.
         records: by the name of the series; several rules may make one.
         external_labels: what Prometheus adds to an alert that lacks them.
-        place: of the first file.
+        place: of the first file; of what names them, if there is none.
         partial: a file could not be read, so nothing can be said to be missing.
     """
 
@@ -114,8 +114,19 @@ class RuleSet:
     def _flow(self) -> _Flow:
         return _Flow(self.records)
 
+    @cached_property
+    def _known(self) -> dict[tuple[int, str], Values]:
+        return {}
+
     def values(self, alert: Alert, label: str) -> Values:
         """The values that a label of an alert can have when it reaches Alertmanager."""
+        # Each rule asks for every alert again, and for some of each service.
+        key = (id(alert), label)
+        if key not in self._known:
+            self._known[key] = self._values(alert, label)
+        return self._known[key]
+
+    def _values(self, alert: Alert, label: str) -> Values:
         found = self._own_values(alert, label)
         if found is None or "" not in found:
             return found
@@ -162,36 +173,37 @@ class _Flow:
 def read_rules(
     documents: Sequence[Node],
     *,
+    place: Place,
     external_labels: Mapping[str, str],
     partial: bool,
     findings: list[Finding],
-) -> RuleSet | None:
+) -> RuleSet:
     """Read rule files.
 
     Args:
         documents: one for each file.
+        place: of what names them, where there is none.
         external_labels: of ``prometheus.yml``.
         partial: there are more files, which could not be read.
         findings: what is not of the form of a rule file, or no PromQL, is added here.
 
     Returns:
-        The rules that could be read; None if there is no file.
+        The rules that could be read.
     """
-    if not documents:
-        return None
     reader = _Reader(findings=findings)
     alerts: list[Alert] = []
     records: dict[str, tuple[Record, ...]] = {}
     for document in documents:
         for group in tables(document, "groups", findings=findings):
             interval = duration(group, "interval", findings=findings)
+            shared = reader.labels(group)
             for rule in tables(group, "rules", findings=findings):
-                if (alert := reader.alert(rule)) is not None:
+                if (alert := reader.alert(rule, shared)) is not None:
                     alerts.append(alert)
-                elif (record := reader.record(rule, interval)) is not None:
+                elif (record := reader.record(rule, shared, interval)) is not None:
                     records[record.name] = (*records.get(record.name, ()), record)
     return RuleSet(
-        place=documents[0].place,
+        place=documents[0].place if documents else place,
         partial=partial,
         alerts=tuple(alerts),
         records=records,
@@ -203,7 +215,7 @@ def read_rules(
 class _Reader:
     findings: list[Finding]
 
-    def alert(self, rule: Node) -> Alert | None:
+    def alert(self, rule: Node, shared: Mapping[str, Text]) -> Alert | None:
         name = rule.word("alert")
         if not name:
             return None
@@ -211,12 +223,12 @@ class _Reader:
             name=name,
             place=rule.place,
             expression=self._expression(rule, name),
-            labels=self._labels(rule),
+            labels={**shared, **self.labels(rule)},
             wait=duration(rule, "for", findings=self.findings),
             keep=duration(rule, "keep_firing_for", findings=self.findings),
         )
 
-    def record(self, rule: Node, interval: Duration | None) -> Record | None:
+    def record(self, rule: Node, shared: Mapping[str, Text], interval: Duration | None) -> Record | None:
         name = rule.word("record")
         if not name:
             self.findings.append(
@@ -226,7 +238,7 @@ class _Reader:
         return Record(
             name=name,
             expression=self._expression(rule, name),
-            labels=self._labels(rule),
+            labels={**shared, **self.labels(rule)},
             interval=interval.seconds if interval else None,
         )
 
@@ -247,8 +259,9 @@ class _Reader:
             return Expression(tree=None, place=place)
         return Expression(tree=tree, place=place)
 
-    def _labels(self, rule: Node) -> dict[str, Text]:
-        node = rule.get("labels")
+    def labels(self, holder: Node) -> dict[str, Text]:
+        """Those of a rule, or of a group, which all of its rules have unless they say otherwise."""
+        node = holder.get("labels")
         if node is None:
             return {}
         if node.form != "a mapping":

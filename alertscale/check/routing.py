@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +42,7 @@ class Route:
     Attributes:
         place: where it begins.
         receiver: the receiver's name; empty if there is none.
+        named: where it names it itself; None if it does not.
         matchers: all of them must match.
         goes_on: ``continue``: the routes after it are tried too.
         group_interval: between two looks at a group.
@@ -51,11 +52,18 @@ class Route:
 
     place: Place
     receiver: str
+    named: Place | None
     matchers: tuple[Matcher, ...]
     goes_on: bool
     group_interval: Duration
     repeat_interval: Duration
     routes: tuple[Route, ...] = ()
+
+    def all(self) -> Iterator[Route]:
+        """It, and all below it."""
+        yield self
+        for route in self.routes:
+            yield from route.all()
 
     @property
     def repetition(self) -> float:
@@ -165,9 +173,11 @@ def _route(node: Node, *, above: Route | None, findings: list[Finding]) -> Route
         own = duration(node, key, findings=findings)
         return own or inherited or Duration(seconds=default, place=node.place)
 
+    receiver = node.get("receiver")
     route = Route(
         place=node.place,
         receiver=node.word("receiver") or (above.receiver if above else ""),
+        named=receiver.place if receiver else None,
         matchers=_matchers(node, findings=findings),
         goes_on=(node.word("continue") or "").lower() == "true",
         group_interval=timing("group_interval", above.group_interval if above else None, _GROUP_INTERVAL),

@@ -7,13 +7,15 @@ from typing import Final
 import promql_parser as promql
 
 from alertscale.check.expressions import name_of
-from alertscale.check.findings import Finding
+from alertscale.check.findings import Finding, Place
 from alertscale.check.matching import Matcher, Operator, Verdict
 from alertscale.check.reading import Duration, duration, tables
 from alertscale.check.tree import Node
 
 _DEFAULT: Final = 60.0
 """Prometheus' own default of both intervals, in seconds."""
+_PORTS: Final = {"http": 80, "https": 443}
+"""Where Prometheus asks an Alertmanager without a port."""
 _SOURCES: Final = (
     (("container_", "machine_"), frozenset({"exporter", "cadvisor"})),
     (("alertscale_",), frozenset({"scaler"})),
@@ -37,16 +39,39 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scraping:
-    """What Prometheus watches, and how often.
+class Target:
+    """An Alertmanager that Prometheus tells of alerts.
 
     Attributes:
+        place: where it is written.
+        host: its name or address.
+        port: of it.
+        scheme: ``http`` or ``https``.
+        prefix: what the paths of its API begin with, without a slash at the end.
+    """
+
+    place: Place
+    host: str
+    port: int | None
+    scheme: str
+    prefix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scraping:
+    """What Prometheus watches, how often, and whom it tells of alerts.
+
+    Attributes:
+        place: of its Alertmanagers; of the file if it names none.
         jobs: in the order of the file.
+        targets: its Alertmanagers, as far as they are written there; None if it finds them in another way.
         evaluation_interval: seconds between two evaluations of a group without an interval of its own.
         external_labels: what Prometheus adds to every alert.
     """
 
+    place: Place
     jobs: tuple[Job, ...]
+    targets: tuple[Target, ...] | None = ()
     evaluation_interval: float = _DEFAULT
     external_labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,8 +120,11 @@ def read_scraping(document: Node, *, findings: list[Finding]) -> Scraping:
         interval = own or default or Duration(seconds=_DEFAULT, place=node.place)
         jobs.append(Job(name=node.word("job_name") or "", interval=interval, hosts=_hosts(node)))
     labels = everywhere.get("external_labels")
+    alerting = document.get("alerting", "alertmanagers")
     return Scraping(
+        place=(alerting or document).place,
         jobs=tuple(jobs),
+        targets=_targets(document.get("alerting"), findings=findings),
         evaluation_interval=evaluation.seconds if evaluation else _DEFAULT,
         external_labels={k: v.text or "" for k, v in labels.entries.items()} if labels else {},
     )
@@ -106,3 +134,23 @@ def _hosts(job: Node) -> frozenset[str]:
     targets = [item for config in job.listed("static_configs") for item in config.listed("targets")]
     texts = [item.text or "" for item in targets]
     return frozenset(text.rpartition("//")[2].partition(":")[0] for text in texts)
+
+
+def _targets(alerting: Node | None, *, findings: list[Finding]) -> tuple[Target, ...] | None:
+    found: list[Target] = []
+    for node in tables(alerting, "alertmanagers", findings=findings) if alerting else ():
+        if any(key.endswith("_sd_configs") for key in node.entries):
+            return None
+        scheme = node.word("scheme") or "http"
+        for item in (item for config in node.listed("static_configs") for item in config.listed("targets")):
+            host, colon, port = (item.text or "").rpartition(":")
+            found.append(
+                Target(
+                    place=item.place,
+                    host=host if colon else port,
+                    port=int(port) if colon and port.isdecimal() else _PORTS.get(scheme),
+                    scheme=scheme,
+                    prefix=(node.word("path_prefix") or "").rstrip("/"),
+                )
+            )
+    return tuple(found)

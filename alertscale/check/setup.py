@@ -2,40 +2,61 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from alertscale.check.compose import Service, Stack, read_stack
-from alertscale.check.findings import Finding
+from alertscale.check.compose import Service, Stack
+from alertscale.check.dockerfile import Dockerfile
+from alertscale.check.findings import Finding, Place
+from alertscale.check.programs import Running
 from alertscale.check.promrules import Alert, RuleSet, read_rules
 from alertscale.check.routing import Routing, read_routing
 from alertscale.check.scraping import Scraping, read_scraping
 from alertscale.check.sites import Sites, read_sites
 from alertscale.check.tree import Node
+from alertscale.check.webhooks import Judged, Leads, judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The file of Prometheus or Alertmanager.
+
+    Attributes:
+        document: its tree; None if there is none, or it cannot be read.
+        file: where it is; None if it was not found.
+        seen: its path in the container that reads it.
+        running: the service that reads it; None if none of the Compose files does.
+        others: services that run the program too, and whose file is not looked at.
+        absent: why there is nothing of it; empty if there is.
+    """
+
+    document: Node | None = None
+    file: Path | None = None
+    seen: str = ""
+    running: Running | None = None
+    others: tuple[str, ...] = ()
+    absent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """The files, read.
+    """The files beside those of Compose, read.
 
     Attributes:
-        compose: one for each file, in the order of ``docker compose -f``.
-        rules: one for each rule file.
-        prometheus: ``prometheus.yml``; None if it was not given or could not be read.
-        alertmanager: ``alertmanager.yml``; None if it was not given or could not be read.
+        prometheus: its file.
+        alertmanager: its file.
+        rules: one for each rule file; None if it cannot be known which there are.
+        rules_partial: there are more.
         sites: of nginx, by file.
-        variables: of the environment and of ``.env``; None if they are not at hand.
-        compose_partial: a Compose file could not be read.
-        rules_partial: a rule file could not be read.
+        built: the Dockerfiles of services, by the service's name.
     """
 
-    compose: tuple[Node, ...] = ()
-    rules: tuple[Node, ...] = ()
-    prometheus: Node | None = None
-    alertmanager: Node | None = None
-    sites: Mapping[Path, str] = field(default_factory=dict)
-    variables: Mapping[str, str] | None = field(default_factory=dict)
-    compose_partial: bool = False
+    prometheus: Config = field(default_factory=Config)
+    alertmanager: Config = field(default_factory=Config)
+    rules: tuple[Node, ...] | None = None
     rules_partial: bool = False
+    sites: Mapping[Path, str] = field(default_factory=dict)
+    built: Mapping[str, Dockerfile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +68,7 @@ class Setup:
     scraping: Scraping | None
     routing: Routing | None
     sites: Sites | None
+    documents: Documents
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -58,15 +80,33 @@ class Setup:
         """All alerts."""
         return self.rules.alerts if self.rules else ()
 
-    @property
+    @cached_property
     def scaling(self) -> tuple[Alert, ...]:
         """The alerts that ask for steps."""
         return tuple(alert for alert in self.alerts if alert.scales)
 
-    @property
+    @cached_property
     def for_the_scaler(self) -> tuple[Alert, ...]:
         """The alerts that the scaler must be told of without a break."""
         return tuple(alert for alert in self.alerts if alert.is_for_the_scaler)
+
+    def judge(self, webhook: Node) -> Judged:
+        """Where a webhook of Alertmanager's leads to."""
+        running = self.documents.alertmanager.running
+        return judge(webhook, stack=self.stack, source=running.service if running else None)
+
+    @cached_property
+    def has_the_loop(self) -> bool:
+        """Whether Prometheus and Alertmanager of these files are those by which services are scaled."""
+        if self.scaling or (self.stack and self.stack.scaler):
+            return True
+        receivers = self.routing.receivers.values() if self.routing else ()
+        webhooks = [webhook for receiver in receivers for webhook in receiver.webhooks]
+        if any(self.judge(w).leads in {Leads.TO_THE_SCALER, Leads.PAST_IT} for w in webhooks):
+            return True
+        # Those who are on alertscale's own network are scaled by alertscale's own Prometheus.
+        stack, file = self.stack, self.documents.prometheus.file
+        return bool(stack and file and stack.enabled and not any(map(stack.joins_ours, stack.enabled)))
 
     def may_concern(self, alert: Alert, service: Service) -> bool:
         """Whether an alert can be about a service."""
@@ -84,34 +124,39 @@ class Setup:
     def scaled_by(self, alert: Alert) -> tuple[Service, ...]:
         """The services that are surely scaled and that an alert can be about."""
         enabled = self.stack.enabled if self.stack else ()
-        return tuple(service for service in enabled if self.may_concern(alert, service))
+        if self.rules is None:
+            return enabled
+        names = self.rules.values(alert, "service")
+        ours = self.is_ours(alert)
+        return tuple(s for s in enabled if ours and (names is None or s.name in names))
 
 
-def read_setup(documents: Documents, *, findings: list[Finding]) -> Setup:
+def read_setup(stack: Stack | None, documents: Documents, *, findings: list[Finding]) -> Setup:
     """Read all documents.
 
     Args:
-        documents: the files' trees.
+        stack: the services; None if there is no Compose file.
+        documents: the other files' trees.
         findings: what is not of the expected form is added here.
 
     Returns:
         What could be read.
     """
-    scraping = read_scraping(documents.prometheus, findings=findings) if documents.prometheus else None
+    prometheus, alertmanager = documents.prometheus.document, documents.alertmanager.document
+    scraping = read_scraping(prometheus, findings=findings) if prometheus else None
     return Setup(
-        stack=read_stack(
-            documents.compose,
-            variables=documents.variables,
-            partial=documents.compose_partial,
-            findings=findings,
-        ),
+        stack=stack,
         rules=read_rules(
             documents.rules,
+            place=Place(file=documents.prometheus.file, line=1),
             external_labels=scraping.external_labels if scraping else {},
             partial=documents.rules_partial,
             findings=findings,
-        ),
+        )
+        if documents.rules is not None and documents.prometheus.file
+        else None,
         scraping=scraping,
-        routing=read_routing(documents.alertmanager, findings=findings) if documents.alertmanager else None,
+        routing=read_routing(alertmanager, findings=findings) if alertmanager else None,
         sites=read_sites(documents.sites) if documents.sites else None,
+        documents=documents,
     )

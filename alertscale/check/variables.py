@@ -1,8 +1,11 @@
-"""Compose's ``${VARIABLE:-default}`` in a text. Pure: the variables are passed in."""
+"""Compose's ``${VARIABLE:-default}`` in a text, and ``.env``. Pure: the variables are passed in."""
 
+import io
 import re
 from collections.abc import Mapping
 from typing import Final
+
+from dotenv.parser import parse_stream
 
 _START: Final = re.compile(r"\$(?:(?P<dollar>\$)|(?P<plain>[A-Za-z_]\w*)|(?P<brace>\{))", re.ASCII)
 _INSIDE: Final = re.compile(
@@ -89,3 +92,23 @@ def _closing(text: str, at: int) -> int:
             return at
         at += 1
     raise _Unknown
+
+
+def read_env(text: str, *, above: Mapping[str, str]) -> dict[str, str]:
+    """Read a file of variables as Compose reads ``.env``.
+
+    Args:
+        text: lines of ``NAME=value``; what is not in single quotes may name other variables.
+        above: those that go before them; a line with a name alone takes its value from here.
+
+    Returns:
+        The variables of the file alone.
+    """
+    found: dict[str, str] = {}
+    for line in parse_stream(io.StringIO(text)):
+        if line.key is None or line.value is None:
+            continue
+        quoted = line.original.string.partition("=")[2].lstrip().startswith("'")
+        known = None if quoted else interpolate(line.value, variables={**found, **above})
+        found[line.key] = line.value if known is None else known
+    return found

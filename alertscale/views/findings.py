@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -12,16 +12,16 @@ from alertscale.views.parts import foreign
 from alertscale.wording import clean, count
 
 if TYPE_CHECKING:
-    from alertscale.check import Finding
+    from alertscale.check import Report
 
 
-def findings(found: Sequence[Finding]) -> RenderableType:
+def findings(report: Report) -> RenderableType:
     """Return the view of ``alertscale check``."""
-    return Group(*_parts(found))
+    return Group(*_parts(report))
 
 
-def _parts(found: Sequence[Finding]) -> Iterator[RenderableType]:
-    for one in found:
+def _parts(report: Report) -> Iterator[RenderableType]:
+    for one in report.findings:
         style = "bold red" if str(one.severity) == "error" else "yellow"
         yield Text.assemble(
             f"{clean(str(one.file))}:{one.line}: ",
@@ -30,8 +30,14 @@ def _parts(found: Sequence[Finding]) -> Iterator[RenderableType]:
             (f"[{one.rule}]", "dim"),
         )
         yield foreign(f"    Way out: {one.way_out}")
-    errors = sum(str(one.severity) == "error" for one in found)
-    if not found:
-        yield Text("Nothing found: the loop should neither fail nor flap.", style="green")
-    else:
-        yield Text(f"{count(errors, 'error')}, {count(len(found) - errors, 'warning')}")
+    for source in report.sources:
+        files = ", ".join(map(str, source.files)) or "not found"
+        note = f" ({source.note})" if source.note else ""
+        yield foreign(f"{source.name}: {files}{note}", "" if source.files else "yellow")
+    errors = sum(str(one.severity) == "error" for one in report.findings)
+    warnings = len(report.findings) - errors
+    found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if report.findings else "No fault found"
+    read = f"{count(report.scaled, 'scaled service')}, {count(report.alerts, 'alert')}"
+    absent = f"; not found: {', '.join(report.absent)}" if report.absent else ""
+    style = "" if report.findings or report.absent else "green"
+    yield Text(f"{found}: {read}, {count(report.routes, 'route')} read{absent}", style=style)

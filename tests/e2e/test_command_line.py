@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,18 @@ def test_the_scaler_carries_nothing_of_it(stack: Stack) -> None:
     """Structlog loads rich wherever it finds it: the command line's packages lie apart."""
     code = "import sys, scaler.__main__; print(sorted({'alertscale', 'rich', 'pygments'} & set(sys.modules)))"
     assert stack.compose("exec", "-T", "scaler", "python", "-c", code).strip() == "[]"
+
+
+def test_its_image_checks_any_folder_and_says_what_it_has_read(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services: { web: { image: w, labels: { alertscale.enable: 'true' } } }"
+    )
+    image = stack.containers("scaler")[0]["Config"]["Image"]
+    run = ("docker", "run", "--rm", "--network", "none", "--volume", f"{tmp_path}:/p:ro", image)
+
+    shown = subprocess.run([*run, "alertscale", "check", "/p"], capture_output=True, text=True, check=False)
+
+    assert shown.returncode == 1
+    assert "/p/compose.yml:1: error: web is on no network of alertscale's" in shown.stdout
+    assert "Compose files: /p/compose.yml\n" in shown.stdout
+    assert "1 scaled service, 0 alerts, 0 routes read; not found: Prometheus' file" in shown.stdout

@@ -104,12 +104,12 @@ def test_the_seconds_that_the_cooldown_covers_are_those_of_the_files() -> None:
     assert sum(int(row[1]) for row in rows[:-1]) == COOLDOWN_UP.default
 
 
-@pytest.mark.parametrize(("low", "says"), [("0.30", "Nothing found"), ("0.40", "flapping-thresholds")])
+@pytest.mark.parametrize(("low", "says"), [("0.30", "No fault found"), ("0.40", "flapping-thresholds")])
 def test_the_check_says_of_the_files_what_the_page_says_that_it_does(
     low: str, says: str, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    for name in ("prometheus", "alertmanager"):
+    for name in ("prometheus", "alertmanager", "nginx/conf.d"):
         shutil.copytree(ROOT / name, tmp_path / name)
     rules = tmp_path / "prometheus" / "alert.rules.yml"
     changed = RULES.read_text().replace(

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from alertscale.check.findings import Found, Rule
-from alertscale.check.rules import alerts, labels, pairs, routes, services, sites, sums, timing
+from alertscale.check.rules import (
+    alerts,
+    delivery,
+    labels,
+    needs,
+    pairs,
+    routes,
+    services,
+    sites,
+    sums,
+    timing,
+)
 from alertscale.check.setup import Setup
 
 RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
@@ -12,10 +23,21 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.MIN_ABOVE_MAX: labels.min_above_max,
     Rule.UNKNOWN_LABEL: labels.unknown_label,
     Rule.NEARLY_OUR_LABEL: labels.nearly_our_label,
+    Rule.LABEL_FOR_SWARM: labels.label_for_swarm,
     Rule.FIXED_HOST_PORT: services.fixed_host_port,
     Rule.CONTAINER_NAME: services.container_name,
     Rule.STATIC_ADDRESS: services.static_address,
     Rule.HOST_NETWORK: services.host_network,
+    Rule.NOTHING_ENABLED: needs.nothing_enabled,
+    Rule.INCLUDE_SAME_NAME: needs.include_same_name,
+    Rule.NAME_OF_OURS: needs.name_of_ours,
+    Rule.NOT_ON_OUR_NETWORK: needs.not_on_our_network,
+    Rule.STATEFUL_SERVICE: needs.stateful_service,
+    Rule.NO_LIMITS: needs.no_limits,
+    Rule.NO_PORT: needs.no_port,
+    Rule.SEVERAL_PORTS: needs.several_ports,
+    Rule.NO_READINESS: needs.no_readiness,
+    Rule.SHORT_STOP_GRACE: needs.short_stop_grace,
     Rule.HOOK_WITHOUT_LABEL: services.hook_without_label,
     Rule.READY_TIMEOUT_TOO_SHORT: services.ready_timeout_too_short,
     Rule.FIXED_HOST: sites.fixed_host,
@@ -28,16 +50,21 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.UNKNOWN_SERVICE: alerts.unknown_service,
     Rule.SERVICE_NOT_ENABLED: alerts.service_not_enabled,
     Rule.WATCHDOG_MISSING: alerts.watchdog_missing,
+    Rule.NOTHING_ADDS: pairs.nothing_adds,
     Rule.UP_WITHOUT_DOWN: pairs.up_without_down,
     Rule.RESOURCE_NOT_NAMED: pairs.resource_not_named,
     Rule.RESOURCE_WITHOUT_RULE: pairs.resource_without_rule,
     Rule.FLAPPING_THRESHOLDS: pairs.flapping_thresholds,
     Rule.SUM_NOT_AVERAGE: sums.sum_not_average,
+    Rule.DOWN_PER_REPLICA: sums.down_per_replica,
     Rule.SHORT_RATE_WINDOW: timing.short_rate_window,
     Rule.FOR_EXCEEDS_COOLDOWN: timing.for_exceeds_cooldown,
     Rule.KEEP_FIRING_EXCEEDS_COOLDOWN: timing.keep_firing_exceeds_cooldown,
+    Rule.ALERTMANAGER_NOT_REACHED: delivery.alertmanager_not_reached,
+    Rule.UNDEFINED_RECEIVER: routes.undefined_receiver,
     Rule.UNDELIVERED_ALERT: routes.undelivered_alert,
     Rule.SCALER_NOT_REACHED: routes.scaler_not_reached,
+    Rule.WEBHOOK_MISSES_SCALER: routes.webhook_misses_scaler,
     Rule.WEBHOOK_WITHOUT_TOKEN: routes.webhook_without_token,
     Rule.REPEAT_NOT_BELOW_GROUP: routes.repeat_not_below_group,
     Rule.TTL_BELOW_REPETITION: routes.ttl_below_repetition,

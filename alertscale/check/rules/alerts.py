@@ -91,7 +91,8 @@ def _place(alert: Alert) -> Place:
 def watchdog_missing(setup: Setup) -> Iterator[Found]:
     """Nothing proves to the scaler that alerts arrive."""
     rules = setup.rules
-    if rules and not rules.partial and not any(alert.name == WATCHDOG for alert in rules.alerts):
+    told = rules is None or rules.partial or any(alert.name == WATCHDOG for alert in rules.alerts)
+    if rules and not told and setup.has_the_loop:
         yield Found(
             rules.place,
             f"no rule is named {WATCHDOG}, so the scaler takes itself for blind and removes no replica",

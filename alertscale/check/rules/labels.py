@@ -69,11 +69,31 @@ def unknown_label(setup: Setup) -> Iterator[Found]:
             if name.startswith(PREFIX) and name not in _KNOWN:
                 # Without the prefix, which alone would make any two names alike.
                 near = nearest(name.removeprefix(PREFIX), names)
+                key, colon, value = name.partition(": ")
                 yield Found(
                     text.place,
                     f"{service.name}: alertscale has no label {name}, so the scaler leaves the service alone",
-                    f"did you mean {names[near]}?" if near else "remove it; docs/labels.md lists ours",
+                    f"write - {key}={value}: in a list, what stands before = is the label"
+                    if colon
+                    else f"did you mean {names[near]}?"
+                    if near
+                    else "remove it; docs/labels.md lists ours",
                 )
+
+
+def label_for_swarm(setup: Setup) -> Iterator[Found]:
+    """A label that Compose puts on no container."""
+    if setup.stack is None or setup.stack.for_swarm:
+        return
+    for service in setup.services:
+        ours = [text for name, text in service.labels.items() if name in service.deployed and name in _KNOWN]
+        if ours:
+            yield Found(
+                min(text.place for text in ours),
+                f"{service.name} has labels of alertscale under deploy, where only Swarm reads them: with "
+                "docker compose its containers have none, and it is not scaled",
+                "write them under labels of the service itself",
+            )
 
 
 def nearly_our_label(setup: Setup) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from alertscale.check.findings import Found, nearest
 from alertscale.check.promrules import Alert
 from alertscale.check.rules.sums import is_sum_over_replicas
 from alertscale.check.setup import Setup
-from scaler.model.labels import MAX, MIN, PREFIX, RESOURCES, STEP
+from scaler.model.labels import ENABLE, MAX, MIN, PREFIX, RESOURCES, STEP
 from scaler.model.reasons import Direction
 
 
@@ -26,6 +26,26 @@ def _asking(setup: Setup, direction: Direction, resource: str) -> tuple[Alert, .
 def _may_be_on(setup: Setup, alert: Alert, resource: str) -> bool:
     resources = setup.rules.values(alert, "resource") if setup.rules else None
     return resources is None or resource in resources
+
+
+def nothing_adds(setup: Setup) -> Iterator[Found]:
+    """A service of which no alert ever asks for one replica more."""
+    if setup.rules is None or setup.rules.partial or setup.stack is None or not setup.has_the_loop:
+        return
+    for service in setup.stack.enabled:
+        low, high = service.value(MIN), service.value(MAX)
+        fixed = low is not None and low == high
+        asking = [
+            a for a in setup.scaling if a.direction is not Direction.DOWN and setup.may_concern(a, service)
+        ]
+        if not asking and not fixed:
+            yield Found(
+                service.place_of(ENABLE),
+                f"{service.name} is scaled, but no alert with scale: up can be about it, so that nothing "
+                "ever adds a replica",
+                "name alertscale's alert.rules.yml and recording.rules.yml in rule_files, or give an alert "
+                f"of yours the labels scale: up, resource: <name> and service: {service.name}",
+            )
 
 
 def up_without_down(setup: Setup) -> Iterator[Found]:
@@ -91,7 +111,8 @@ def resource_without_rule(setup: Setup) -> Iterator[Found]:
     if setup.rules is None or setup.rules.partial or setup.stack is None:
         return
     known = sorted({alert.resource for alert in setup.scaling if alert.resource})
-    for service in setup.stack.enabled:
+    # Without any alert that scales, that is what is to be said.
+    for service in setup.stack.enabled if known else ():
         for resource in service.value(RESOURCES) or ():
             asking = [alert for way in Direction for alert in _asking(setup, way, resource)]
             if any(

@@ -1,19 +1,25 @@
-"""Sums over replicas where a mean is meant."""
+"""Sums over replicas, and each replica by itself, where a mean is meant."""
 
 from collections.abc import Iterator
 from typing import Final
 
 import promql_parser as promql
 
-from alertscale.check.expressions import COMPARISONS, bare, children, name_of, number
+from alertscale.check.expressions import COMPARISONS, bare, children, equals, name_of, number
 from alertscale.check.findings import Found
+from alertscale.check.labelflow import KEEP_LABELS, is_scalar
 from alertscale.check.promrules import RuleSet
 from alertscale.check.setup import Setup
+from scaler.model.reasons import Direction
 
 _REPLICA_LABELS: Final = frozenset(
     {"name", "instance", "id", "container", "container_name", "container_id", "pod"}
 )
 """Labels that tell one replica from another: a sum that keeps one of them is not over replicas."""
+_OF_A_CONTAINER: Final = frozenset({"name", "id", "container", "container_name", "container_id", "pod"})
+"""Of these, those that tell containers apart; `instance` is that of who measures all of them."""
+_MEASURED: Final = "container_"
+"""What the metrics of containers begin with."""
 _NO_SUMS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"})
 """Functions whose value is no sum, even of series that are sums."""
 
@@ -28,6 +34,77 @@ def sum_not_average(setup: Setup) -> Iterator[Found]:
                 f"{alert.name} compares a sum over all replicas, which one more or fewer does not change",
                 "take avg instead of sum, or divide by the number of replicas or by the sum of their limits",
             )
+
+
+def down_per_replica(setup: Setup) -> Iterator[Found]:
+    """A step down that one idle replica asks for while the others are busy."""
+    for alert in setup.scaling:
+        tree = alert.expression.tree
+        down = alert.direction is Direction.DOWN
+        if setup.rules and down and tree is not None and is_per_container(tree, setup.rules):
+            yield Found(
+                alert.expression.place,
+                f"{alert.name} fires for each container by itself, so that one idle replica asks for a step "
+                "down while the others are busy",
+                "compare the mean over the replicas: avg by (project, service) (...)",
+            )
+
+
+def is_per_container(expr: promql.Expr, rules: RuleSet) -> bool:
+    """Whether an expression surely gives one series for each container."""
+    try:
+        return _Containers(rules).holds(expr)
+    except RecursionError:
+        # A very long chain of records: nothing is claimed of it.
+        return False
+
+
+class _Containers:
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._known: dict[str, bool] = {}
+
+    def holds(self, expr: promql.Expr) -> bool:
+        match expr:
+            case promql.VectorSelector():
+                one = any(equals(expr, label) is not None for label in _OF_A_CONTAINER)
+                return not one and self._metric(name_of(expr) or "")
+            case promql.AggregateExpr():
+                return self._aggregate(expr)
+            case promql.BinaryExpr():
+                return self._binary(expr)
+        return any(self.holds(child) for child in children(expr))
+
+    def _metric(self, name: str) -> bool:
+        if name not in self._rules.records:
+            return name.startswith(_MEASURED)
+        if name not in self._known:
+            # A record that is made from itself ends here.
+            self._known[name] = False
+            trees = [record.expression.tree for record in self._rules.records[name]]
+            self._known[name] = any(self.holds(tree) for tree in trees if tree is not None)
+        return self._known[name]
+
+    def _aggregate(self, expr: promql.AggregateExpr) -> bool:
+        if str(expr.op) in KEEP_LABELS:
+            return self.holds(expr.expr)
+        if expr.modifier is None:
+            return False
+        listed = bool(_OF_A_CONTAINER & set(expr.modifier.labels))
+        by = expr.modifier.type == promql.AggModifierType.By
+        return listed == by and self.holds(expr.expr)
+
+    def _binary(self, expr: promql.BinaryExpr) -> bool:
+        if str(expr.op) == "or":
+            return self.holds(expr.lhs) or self.holds(expr.rhs)
+        modifier = expr.modifier
+        joined = modifier.matching if modifier and str(expr.op) not in {"and", "unless"} else None
+        one_to_one = modifier is not None and modifier.card == promql.VectorMatchCardinality.OneToOne
+        if joined is not None and one_to_one and not is_scalar(expr.lhs) and not is_scalar(expr.rhs):
+            listed = bool(_OF_A_CONTAINER & set(joined.labels))
+            if listed != (joined.type == promql.LabelModifierType.Include):
+                return False
+        return self.holds(expr.rhs if is_scalar(expr.lhs) else expr.lhs)
 
 
 def is_sum_over_replicas(expr: promql.Expr, rules: RuleSet) -> bool:

@@ -10,7 +10,7 @@ from alertscale.check.expressions import name_of, walk
 from alertscale.check.findings import Found
 from alertscale.check.promrules import Alert, Expression
 from alertscale.check.setup import Setup
-from scaler.model.labels import COOLDOWN_DOWN, COOLDOWN_UP, Label
+from scaler.model.labels import COOLDOWN_DOWN, COOLDOWN_UP, PREFIX, Label
 from scaler.model.reasons import Direction
 
 _RATES: Final = frozenset({"rate", "irate", "increase", "delta", "idelta", "deriv"})
@@ -20,9 +20,9 @@ _CLOSE: Final = 1e-9
 
 
 def for_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
-    """An alert that waits longer than the cooldown between two steps."""
+    """An alert that waits longer than the cooldown that somebody has asked for."""
     for alert in setup.scaling:
-        for label, seconds, who in _shortest_cooldown(setup, alert):
+        for label, seconds, who in _shortest_cooldown(setup, alert, asked_for=True):
             if alert.wait and alert.wait.seconds > seconds:
                 yield Found(
                     alert.wait.place,
@@ -37,7 +37,7 @@ def for_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
 def keep_firing_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
     """An alert that goes on firing after its cause until the next step is allowed."""
     for alert in setup.scaling:
-        for label, seconds, who in _shortest_cooldown(setup, alert):
+        for label, seconds, who in _shortest_cooldown(setup, alert, asked_for=False):
             if alert.keep and alert.keep.seconds and alert.keep.seconds >= seconds:
                 yield Found(
                     alert.keep.place,
@@ -48,15 +48,24 @@ def keep_firing_exceeds_cooldown(setup: Setup) -> Iterator[Found]:
                 )
 
 
-def _shortest_cooldown(setup: Setup, alert: Alert) -> Iterator[tuple[Label[float], float, str]]:
-    """The cooldown label of an alert's direction, the shortest of its services in seconds, and whose."""
+def _shortest_cooldown(
+    setup: Setup, alert: Alert, *, asked_for: bool
+) -> Iterator[tuple[Label[float], float, str]]:
+    """The cooldown label of an alert's direction, the shortest of its services in seconds, and whose.
+
+    Args:
+        setup: all.
+        alert: of one direction.
+        asked_for: of those alone that have the label.
+    """
     if alert.direction is None:
         return
     label = COOLDOWN_UP if alert.direction is Direction.UP else COOLDOWN_DOWN
     if setup.stack is None:
-        yield label, label.default, "any service by default"
+        if not asked_for:
+            yield label, label.default, "any service by default"
         return
-    services = setup.scaled_by(alert)
+    services = [s for s in setup.scaled_by(alert) if not asked_for or PREFIX + label.name in s.labels]
     known = [(seconds, s.name) for s in services if (seconds := s.value(label)) is not None]
     if known:
         yield label, *min(known)

@@ -342,25 +342,51 @@ class TestPause:
 
 
 class TestCheck:
-    WARNED = 'services:\n  web:\n    labels:\n      alertscal.enable: "true"\n'
-    REFUSED = WARNED + '      alertscale.enabel: "true"\n'
+    REFUSED = (
+        'services:\n  web:\n    labels:\n      alertscal.enable: "true"\n      alertscale.enabel: "true"\n'
+    )
+    WARNED = (
+        'services: {web: {image: w, healthcheck: {test: x}, labels: {alertscale.enable: "true",'
+        " alertscale.resources: cpu}}}"
+    )
 
-    def test_nothing_is_found_in_what_we_ship(self, run: Run) -> None:
-        shown = run("check", str(Path(__file__).parents[3]))
-        assert (shown.code, shown.out) == (0, "Nothing found: the loop should neither fail nor flap.\n")
+    def test_nothing_is_found_in_what_we_ship_and_what_was_read_is_said(self, run: Run) -> None:
+        root = Path(__file__).parents[3]
+        shown = run("check", str(root))
+        assert shown.code == 0
+        assert shown.out == (
+            f"Compose files: {root}/docker-compose.yml (project alertscale)\n"
+            f"Prometheus' file: {root}/prometheus/prometheus.yml"
+            " (/etc/prometheus/prometheus.yml of the service prometheus)\n"
+            f"rule files: {root}/prometheus/recording.rules.yml, {root}/prometheus/alert.rules.yml\n"
+            f"Alertmanager's file: {root}/alertmanager/alertmanager.yml"
+            " (/etc/alertmanager/alertmanager.yml of the service alertmanager)\n"
+            f"nginx' sites: {root}/nginx/conf.d/default.conf\n"
+            "No fault found: 1 scaled service, 29 alerts, 6 routes read\n"
+        )
 
-    def test_each_finding_with_place_and_way_out(self, run: Run, tmp_path: Path) -> None:
+    def test_each_finding_with_place_and_way_out_and_what_is_absent(self, run: Run, tmp_path: Path) -> None:
         compose = tmp_path / "docker-compose.yml"
         compose.write_text(self.REFUSED)
         shown = run("check", str(tmp_path))
         assert shown.code == Exit.REFUSED
+        runs = "no service of the Compose files runs it, and there is no"
         assert shown.out == (
+            f"{compose}:2: error: no service has the label alertscale.enable, so nothing of this project is "
+            "scaled [nothing-enabled]\n"
+            '    Way out: put alertscale.enable: "true" under labels of the service that is to follow '
+            "the load\n"
             f"{compose}:4: warning: web: nobody reads the label alertscal.enable [nearly-our-label]\n"
             "    Way out: did you mean alertscale.enable?\n"
             f"{compose}:5: error: web: alertscale has no label alertscale.enabel, so the scaler leaves the "
             "service alone [unknown-label]\n"
             "    Way out: did you mean alertscale.enable?\n"
-            "1 error, 1 warning\n"
+            f"Compose files: {compose}\n"
+            f"Prometheus' file: not found ({runs} prometheus/prometheus.yml)\n"
+            "rule files: not found (Prometheus' file names them)\n"
+            f"Alertmanager's file: not found ({runs} alertmanager/alertmanager.yml)\n"
+            "2 errors, 1 warning: 0 scaled services, 0 alerts, 0 routes read; "
+            "not found: Prometheus' file, rule files, Alertmanager's file\n"
         )
 
     def test_warnings_alone_are_no_failure(self, run: Run, tmp_path: Path) -> None:
@@ -382,7 +408,7 @@ class TestCheck:
     ) -> None:
         (tmp_path / "docker-compose.yml").write_text(self.REFUSED)
         monkeypatch.chdir(tmp_path)
-        assert run("check").out.startswith("docker-compose.yml:4: ")
+        assert run("check").out.startswith("docker-compose.yml:2: ")
 
     def test_a_directory_that_is_not_there_is_a_matter_of_usage(self, run: Run, tmp_path: Path) -> None:
         assert run("check", str(tmp_path / "gone")).code == Exit.USAGE

@@ -19,7 +19,7 @@ REAL = (sys.executable, "-m", *COMMAND)
 
 def copy_stack(target: Path) -> Path:
     shutil.copy(ROOT / "docker-compose.yml", target)
-    for name in ("prometheus", "alertmanager"):
+    for name in ("prometheus", "alertmanager", "nginx/conf.d"):
         shutil.copytree(ROOT / name, target / name)
     return target
 

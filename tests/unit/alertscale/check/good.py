@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from alertscale.check import Finding, check, find_files
+from alertscale.check import Finding, Report, check
 
 COMPOSE: Final = "docker-compose.yml"
 ALERTS: Final = "prometheus/alert.rules.yml"
@@ -29,13 +29,21 @@ services:
       alertscale.resources: cpu,memory
       alertscale.cooldown.up: 10s
       alertscale.cooldown.down: 60s
+    healthcheck: { test: [CMD, x], interval: 1s, timeout: 1s }
     ports: ["80"]
     networks:
-      front: { aliases: [shop] }
+      default: { aliases: [shop] }
+    deploy: { resources: { limits: { cpus: "1", memory: 64M } } }
   database:
     image: database
     container_name: database
     ports: ["5432:5432"]
+  prometheus:
+    image: prom/prometheus:v3.5.3
+    volumes: ["./prometheus:/etc/prometheus:ro", "metrics:/prometheus"]
+  alertmanager:
+    image: prom/alertmanager:v0.33.1
+    volumes: ["./alertmanager:/etc/alertmanager:ro"]
   scaler:
     image: scaler
     labels: { alertscale.component: scaler }
@@ -44,7 +52,9 @@ services:
   nginx:
     image: nginx
     labels: { alertscale.component: nginx }
+    volumes: ["./nginx/conf.d:/etc/nginx/conf.d:ro"]
     extra_hosts: ["host.docker.internal:host-gateway"]
+volumes: { metrics: {} }
 """,
     ALERTS: """\
 groups:
@@ -88,6 +98,8 @@ global:
   scrape_interval: 5s
   evaluation_interval: 1s
 rule_files: [recording.rules.yml, alert.rules.yml]
+alerting:
+  alertmanagers: [{ static_configs: [{ targets: ["alertmanager:9093"] }] }]
 scrape_configs:
   - job_name: containers
     scrape_interval: 1s
@@ -132,6 +144,9 @@ server {
 """,
 }
 
+HEALTH: Final = "cooldown.down: 60s\n    healthcheck: { test: [CMD, x], interval: 1s, timeout: 1s }"
+"""The last label of the service, and its health check."""
+
 ALERTS_MOVED: Final = """\
       - alert: Moved
         expr: cpu > 5
@@ -162,6 +177,10 @@ class Checkout:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
+    def remove(self, name: str) -> None:
+        """Take a file away."""
+        (self.directory / name).unlink()
+
     def change(self, name: str, old: str, new: str) -> None:
         """Replace what is in a file exactly once."""
         text = (self.directory / name).read_text(encoding="utf-8")
@@ -169,8 +188,12 @@ class Checkout:
         self.write(name, text.replace(old, new))
 
     def check(self) -> tuple[Finding, ...]:
-        """Check what is found there."""
-        return check(find_files(self.directory), environment=self.environment)
+        """What is found there."""
+        return self.report().findings
+
+    def report(self) -> Report:
+        """What a check of it says."""
+        return check(self.directory, environment=self.environment)
 
     def only(self) -> Finding:
         """The one finding that there must be."""

@@ -10,15 +10,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alertscale.check import Files, Finding, Rule, check
-from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, GOOD, PROMETHEUS, RECORDS, SITE
+from alertscale.check import Finding, Rule, check
+from tests.unit.alertscale.check.good import GOOD, SITE
 
-NAMES = sorted(GOOD)
+TEXTS = {**GOOD, ".env": "A=1\n"}
+NAMES = sorted(TEXTS)
 YAML = sorted(GOOD.keys() - {SITE})
 QUICKLY = settings(max_examples=settings().max_examples * 3 // 5)
 
 KEYS = st.sampled_from(
     [
+        *("volumes", "configs", "command", "entrypoint", "build", "path", "source", "target", "content"),
         *("services", "web", "labels", "deploy", "ports", "networks", "environment", "name", "include"),
         *("alertscale.enable", "alertscale.max", "alertscale.mx", "ipv4_address", "published", "aliases"),
         *("groups", "rules", "alert", "record", "expr", "for", "keep_firing_for", "interval", "scale"),
@@ -42,6 +44,10 @@ WORDS = st.sampled_from(
             "${X:-",
             "*.yml",
             "[",
+            "..",
+            "a\0b",
+            "./prometheus:/etc/prometheus",
+            "--config.file=/etc/prometheus/../x",
             "vector(1)",
         ),
         *(
@@ -63,17 +69,11 @@ VALUES = st.recursive(
 
 def findings(texts: dict[str, bytes]) -> tuple[Finding, ...]:
     with tempfile.TemporaryDirectory() as directory:
-        paths = {name: Path(directory) / Path(name).name for name in NAMES}
-        for name, path in paths.items():
-            path.write_bytes(texts.get(name, GOOD[name].encode()))
-        files = Files(
-            compose=(paths[COMPOSE],),
-            rules=(paths[RECORDS], paths[ALERTS]),
-            prometheus=paths[PROMETHEUS],
-            alertmanager=paths[ALERTMANAGER],
-            sites=(paths[SITE],),
-        )
-        return check(files)
+        for name in NAMES:
+            path = Path(directory) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(texts.get(name, TEXTS[name].encode()))
+        return check(Path(directory)).findings
 
 
 def assert_whole(found: tuple[Finding, ...]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from alertscale.check import Files, check, find_files
-from tests.unit.alertscale.check.good import ALERTMANAGER, ALERTS, COMPOSE, PROMETHEUS, SITE, Checkout
+from alertscale.check import Rule
+from tests.unit.alertscale.check.good import (
+    ALERTMANAGER,
+    ALERTS,
+    COMPOSE,
+    HEALTH,
+    PROMETHEUS,
+    SITE,
+    Checkout,
+)
 
 ONE_MORE = "      - alert: Watchdog"
 SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
@@ -17,6 +22,12 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
+        pytest.param(
+            COMPOSE,
+            "deploy: { resources:",
+            "deploy: { labels: { alertscale.step: '1' }, placement: { constraints: [a == b] }, resources:",
+            id="labels of a project for Swarm",
+        ),
         pytest.param(COMPOSE, 'max: "5"', "max: $MOST", id="a bound from an unknown variable"),
         pytest.param(COMPOSE, '["80"]', '["${PORT}:80"]', id="a port from an unknown variable"),
         pytest.param(COMPOSE, '["80"]', '["8080-8090:80"]', id="a range of ports"),
@@ -34,22 +45,6 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
             'cooldown.down: 60s\n      alertscale.post-start: "[]"\n'
             "    post_start: [{ command: [a, $UNKNOWN] }]",
             id="a hook that may be that of its label",
-        ),
-        *(
-            pytest.param(
-                COMPOSE,
-                "cooldown.down: 60s",
-                f"cooldown.down: 60s\n      alertscale.ready-timeout: 10s\n{more}",
-                id=f"a short time for {what}",
-            )
-            for what, more in {
-                "no health check": "    healthcheck: { test: [NONE] }",
-                "one that is off": "    healthcheck: { test: [CMD, x], disable: true }",
-                "the image's own": "    healthcheck: { interval: 30s }",
-                "one of unknown times": "    healthcheck: { test: [CMD, x], interval: $EVERY }",
-                "one that is quick": "    healthcheck: { test: x, interval: 1s, timeout: 1s, retries: 3 }",
-                "a path": "      alertscale.ready: /ready\n    healthcheck: { test: [CMD, x] }",
-            }.items()
         ),
         pytest.param(
             COMPOSE, "SCALE_LOG_LEVEL: info", "SCALE_SIGNAL_TTL: $TTL", id="a TTL from an unknown variable"
@@ -82,7 +77,7 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(
             ALERTMANAGER,
             "  routes:\n",
-            "  routes:\n    - { matchers: [team=x], receiver: nobody }\n",
+            "  routes:\n    - { matchers: [team=x], receiver: operator }\n",
             id="a route that an alert may or may not take",
         ),
         pytest.param(
@@ -94,12 +89,24 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(
             ALERTMANAGER, "http://scaler:8000/alerts", "http://10.0.0.7:8000/alerts", id="an address"
         ),
+        *(
+            pytest.param(
+                ALERTMANAGER,
+                "email_configs: [{ to: me@example.org }]",
+                f"webhook_configs: [{{ url: '{url}' }}]",
+                id=f"a webhook to {url}",
+            )
+            for url in ("http://bot.example.org/alerts", "http://10.0.0.7/", "http://database:80/alerts")
+        ),
         pytest.param(
             ALERTMANAGER, "url: http://scaler:8000/alerts", "url_file: /run/url", id="a url in a file"
         ),
         pytest.param(PROMETHEUS, "job_name: web", "job_name: website", id="a job that nobody scrapes here"),
         pytest.param(
-            PROMETHEUS, "[recording.rules.yml,", "[/rules/x.yml, recording.rules.yml,", id="a path elsewhere"
+            PROMETHEUS,
+            "[recording.rules.yml,",
+            "[/prometheus/x.yml, recording.rules.yml,",
+            id="a rule file in a volume",
         ),
         *(
             pytest.param(SITE, "proxy_pass http://web;", written, id=f"a site with {what}")
@@ -153,21 +160,69 @@ def test_one_change_that_is_no_fault_is_not_reported(
     assert checkout.check() == ()
 
 
-@pytest.mark.parametrize(
-    "without",
-    [{"compose": ()}, {"rules": ()}, {"prometheus": None}, {"alertmanager": None}, {"sites": ()}],
-    ids=["compose", "rules", "prometheus", "alertmanager", "sites"],
-)
-def test_what_a_file_that_is_not_given_would_tell_is_left_out(
-    checkout: Checkout, without: dict[str, Any]
-) -> None:
-    files: Files = replace(find_files(checkout.directory), **without)
-
-    assert check(files) == ()
-
-
 def test_no_upstream_is_said_to_be_missing_while_services_come_from_elsewhere(checkout: Checkout) -> None:
-    checkout.change(COMPOSE, "name: shop", "name: shop\ninclude: [more.yml]")
+    checkout.change(COMPOSE, "name: shop", "name: shop\ninclude: [../more.yml]")
     checkout.change(SITE, "http://web;", "http://wiki;")
 
+    assert checkout.check() == ()
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        pytest.param("", id="no health check"),
+        pytest.param("    healthcheck: { test: [NONE] }", id="one that is off"),
+        pytest.param("    healthcheck: { test: [CMD, x], disable: true }", id="one that is disabled"),
+        pytest.param("    healthcheck: { interval: 30s }", id="the image's own"),
+        pytest.param("    healthcheck: { test: [CMD, x], interval: $EVERY }", id="one of unknown times"),
+        pytest.param("    healthcheck: { test: x, interval: 1s, timeout: 1s, retries: 3 }", id="a quick one"),
+        pytest.param("      alertscale.ready: /ready\n    healthcheck: { test: [CMD, x] }", id="a path"),
+    ],
+)
+def test_a_short_time_is_no_fault_of_a_health_check_that_does_not_need_more(
+    checkout: Checkout, instead: str
+) -> None:
+    checkout.change(COMPOSE, HEALTH, f"cooldown.down: 60s\n      alertscale.ready-timeout: 10s\n{instead}")
+
+    assert Rule.READY_TIMEOUT_TOO_SHORT not in {found.rule for found in checkout.check()}
+
+
+@pytest.mark.parametrize(
+    ("service", "more"),
+    [
+        ("  database:\n", "  bot: { image: b, network_mode: 'service:alertmanager' }\n  database:\n"),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    network_mode: host\n",
+        ),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    networks: [out]\n",
+        ),
+        (
+            "    image: prom/alertmanager:v0.33.1\n",
+            "    image: prom/alertmanager:v0.33.1\n    links: ['x:bot']\n",
+        ),
+    ],
+)
+def test_a_webhook_may_lead_to_what_cannot_be_seen(checkout: Checkout, service: str, more: str) -> None:
+    host = "bot" if "out" in more or "links" in more else "localhost"
+    checkout.change(COMPOSE, service, more)
+    checkout.change(
+        COMPOSE, "volumes: { metrics: {} }", "volumes: { metrics: {} }\nnetworks: { out: { external: true } }"
+    )
+    checkout.change(
+        ALERTMANAGER,
+        "email_configs: [{ to: me@example.org }]",
+        f"webhook_configs: [{{ url: 'http://{host}:1/' }}]",
+    )
+
+    assert Rule.UNDELIVERED_ALERT not in {found.rule for found in checkout.check()}
+
+
+def test_a_wait_that_is_longer_than_a_cooldown_for_which_nobody_has_asked(checkout: Checkout) -> None:
+    checkout.change(ALERTS, "for: 2s", "for: 5m")
+    assert checkout.only().rule == Rule.FOR_EXCEEDS_COOLDOWN
+
+    checkout.change(COMPOSE, "      alertscale.cooldown.up: 10s\n", "")
     assert checkout.check() == ()

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from alertscale.check.expressions import parse
-from alertscale.check.findings import Finding
+from alertscale.check.findings import Finding, Place
 from alertscale.check.labelflow import Values
 from alertscale.check.promrules import RuleSet, read_rules
 from alertscale.check.rules.sums import is_sum_over_replicas
@@ -15,12 +16,17 @@ from alertscale.check.tree import read
 def rules(*lines: str, **external: str) -> RuleSet:
     findings: list[Finding] = []
     text = "groups:\n  - rules:\n" + "".join(f"      - {line}\n" for line in lines)
-    result = read_rules(
-        [read(text, file=Path("rules.yml"))], external_labels=external, partial=False, findings=findings
-    )
+    result = read_all(text, external, findings)
     assert findings == []
-    assert result is not None
     return result
+
+
+def read_all(text: str, external: Mapping[str, str], findings: list[Finding]) -> RuleSet:
+    file = Path("rules.yml")
+    place = Place(file=file, line=1)
+    return read_rules(
+        read(text, file=file), place=place, external_labels=external, partial=False, findings=findings
+    )
 
 
 ALERT = "{ alert: High, expr: %s, labels: { scale: up, tier: '{{ $labels.x }}', empty: '' } }"
@@ -47,6 +53,31 @@ def test_labels_come_from_the_rule_its_expression_and_prometheus(label: str, fou
     )
 
     assert read.values(read.alerts[0], label) == found
+
+
+def test_a_group_gives_its_labels_to_all_of_its_rules_which_go_before() -> None:
+    """Since Prometheus 3.0."""
+    text = """\
+groups:
+  - labels: { scale: up, service: web, tier: group }
+    rules:
+      - { alert: High, expr: x > 1, labels: { resource: cpu, tier: rule } }
+      - { record: made, expr: x }
+"""
+    findings: list[Finding] = []
+
+    read = read_all(text, {}, findings)
+
+    (alert,) = read.alerts
+    assert {name: label.value for name, label in alert.labels.items()} == {
+        "scale": "up",
+        "service": "web",
+        "tier": "rule",
+        "resource": "cpu",
+    }
+    assert alert.labels["scale"].place.line == 2
+    assert {name: label.value for name, label in read.records["made"][0].labels.items()}["tier"] == "group"
+    assert findings == []
 
 
 def test_a_record_made_in_two_ways_has_the_labels_of_both() -> None:
@@ -117,7 +148,7 @@ def test_a_sum_over_replicas_grows_unless_something_divides_it(text: str, grows:
 )
 def test_what_is_no_rule_file_is_a_finding(text: str, says: str) -> None:
     findings: list[Finding] = []
-    read_rules([read(text, file=Path("rules.yml"))], external_labels={}, partial=False, findings=findings)
+    read_all(text, {}, findings)
 
     assert [f.rule for f in findings] == ["unexpected-form"]
     assert says in findings[0].text

@@ -12,7 +12,7 @@ from alertscale.check.tree import DocumentError, read
 
 def routing(text: str) -> Routing:
     findings: list[Finding] = []
-    result = read_routing(read(text, file=Path("alertmanager.yml")), findings=findings)
+    result = read_routing(read(text, file=Path("alertmanager.yml"))[0], findings=findings)
     assert result is not None
     assert findings == []
     return result
@@ -96,7 +96,7 @@ def test_routes_may_be_nested_as_deep_as_a_document_may() -> None:
     for levels in range(10, 400, 10):
         text = "route: {receiver: a" + ", routes: [{receiver: a" * levels + "}]" * levels + "}"
         try:
-            document = read(text, file=Path("alertmanager.yml"))
+            document = read(text, file=Path("alertmanager.yml"))[0]
         except DocumentError:
             break
         deep = levels

@@ -13,6 +13,7 @@ from tests.unit.alertscale.check.good import (
     ALERTMANAGER,
     ALERTS,
     COMPOSE,
+    HEALTH,
     PROMETHEUS,
     RECORDS,
     SITE,
@@ -105,6 +106,22 @@ BREAKS = {
         "scal: up",
         ("Errors", "scal", "did you mean scale?"),
     ),
+    "a label with a colon in a list": Break(
+        Rule.UNKNOWN_LABEL,
+        COMPOSE,
+        "{ alertscale.component: scaler }",
+        "[alertscale.component=scaler, 'alertscale.max: 5']",
+        "alertscale.max: 5'",
+        ("has no label alertscale.max: 5", "write - alertscale.max=5: in a list, what stands before ="),
+    ),
+    "labels that only Swarm reads": Break(
+        Rule.LABEL_FOR_SWARM,
+        COMPOSE,
+        "deploy: { resources:",
+        'deploy: { labels: { alertscale.step: "1" }, resources:',
+        "alertscale.step",
+        ("web has labels of alertscale under deploy", "under labels of the service itself"),
+    ),
     "a host port": Break(
         Rule.FIXED_HOST_PORT, COMPOSE, '["80"]', '["8080:80"]', "8080:80", ("web", "8080", "expose its port")
     ),
@@ -174,7 +191,7 @@ BREAKS = {
     "a label that is shorter than the health check": Break(
         Rule.READY_TIMEOUT_TOO_SHORT,
         COMPOSE,
-        "cooldown.down: 60s",
+        HEALTH,
         "cooldown.down: 60s\n      alertscale.ready-timeout: 1m\n"
         "    healthcheck: { test: [CMD, x], retries: 1 }",
         "ready-timeout",
@@ -456,12 +473,210 @@ BREAKS = {
         elsewhere=ALERTS,
     ),
     "a receiver that is not defined": Break(
-        Rule.UNDELIVERED_ALERT,
+        Rule.UNDEFINED_RECEIVER,
         ALERTMANAGER,
         "  receiver: operator\n",
         "  receiver: operater\n",
+        "operater",
+        ("'operater'", "did you mean operator?"),
+    ),
+    "a receiver that is not defined, of a route that no alert takes": Break(
+        Rule.UNDEFINED_RECEIVER,
+        ALERTMANAGER,
+        "  routes:\n",
+        "  routes:\n    - { matchers: [alertname=Nobody], receiver: pager }\n",
+        "pager",
+        ("'pager'", "Alertmanager refuses the file", "define it under receivers"),
+    ),
+    "no receiver at all": Break(
+        Rule.UNDEFINED_RECEIVER,
+        ALERTMANAGER,
+        "  receiver: operator\n",
+        "",
+        "route:",
+        ("the first route has no receiver",),
+    ),
+    **{
+        f"a webhook {what}": Break(
+            Rule.WEBHOOK_MISSES_SCALER, ALERTMANAGER, "http://scaler:8000/alerts", url, "url:", (url, *says)
+        )
+        for what, url, *says in [
+            ("to localhost", "http://localhost:8000/alerts", "localhost is Alertmanager's own container"),
+            ("to a loopback address", "http://127.0.0.1:8000/alerts", "127.0.0.1 is Alertmanager's own"),
+            ("to another port", "http://scaler:8080/alerts", "listens on port 8000, not 8080"),
+            ("without a port", "http://scaler/alerts", "listens on port 8000, not 80", "http://scaler:8000"),
+            (
+                "with a slash at the end",
+                "http://scaler:8000/alerts/",
+                "takes alerts at /alerts, not at /alerts/",
+            ),
+            ("to another path", "http://scaler:8000", "takes alerts at /alerts, not at /"),
+            ("over TLS", "https://scaler:8000/alerts", "speaks http, not https"),
+            ("to a name that nobody has", "http://scalar:8000/alerts", "no service that is called scalar"),
+        ]
+    },
+    "a webhook to another port than the scaler's own": Break(
+        Rule.WEBHOOK_MISSES_SCALER,
+        COMPOSE,
+        "ALERTSCALE_LOG_LEVEL: info",
+        "ALERTSCALE_LISTEN: 0.0.0.0:9000",
+        "url:",
+        ("listens on port 9000, not 8000", "write url: http://scaler:9000/alerts"),
+        elsewhere=ALERTMANAGER,
+    ),
+    "a webhook to a network where the scaler is not": Break(
+        Rule.WEBHOOK_MISSES_SCALER,
+        COMPOSE,
+        "    image: scaler\n",
+        "    image: scaler\n    networks: [apart]\n",
+        "url:",
+        ("no service that is called scaler",),
+        elsewhere=ALERTMANAGER,
+    ),
+    "no Alertmanager": Break(
+        Rule.ALERTMANAGER_NOT_REACHED,
+        PROMETHEUS,
+        """\
+alerting:
+  alertmanagers: [{ static_configs: [{ targets: ["alertmanager:9093"] }] }]
+""",
+        "",
+        "global:",
+        ("names no Alertmanager", "its 6 alerts", "targets: [alertmanager:9093]"),
+    ),
+    "a list of Alertmanagers with none": Break(
+        Rule.ALERTMANAGER_NOT_REACHED,
+        PROMETHEUS,
+        'targets: ["alertmanager:9093"]',
+        "targets: []",
+        "alertmanagers:",
+        ("names no Alertmanager",),
+    ),
+    **{
+        f"an Alertmanager {what}": Break(
+            Rule.ALERTMANAGER_NOT_REACHED, PROMETHEUS, '"alertmanager:9093"', f'"{target}"', target, says
+        )
+        for what, target, says in [
+            ("on localhost", "localhost:9093", ("localhost is Prometheus' own container",)),
+            ("at another port", "alertmanager:9094", ("listens on port 9093", "write alertmanager:9093")),
+            ("without a port", "alertmanager", ("at alertmanager:80", "listens on port 9093")),
+            ("that nobody is", "alertmanger:9093", ("no service that is called alertmanger",)),
+        ]
+    },
+    "an Alertmanager below a path": Break(
+        Rule.ALERTMANAGER_NOT_REACHED,
+        COMPOSE,
+        "    image: prom/alertmanager:v0.33.1",
+        "    command: [--config.file=/etc/alertmanager/alertmanager.yml, --web.external-url=http://a/am/]\n"
+        "    image: prom/alertmanager:v0.33.1",
+        "alertmanagers:",
+        ("begin with /am, which path_prefix has to say",),
+        elsewhere=PROMETHEUS,
+    ),
+    "no limit": Break(
+        Rule.NO_LIMITS,
+        COMPOSE,
+        '{ cpus: "1", memory: 64M }',
+        '{ cpus: "1" }',
+        "web:",
+        ("no limit for memory", "limits: { memory: ... }"),
+    ),
+    "no health check": Break(
+        Rule.NO_READINESS,
+        COMPOSE,
+        HEALTH,
+        "cooldown.down: 60s",
+        "web:",
+        ("neither the label alertscale.ready nor a health check",),
+    ),
+    "a health check that is off": Break(
+        Rule.NO_READINESS,
+        COMPOSE,
+        HEALTH,
+        "cooldown.down: 60s\n    healthcheck: { disable: true }",
+        "web:",
+        ("unless its image has one",),
+    ),
+    "several ports": Break(
+        Rule.SEVERAL_PORTS,
+        COMPOSE,
+        "cooldown.down: 60s",
+        'cooldown.down: 60s\n      alertscale.ready: /\n    expose: ["9000"]',
+        "web:",
+        ("exposes 80, 9000, not one port", "alertscale.port"),
+    ),
+    "a short grace": Break(
+        Rule.SHORT_STOP_GRACE,
+        COMPOSE,
+        '    ports: ["80"]',
+        "    stop_grace_period: 1s",
+        "stop_grace_period",
+        ("web", "1s", "ended by force", "take it out (10s)"),
+    ),
+    "a database": Break(
+        Rule.STATEFUL_SERVICE,
+        COMPOSE,
+        "    image: web\n",
+        "    image: registry.example.org/postgres:17\n    volumes: ['pg:/var/lib/postgresql/data']\n",
+        "alertscale.enable",
+        ("web is scaled but keeps data (/var/lib/postgresql/data)", "would write into pg"),
+    ),
+    "a database without a volume of a name": Break(
+        Rule.STATEFUL_SERVICE,
+        COMPOSE,
+        "    image: web\n",
+        "    image: redis@sha256:0\n",
+        "alertscale.enable",
+        ("keeps data (redis)", "no copies of one another", "scale what asks it"),
+    ),
+    "a step down for each container": Break(
+        Rule.DOWN_PER_REPLICA,
+        ALERTS,
+        "expr: service:cpu:ratio < 0.3 and service:replicas:max",
+        'expr: rate(container_cpu_usage_seconds_total{image!=""}[4s]) < 0.3',
+        "image!=",
+        ("LowCPU fires for each container by itself", "avg by (project, service)"),
+    ),
+    "a step down of a record for each container": Break(
+        Rule.DOWN_PER_REPLICA,
+        ALERTS,
+        "expr: service:cpu:ratio < 0.3 and",
+        "expr: 100 * replica:cpu:cores / on (project, service, name) limits < 30 and",
+        "limits",
+        ("LowCPU",),
+    ),
+    "a second document": Break(
+        Rule.IGNORED_DOCUMENT,
+        PROMETHEUS,
+        "scrape_configs:\n",
+        "scrape_configs: []\n---\nscrape_configs:\n",
+        "",
+        ("Prometheus reads only the first",),
+    ),
+    "another name for a file": Break(
+        Rule.CONFIG_NOT_FOUND,
+        COMPOSE,
+        '"./alertmanager:/etc/alertmanager:ro"',
+        '"./alertmanager/alertmanager.yml:/etc/alertmanager/config.yml:ro"',
+        "",
+        ("which no mount brings", "--config.file=/etc/alertmanager/config.yml"),
+    ),
+    "a receiver whose only webhook leads to its own container": Break(
+        Rule.UNDELIVERED_ALERT,
+        ALERTMANAGER,
+        "    email_configs: [{ to: me@example.org }]\n",
+        "    webhook_configs: [{ url: 'http://localhost:5001/' }]\n",
         "alert: Errors",
-        ("'operater'",),
+        ("'operator'", "localhost is Alertmanager's own container"),
+        elsewhere=ALERTS,
+    ),
+    "a receiver whose only webhook leads to nobody": Break(
+        Rule.UNDELIVERED_ALERT,
+        ALERTMANAGER,
+        "    email_configs: [{ to: me@example.org }]\n",
+        "    webhook_configs: [{ url: 'http://bot:5001/' }]\n",
+        "alert: Errors",
+        ("reaches no service that is called bot",),
         elsewhere=ALERTS,
     ),
     "an alert that the scaler does not get": Break(
@@ -584,8 +799,21 @@ def test_the_good_stack_has_no_findings(checkout: Checkout) -> None:
     assert checkout.check() == ()
 
 
-def test_every_rule_is_broken_above_or_cannot_be_by_a_change_of_text() -> None:
-    assert {case.rule for case in BREAKS.values()} | {Rule.UNREADABLE_FILE} == set(Rule)
+def test_every_rule_is_broken_above_or_cannot_be_by_one_change_of_text() -> None:
+    elsewhere = {
+        Rule.UNREADABLE_FILE,
+        # test_rulefiles.py
+        Rule.RULE_FILE_NOT_READ,
+        # test_needs.py
+        Rule.NOTHING_ENABLED,
+        Rule.INCLUDE_SAME_NAME,
+        Rule.NAME_OF_OURS,
+        Rule.NOT_ON_OUR_NETWORK,
+        Rule.NO_PORT,
+        Rule.NOTHING_ADDS,
+    }
+
+    assert {case.rule for case in BREAKS.values()} == set(Rule) - elsewhere
 
 
 def test_a_file_that_cannot_be_opened_is_a_finding(checkout: Checkout) -> None:
@@ -617,7 +845,10 @@ def test_every_rule_is_in_the_table_of_rules_or_about_reading_a_file() -> None:
         Rule.INVALID_YAML,
         Rule.UNEXPECTED_FORM,
         Rule.UNREADABLE_EXPRESSION,
+        Rule.CONFIG_NOT_FOUND,
+        Rule.IGNORED_DOCUMENT,
         Rule.MISSING_RULE_FILE,
+        Rule.RULE_FILE_NOT_READ,
     }
 
     assert set(RULES) | reading == set(Rule)

@@ -26,7 +26,7 @@ scrape_configs:
 
 def scraping(text: str) -> Scraping:
     findings: list[Finding] = []
-    result = read_scraping(read(text, file=Path("prometheus.yml")), findings=findings)
+    result = read_scraping(read(text, file=Path("prometheus.yml"))[0], findings=findings)
     assert findings == []
     return result
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alertscale.check import check, find_files
+from alertscale.check import check
 from alertscale.check.sites import read_sites
 from tests.unit.alertscale.check.good import SITE, Checkout
 
@@ -30,14 +29,20 @@ def as_site(text: str) -> str:
 
 @pytest.mark.parametrize("text", SHOWN)
 def test_nothing_is_found_in_the_sites_that_our_pages_show(tmp_path: Path, text: str) -> None:
-    shown = tmp_path / "shown.conf"
+    for name in ("docker-compose.yml", "prometheus", "alertmanager"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shown = tmp_path / SITE
+    shown.parent.mkdir(parents=True)
     shown.write_text(as_site(text), encoding="utf-8")
 
-    assert check(replace(find_files(ROOT), sites=(shown,))) == ()
+    report = check(tmp_path)
+
+    assert report.sources[-1].files == (shown,)
+    assert report.findings == ()
 
 
 def test_the_pages_show_some_and_a_shipped_one_is_read() -> None:
-    shipped = find_files(ROOT).sites
+    shipped = check(ROOT).sources[-1].files
 
     assert len(SHOWN) >= 2
     assert ROOT / SITE in shipped
@@ -69,4 +74,4 @@ def test_what_lies_beside_the_sites_is_none_of_them(checkout: Checkout) -> None:
 def test_a_site_that_cannot_be_read_is_a_finding(checkout: Checkout) -> None:
     (checkout.directory / "nginx/conf.d/gone.conf").symlink_to("nowhere.conf")
 
-    assert [f.rule for f in check(find_files(checkout.directory))] == ["unreadable-file"]
+    assert checkout.only().rule == "unreadable-file"

@@ -10,7 +10,8 @@ FILE = Path("some.yml")
 
 
 def tree(text: str) -> Node:
-    return read(text, file=FILE)
+    (only,) = read(text, file=FILE)
+    return only
 
 
 def at(text: str, *keys: str) -> Node:
@@ -37,7 +38,8 @@ def test_a_scalar_stays_as_it_is_written() -> None:
 
 def test_nothing_is_none() -> None:
     assert tree("a:\nb: ~\n").get("a") is None
-    assert tree("").form == "nothing"
+    assert tree("---\n").form == "nothing"
+    assert read("", file=FILE) == ()
 
 
 def test_a_merge_brings_what_the_mapping_itself_does_not_say() -> None:
@@ -55,18 +57,17 @@ def test_an_alias_has_the_line_of_the_key_before_it() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a: 1\nb: [", 2, "expected"),
+        ("a: 1\nb: [", 2, "did not find expected"),
         ("a: 1\na: 2\n", 2, "twice"),
         ("a: &a\n  - *a\n", 1, "contains itself"),
         ("a: 1\n? [x]\n: 2\n", 2, "key"),
         ("a:\n  <<: 3\n", 2, "<<"),
         ("a: \x00", 1, "not allowed"),
-        ("a: 1\n---\nb: 2\n", 2, "another document"),
         ("[" * 3000, 1, "nested too deeply"),
-        ('a: "\\UFFFFFFFF"', 1, r"\w"),
+        ('a: "\\UFFFFFFFF"', 1, "invalid Unicode"),
     ],
 )
-def test_what_is_not_one_document_is_an_error_with_its_line(text: str, line: int, message: str) -> None:
+def test_what_is_no_document_is_an_error_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(DocumentError, match=message) as caught:
         tree(text)
 
@@ -78,3 +79,11 @@ def test_aliases_that_stand_for_billions_are_refused_at_once() -> None:
 
     with pytest.raises(DocumentError, match="aliases stand for over"):
         tree(f"l0: &l0 [x]\n{levels}")
+
+
+def test_an_anchor_may_stand_twice_and_counts_in_the_documents_after_its_own() -> None:
+    first, second = read("a: &x 1\nb: &x 2\n---\nc: *x\n", file=FILE)
+
+    entries = {**first.entries, **second.entries}
+    assert {key: node.text for key, node in entries.items()} == {"a": "1", "b": "2", "c": "2"}
+    assert second.entries["c"].place.line == 4

@@ -21,6 +21,7 @@ PAGE = (REPOSITORY / "docs/settings.md").read_text(encoding="utf-8")
 THEIRS = re.compile(
     r"BASH\w*|HOME|LINENO|PATH|PWD|SECONDS"  # the shell's
     r"|CI_\w+|PIP_\w+|PYTHON\w+|MALLOC_\w+|PROMETHEUS_DISABLE_\w+"  # GitLab's, pip's, Python's, C's
+    r"|COMPOSE_PATH_SEPARATOR"  # Compose's, which check reads as Compose does
     r"|NGINX_(ENVSUBST|ENTRYPOINT)_\w+"  # the nginx image's
     r"|PATH_INFO|REQUEST_METHOD|DBUS_\w+"  # a web request's
     r"|BASE|SERIES"  # of building the stand-ins

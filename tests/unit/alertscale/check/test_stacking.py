@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from alertscale.check.compose import Service, Stack, read_stack
+from alertscale.check.compose import Service, Stack
 from alertscale.check.findings import Finding
+from alertscale.check.layers import Layer, Layers
+from alertscale.check.stacking import read_stack
 from alertscale.check.tree import read
 from scaler.model.labels import COOLDOWN_UP, MAX, MIN
 
@@ -14,10 +16,12 @@ from scaler.model.labels import COOLDOWN_UP, MAX, MIN
 def stack(
     *texts: str, findings: list[Finding] | None = None, variables: Mapping[str, str] | None = None
 ) -> Stack:
-    documents = [read(text, file=Path(f"{number}.yml")) for number, text in enumerate(texts)]
-    result = read_stack(
-        documents, variables=variables or {}, partial=False, findings=[] if findings is None else findings
+    layers = tuple(
+        Layer(document=document, directory=Path(), variables=variables or {})
+        for number, text in enumerate(texts)
+        for document in read(text, file=Path(f"{number}.yml"))
     )
+    result = read_stack(Layers(layers=layers), findings=[] if findings is None else findings)
     assert result is not None
     return result
 
@@ -135,14 +139,52 @@ def test_the_scaler_is_known_by_its_label_and_reached_by_its_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "services: 3", "services: { web: 3 }", "services: { web: { labels: x } }"]
+    ("text", "says"),
+    [
+        ("[]", "the document is a list"),
+        ("services: 3", "services is a text"),
+        ("services:", "services is nothing"),
+        ("services: { web: 3 }", "the service web is a text"),
+        ("services: { web: }", "the service web is nothing"),
+        ("services: { web: { labels: x } }", "labels: 'x' is not a mapping"),
+        ("services: { web: { labels: } }", "labels has nothing behind it, which Compose refuses"),
+        ("services: { web: { labels: [{ alertscale.enable: 'true' }] } }", "write - alertscale.enable=true"),
+        ("services: { web: { labels: [5] } }", "an entry of labels is a number, which Compose refuses"),
+        ("services: { web: { labels: [true] } }", "an entry of labels is a truth"),
+        ("services: { web: { labels: [null] } }", "an entry of labels is nothing"),
+        ("services: { web: { labels: [[a]] } }", "an entry of labels is a list"),
+        ("services: { web: { labels: { a: [b] } } }", "labels: a is a list, which Compose refuses"),
+        ("services: { web: { deploy: { labels: [{ a: b }] } } }", "an entry of labels is a mapping"),
+        ("services: { web: { environment: [{ a: b }] } }", "an entry of environment is a mapping"),
+    ],
 )
-def test_what_is_no_compose_file_is_a_finding(text: str) -> None:
+def test_what_compose_refuses_is_a_finding(text: str, says: str) -> None:
     findings: list[Finding] = []
     stack(text, findings=findings)
 
-    assert [f.rule for f in findings] == ["unexpected-form"]
+    (found,) = findings
+    assert found.rule == "unexpected-form"
+    assert says in f"{found.text}; {found.way_out}"
 
 
-def test_a_file_that_includes_others_is_not_the_whole_stack() -> None:
-    assert stack("include: [more.yml]").partial
+def test_a_colon_in_a_list_of_labels_makes_another_label() -> None:
+    assert web("{ labels: ['alertscale.enable: true', yes, 1:30] }").labels.keys() == {
+        "alertscale.enable: true",
+        "yes",
+        "1:30",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "limited"),
+    [
+        ("{}", set()),
+        ("{ cpus: 1, mem_limit: 1g }", {"cpu", "memory"}),
+        ("{ cpu_quota: 50000 }", {"cpu"}),
+        ("{ deploy: { resources: { limits: { cpus: '0.5' } } } }", {"cpu"}),
+        ("{ deploy: { resources: { reservations: { memory: 1g } } } }", set()),
+        ("{ cpus: 0, mem_limit: $UNKNOWN }", {"memory"}),
+    ],
+)
+def test_limits_are_read_wherever_compose_takes_them(body: str, limited: set[str]) -> None:
+    assert web(body).limited == limited
