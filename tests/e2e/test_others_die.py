@@ -225,7 +225,7 @@ def test_a_replica_that_exits_at_once_is_removed_and_tried_again_later(one_repli
         assert "exited before it was ready" in failed[-1]
         assert requests.get(stack.url("NGINX_PORT", "/"), timeout=10).status_code == 200
         wait_until(
-            lambda: [e for e in stack.events() if e["text"].startswith("ReplicaNotReady firing")],
+            lambda: [e for e in stack.events() if e["text"].startswith("ReplicaNotReady fires")],
             within=30,
             what="the alert about it, delivered",
         )

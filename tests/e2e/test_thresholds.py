@@ -46,7 +46,7 @@ def test_a_broken_edit_keeps_the_old_rules_and_the_alert_about_it_is_delivered(
         lambda: [
             e
             for e in stack.events()
-            if e["kind"] == "alert" and e["text"].startswith("PrometheusConfigReloadFailed firing")
+            if e["kind"] == "alert" and e["text"].startswith("PrometheusConfigReloadFailed fires")
         ],
         within=60,
         what="PrometheusConfigReloadFailed among the scaler's events",

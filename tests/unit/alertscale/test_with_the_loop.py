@@ -77,7 +77,7 @@ def test_explain_tells_what_the_loop_was_decided_on(run: Run, rig: Rig, url: str
 def test_explain_during_an_order_by_hand_does_not_contradict_it(run: Run, rig: Rig, url: str) -> None:
     rig.target.unready = {2}
     run("scale", "web", "4", "--no-wait", ALERTSCALE_URL=url)
-    until(lambda: rig.reason() == "stepping")
+    until(lambda: (d := rig.decision()) is not None and (d.reason, d.replicas) == ("stepping", 2))
     shown = json.loads(run("explain", "web", "--json", ALERTSCALE_URL=url).out)["explanation"]
     up, down = shown["ways"]
 
