@@ -137,7 +137,7 @@ def test_nothing_is_changed_that_cannot_be_journalled(few: Stack) -> None:
     wait_until(lambda: steps(stack, since=begun) == ["done"], within=10, what="the one step's end")
     assert len(ids(stack)) == 2
     assert ready(stack)[0] == 200
-    assert "the journal could not be written and can be again" in page(stack)
+    assert "The journal could not be written and can be again" in page(stack)
 
 
 def test_a_step_in_the_middle_keeps_its_replica_and_is_ended_when_there_is_space_again(few: Stack) -> None:
