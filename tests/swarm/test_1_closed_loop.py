@@ -26,8 +26,7 @@ def test_replicas_follow_the_load_and_spread_over_the_nodes(
     assert load.lost == {}
     assert len(spread) == 3, spread
     calm.await_replicas(1, within=120)
-    directions = [text.split(":")[0] for text in calm.steps()]
-    assert directions[-1] == "down"
+    assert " was removed" in calm.steps()[-1]
     with capsys.disabled():
         print(  # noqa: T201 - the figure is part of what this test shows
             f"\n  load step to the second replica's first answer: {second:.1f} s; to three replicas:"
