@@ -41,9 +41,11 @@ write() { # upstream, the container name and port of each replica
     {
         echo "# Made at the start of nginx; the scaler replaces it. Do not edit."
         for replica; do echo "# replica $replica"; done
+        # KiB: a name takes up to 1.24 (nginx 1.30.6), and what it leads to 0.92; one that does not fit is refused.
+        zone=$(($# * 3 > 256 ? $# * 3 : 256))
         if [ "$upstream" = flask-app ]; then set -- "$own"; fi
         echo "upstream $upstream {"
-        echo "    zone alertscale:$upstream 256k;"
+        echo "    zone alertscale:$upstream ${zone}k;"
         [ -z "$how" ] || echo "$how"
         # A name that is not there yet, or not any more, is no error with `resolve`.
         echo "    resolver 127.0.0.11 valid=1s ipv6=off;"

@@ -77,6 +77,7 @@ class FakeTarget:
         words: number to what ``last_words`` tells of a replica, or what it raises.
         fates: id to what ``fate`` tells of a replica; of others, that nothing happened to it.
         hooks: the kinds that the services have hooks of.
+        hook_takes: seconds.
         healthy: seconds that the health check of each service may take.
         calls: every call that changes something, as ``"start shop-web-2"``.
         prepared: ids that :meth:`prepare` was called with.
@@ -97,6 +98,7 @@ class FakeTarget:
     words: dict[int, tuple[str, ...] | TargetError] = field(default_factory=dict)
     fates: dict[str, Fate] = field(default_factory=dict)
     hooks: frozenset[HookKind] = frozenset()
+    hook_takes: float = 0.0
     healthy: float = 0.0
     calls: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
@@ -227,13 +229,18 @@ class FakeTarget:
         if found.number in self.exits:
             self.kill(replica)
 
-    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
+    def check_hooks(self, replica: str, *, kind: HookKind) -> bool:
         self._enter("check_hooks", replica)
+        return replica in self.replicas and kind in self.hooks
 
-    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float, ask: Callable[[], object]) -> None:
         self._enter("run_hooks", replica)
         if replica in self.replicas and kind in self.hooks:
             self.calls.append(f"{kind} {self.replicas[replica][1].name}")
+            deadline = time.monotonic() + self.hook_takes
+            while time.monotonic() < deadline:
+                ask()
+                time.sleep(0.002)
 
     def fate(self, replica: str) -> Fate | None:
         self._enter("fate", replica)

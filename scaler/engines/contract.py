@@ -6,7 +6,7 @@ is made of. An engine is a :class:`Target`, nginx a :class:`NginxControl`, and w
 share a :class:`LeaseStore`. Every method raises TargetError when the engine does not comply.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -83,15 +83,22 @@ class Containers(Target, Protocol):
     def start(self, replica: str) -> None:
         """Start a replica."""
 
-    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
-        """See that the service's hooks of one kind are known; gone is as good.
+    def check_hooks(self, replica: str, *, kind: HookKind) -> bool:
+        """See that the service's hooks of one kind are known, and whether it has any; gone is as good.
 
         Raises:
             TargetError: with the reason ``cannot_clone`` when there are some and nobody can tell which.
         """
 
-    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float, ask: Callable[[], object]) -> None:
         """Run the service's hooks of one kind in a replica, within ``timeout`` seconds; gone is as good.
+
+        Args:
+            replica: its id.
+            kind: which hooks.
+            timeout: seconds, for all of them.
+            ask: called meanwhile, a few times a second; what it raises ends the wait. The hook under way goes
+                on, and is waited for by the next call with it.
 
         Raises:
             TargetError: with the reason ``hook_failed`` when one failed or took too long.

@@ -232,6 +232,15 @@ def _connect(path: Path) -> sqlite3.Connection:
         return db
 
 
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path, whatever it is called elsewhere; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where it was found
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -271,6 +280,7 @@ class Journal:
         """Why it could not be used; empty again from :meth:`usable_again` on."""
         self._db, self.set_aside = _open(path, wall)
         """The second says what was set aside at the start and why; empty when nothing was."""
+        self._opened = _file(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -286,9 +296,25 @@ class Journal:
                 self.error = f"cannot use the journal {self._path}: {error}; is its disk full or read-only?"
                 raise JournalError(self.error) from error
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._cursor() as db:
+            self.look()
+            yield db
+
+    def look(self) -> None:
+        """See that the file is still at its path: SQLite would write on to one that no next start finds."""
+        if _file(self._path) != self._opened:
+            self.error = (
+                f"the journal {self._path} was moved, removed or replaced while the scaler uses it;"
+                " put it back, and it goes on by itself; a restart begins with what is there, without the"
+                " pauses, orders and steps that the other one alone has"
+            )
+            raise JournalError(self.error)
+
     def record(self, *events: Event) -> None:
         """Append to the history: all of these, or none if that fails."""
-        with self._cursor() as db, db:  # the second commits, or rolls back
+        with self._writing() as db, db:  # the second commits, or rolls back
             # A commit each would be most of the time of a notification of many new alerts.
             db.execute("BEGIN IMMEDIATE")
             self._append(db, events)
@@ -356,7 +382,7 @@ class Journal:
         replica: str | None = None,
     ) -> Step:
         """Write down that a step begins; return it as written."""
-        with self._cursor() as db:
+        with self._writing() as db:
             cursor = db.execute(
                 "INSERT INTO step (project, service, direction, number, why, replica, phase, phases, started)"
                 " VALUES (?,?,?,?,?,?,?,?,?)",
@@ -375,7 +401,7 @@ class Journal:
 
     def enter(self, step: int, *, phase: Phase, now: float, replica: str | None = None) -> None:
         """Write down that the next phase of a step begins."""
-        with self._cursor() as db:
+        with self._writing() as db:
             db.execute(
                 "UPDATE step SET phase = ?, replica = COALESCE(?, replica),"
                 " phases = json_set(phases, '$.' || ?, ?) WHERE id = ?",
@@ -386,7 +412,7 @@ class Journal:
         self, step: int, *, outcome: Outcome, now: float, detail: str = "", events: Sequence[Event] = ()
     ) -> None:
         """Write down how a step ended, and what the history tells of it: both, or neither if that fails."""
-        with self._cursor() as db, db:
+        with self._writing() as db, db:
             db.execute("BEGIN IMMEDIATE")
             db.execute(
                 "UPDATE step SET outcome = ?, ended = ?, detail = ? WHERE id = ?",
@@ -396,7 +422,7 @@ class Journal:
 
     def leave(self, step: int, *, now: float) -> None:
         """Write down that a step failed, and so did what was to undo it: it has no end yet."""
-        with self._cursor() as db:
+        with self._writing() as db:
             db.execute(
                 f"UPDATE step SET phases = json_set(phases, '$.{_LEFT}', ?) WHERE id = ?",  # noqa: S608 - ours
                 (now, step),
@@ -404,7 +430,7 @@ class Journal:
 
     def abandon(self, detail: str) -> None:
         """End the steps that have no end, as undone when they were begun."""
-        with self._cursor() as db:
+        with self._writing() as db:
             db.execute(
                 "UPDATE step SET outcome = ?, ended = started, detail = ? WHERE ended IS NULL",
                 (Outcome.UNDONE, detail),
@@ -516,7 +542,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _changing_holds(self) -> Iterator[sqlite3.Connection]:
-        with self._cursor() as db:
+        with self._writing() as db:
             self._holds = None
             yield db
 
@@ -569,7 +595,7 @@ class Journal:
 
     def set_standing(self, service: ServiceKey, standing: Standing) -> None:
         """Remember which replicas a service has."""
-        with self._cursor() as db:
+        with self._writing() as db:
             db.execute(
                 "REPLACE INTO standing (project, service, replicas, at, former, former_at)"
                 " VALUES (?,?,?,?,?,?)",
@@ -594,7 +620,7 @@ class Journal:
             others: those that are none of ours, or not any more: they are forgotten.
             since: what was seen before that is forgotten too, seconds since the epoch.
         """
-        with self._cursor() as db, db:
+        with self._writing() as db, db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM sighting WHERE at < ?", (since,))
             db.executemany("DELETE FROM sighting WHERE project = ? AND service = ?", list(others))

@@ -131,11 +131,16 @@ class Recorder:
         self._journal.leave(step.id, now=self._wall())
 
     def heal(self, *, now: float) -> bool:
-        """Try to write to a journal that failed; tell whether it can be written again just now.
+        """Look after the journal; try to write to one that failed, and tell whether it can be again just now.
 
         Args:
             now: seconds, monotonic.
         """
+        if not self._journal.error:
+            try:
+                self._journal.look()
+            except AlertscaleError as error:
+                self.survived("journal", error)
         healed = bool(self._journal.error) and now >= self._heal_at and self._write_again(now)
         self._metrics.journal_up.set(0 if self._journal.error else 1)
         return healed

@@ -127,17 +127,17 @@ class Stepper:
             self._target.start(replica)
         else:
             phases.enter(Phase.START, replica=replica)
-            self._start(replica, limits)
+            self._start(replica, limits, ask)
         phases.enter(Phase.READY)
         self._wake()
         self._await_traffic(replica, limits, ask)
 
-    def _start(self, replica: str, limits: Limits) -> None:
+    def _start(self, replica: str, limits: Limits, ask: Callable[[], object]) -> None:
         """Start and prepare it; it may get requests only then. Cut short by a kill, both are done again."""
         self._world.mark_preparing(replica)
         self._target.start(replica)
         try:
-            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.probe.timeout)
+            self._target.run_hooks(replica, kind=HookKind.POST_START, timeout=limits.probe.timeout, ask=ask)
         except TargetError as error:
             fate = self._target.fate(replica) if error.reason is ErrorReason.HOOK_FAILED else None
             if fate is not None and (fate.restarts or fate.exit_code is not None):
@@ -166,7 +166,7 @@ class Stepper:
     def _down(self, phases: Phases, limits: Limits, ask: Callable[[], object]) -> None:
         replica, service = phases.step.replica or "", phases.step.service
         # Not after a whole drain: it would be for nothing, again and again.
-        self._target.check_hooks(replica, kind=HookKind.PRE_STOP)
+        hooked = self._target.check_hooks(replica, kind=HookKind.PRE_STOP)
         phases.enter(Phase.DRAIN)
         self._world.mark_draining(replica)
         self._wake()
@@ -177,8 +177,12 @@ class Stepper:
         self._drain(limits, ask)
         ask()
         phases.enter(Phase.STOP)
-        self._pre_stop(replica, limits)
-        ask()
+        try:
+            self._pre_stop(replica, limits, ask)
+            ask()
+        except StepError as error:
+            more = "; its pre_stop had begun, and is not undone" if hooked else ""
+            raise StepError(f"{error}{more}", reason=error.reason) from error
         self._stop(replica)
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
@@ -187,12 +191,15 @@ class Stepper:
         self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
         self._world.unmark_draining(replica)
 
-    def _pre_stop(self, replica: str, limits: Limits) -> None:
-        """Run its hooks; one that ends the program is ended by the engine with it: that is no failure."""
+    def _pre_stop(self, replica: str, limits: Limits, ask: Callable[[], object]) -> None:
+        """Run its hooks; one that ends the program is ended by the engine with it: that is no failure.
+
+        A step that is taken back meanwhile does not wait for them: nobody else serves.
+        """
         before = self._target.fate(replica)
         try:
             self._target.run_hooks(
-                replica, kind=HookKind.PRE_STOP, timeout=max(limits.requests.drain, _PRE_STOP_LEAST)
+                replica, kind=HookKind.PRE_STOP, timeout=max(limits.requests.drain, _PRE_STOP_LEAST), ask=ask
             )
         except TargetError as error:
             if error.reason is not ErrorReason.HOOK_FAILED:

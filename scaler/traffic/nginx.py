@@ -121,6 +121,7 @@ class Nginx:
     _loaded_by: int | None = field(default=None, init=False)
     _loaded: Mapping[str, str] = field(default_factory=dict, init=False)
     _loaded_at: float = field(default=0.0, init=False)
+    _loaded_as: str | None = field(default=None, init=False)
     _under_way: _Reload | None = field(default=None, init=False)
     _again_at: float = field(default=0.0, init=False)
     _refusal: _Refusal | None = field(default=None, init=False)
@@ -168,8 +169,10 @@ class Nginx:
                 outcome = self._settle(instance, asked)
                 if outcome is not None and (outcome is ReloadOutcome.STARTING or wanted == self._loaded):
                     return outcome
-            # At its start nginx writes files of its own, so what is on disk proves nothing.
-            same = found.master == self._loaded_by and wanted == self._loaded
+            # At its start nginx writes files of its own, so what is on disk proves nothing. What was written
+            # while it was paused lacks all that a test adds, and whoever reloads it has it read just that.
+            unchanged = wanted == self._loaded and self._folders.current == self._loaded_as
+            same = found.master == self._loaded_by and unchanged
             if same and not (self.left_out and self.monotonic() >= self._again_at):
                 return None
             if found.master == self._loaded_by and not urgent and self._waits(wanted, found):
@@ -308,7 +311,7 @@ class Nginx:
     def _take(self, asked: _Reload) -> ReloadOutcome:
         self._under_way = self._refusal = None
         self._loaded_by, self._loaded, self.left_out = asked.before.master, asked.files, asked.left_out
-        self._loaded_at = self.monotonic()
+        self._loaded_at, self._loaded_as = self.monotonic(), asked.generation
         self._folders.prune(keep={asked.generation, asked.previous})
         return ReloadOutcome.RELOADED
 

@@ -10,6 +10,10 @@ from scaler.traffic.contract import Upstream
 PLACEHOLDER: Final = ("127.0.0.1", 8082)
 """The server that answers 503, which nginx itself runs: see nginx/accept.sh."""
 
+_ZONE: Final = 256
+"""KiB of the memory that nginx' workers share of an upstream, at least. A server takes up to 0.92 KiB of it
+(1.30.6, IPv6), and one that does not fit is refused with all others, no file named: so 1 KiB each."""
+
 _METHODS: Final = {
     Balance.ROUND_ROBIN: "",
     Balance.LEAST_CONN: "    least_conn;\n",
@@ -36,7 +40,7 @@ def render(upstream: Upstream) -> str:
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
         f"{replicas}"
         f"upstream {upstream.name} {{\n"
-        f"    zone alertscale:{upstream.name} 256k;\n"
+        f"    zone alertscale:{upstream.name} {max(_ZONE, len(upstream.servers))}k;\n"
         f"{_METHODS[upstream.balance]}"
         f"{_kept(upstream.keepalive)}"
         f"{servers}"

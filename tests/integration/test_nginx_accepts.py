@@ -26,6 +26,7 @@ from scaler.policy.reloads import AT_ONCE, generations
 from scaler.traffic.contract import Upstream
 from scaler.traffic.nginx import AGAIN
 from scaler.traffic.nginx import Nginx as Balancer
+from scaler.traffic.rendering import render
 from testkit.stack import wait_until
 from tests.fakes import Clock
 
@@ -565,6 +566,22 @@ class TestStart:
     """The script that runs before nginx at each start, with nobody else there."""
 
     SCRIPT = "/docker-entrypoint.d/40-alertscale-upstreams.sh"
+
+    def test_a_thousand_replicas_are_begun_with_by_addresses_and_by_names(self, nginx: Nginx) -> None:
+        """As many as ``alertscale.max`` allows: too small a zone is refused, and nobody is named."""
+        servers = tuple((f"fd00:1111:2222:3333:4444:5555:6666:{n:x}", 50_000) for n in range(4096, 5096))
+        names = tuple(f"shop-web-{n}:50000" for n in range(1, 1001))
+        many = render(Upstream(name="many", servers=servers, fallback=names))
+        nginx.candidate(web=upstream("web"), many=many)
+        nginx.accept()
+        nginx.take()
+        assert nginx.ask("good.example").startswith("200")
+
+        nginx.sh("kill -TERM $(cat /run/nginx.pid); while [ -s /run/nginx.pid ]; do sleep 0.02; done")
+        nginx.run(self.SCRIPT)
+        text = nginx.sh(f"cat {UPSTREAMS}/current/many.conf")
+        assert text.count(" resolve max_fails=0;") == len(names)
+        nginx.sh(START)
 
     def test_what_was_accepted_last_is_begun_with_by_names(self, nginx: Nginx) -> None:
         made = "# replica shop-web-1:80\n# replica shop-web-2:80\n" + upstream("web", "10.0.0.2:80")

@@ -95,7 +95,8 @@ def _sibling_name(model: Mapping[str, Any], number: int) -> str:
     given = "-".join(labels[label] for label in (COMPOSE_PROJECT, COMPOSE_SERVICE, COMPOSE_NUMBER))
     raise _cannot(
         f"the service has container_name: {name}, or somebody has renamed its container, which was {given}",
-        f"remove container_name from the service, or docker rename {name} {given}",
+        f"remove container_name from the service, or docker rename {name} {given}; where another container"
+        f" has that name, before it docker rename {given} {given}-aside, and then that one to its own",
     )
 
 

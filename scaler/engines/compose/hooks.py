@@ -8,7 +8,7 @@ import re
 import select
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from docker import APIClient
@@ -43,8 +43,8 @@ class Hooks:
         self._files = files
         # By image, which never changes: after a build some engines do not know that of before any more.
         self._brought: dict[str, Mapping[str, str]] = {}
-        # Runs that did not end in time, which nothing ends, by replica: another beside one would do it twice.
-        self._late: dict[tuple[str, Hook], str] = {}
+        # Runs of which no end is known, which nothing ends, by replica: another beside one would do it twice.
+        self._open: dict[tuple[str, Hook], str] = {}
 
     def check(self, inspected: Mapping[str, Any]) -> None:
         """See that the hooks of a model are known, before it is copied.
@@ -107,13 +107,21 @@ class Hooks:
                 reason=ErrorReason.CANNOT_CLONE,
             ) from error
 
-    def run(self, inspected: Mapping[str, Any], kind: HookKind, *, timeout: float) -> None:
+    def run(
+        self,
+        inspected: Mapping[str, Any],
+        kind: HookKind,
+        *,
+        timeout: float,
+        ask: Callable[[], object],
+    ) -> None:
         """Run a replica's hooks of one kind, one after the other.
 
         Args:
             inspected: the answer of ``GET /containers/<id>/json``.
             kind: which; a ``pre_stop`` has nothing to do in a replica that does not run.
-            timeout: seconds, for all of them; one that took longer before and still runs is waited for.
+            timeout: seconds, for all of them; one that was not waited for before and still runs is now.
+            ask: called meanwhile, a few times a second; what it raises ends the wait, and no hook.
 
         Raises:
             TargetError: with the reason ``hook_failed`` when one failed or took too long.
@@ -122,20 +130,20 @@ class Hooks:
         for hook in self.find(inspected, kind):
             said = f"{kind} {shlex.join(hook.command)[:_SHOWN]!r}"
             try:
-                late = self._late.get((inspected["Id"], hook))
-                begun = late is not None and self._runs(late)
-                made = late if late and begun else self._create(inspected["Id"], hook)
+                left = self._open.get((inspected["Id"], hook))
+                begun = left is not None and self._runs(left)
+                made = left if left and begun else self._create(inspected["Id"], hook)
             except TargetError as error:
                 if getattr(error.__cause__, "status_code", None) not in _NOT_THERE:
                     raise
                 if kind is HookKind.PRE_STOP:
                     return
                 raise _failed(f"{said} could not be run: {error}", printed="") from error
-            code, printed = self._follow(made, deadline, begun=begun)
+            self._open[inspected["Id"], hook] = made
+            code, printed = self._follow(made, deadline, ask, begun=begun)
             if code is None:
-                self._late[inspected["Id"], hook] = made
                 raise _failed(f"{said} did not end within {timeout:g} s", printed=printed)
-            self._late.pop((inspected["Id"], hook), None)
+            self._open.pop((inspected["Id"], hook), None)
             if code:
                 raise _failed(f"{said} ended with {code}", printed=printed)
 
@@ -161,7 +169,9 @@ class Hooks:
                 raise
             return False
 
-    def _follow(self, made: str, deadline: float, *, begun: bool) -> tuple[int | None, str]:
+    def _follow(
+        self, made: str, deadline: float, ask: Callable[[], object], *, begun: bool
+    ) -> tuple[int | None, str]:
         """Run it; return its exit code, None if it has not ended in time, and what it printed last."""
         with engine_errors("run a hook"):
             output = _Output(None if begun else self._client.exec_start(made, socket=True))
@@ -175,6 +185,7 @@ class Hooks:
                         return int(found["ExitCode"]), output.text
                     if time.monotonic() > deadline:
                         return None, output.text
+                    ask()
 
     def _is_the_images(self, inspected: Mapping[str, Any], name: str) -> bool:
         """Whoever makes an image is not to say what is run in its containers, and with which rights."""

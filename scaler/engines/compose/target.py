@@ -22,7 +22,7 @@ from scaler.engines.compose.written_files import WrittenFiles
 from scaler.engines.connection import engine_errors
 from scaler.engines.health import health_seconds
 from scaler.model.errors import TargetError
-from scaler.model.hooks import HookKind
+from scaler.model.hooks import Hook, HookKind
 from scaler.model.labels import COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE
 from scaler.model.reasons import ErrorReason
 from scaler.model.services import STOPPING, Change, Fate, Health, Observation, Service, ServiceKey
@@ -212,16 +212,18 @@ class ComposeTarget:
         with engine_errors(f"start {replica[:12]}"):
             self._client.start(replica)
 
-    def check_hooks(self, replica: str, *, kind: HookKind) -> None:
+    def check_hooks(self, replica: str, *, kind: HookKind) -> bool:
         """See :class:`scaler.engines.contract.Containers`."""
+        found: tuple[Hook, ...] = ()
         with engine_errors(f"look for the hooks of {replica[:12]}"), _gone_is_fine():
-            self._hooks.find(self._client.inspect_container(replica), kind)
+            found = self._hooks.find(self._client.inspect_container(replica), kind)
+        return bool(found)
 
-    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float) -> None:
+    def run_hooks(self, replica: str, *, kind: HookKind, timeout: float, ask: Callable[[], object]) -> None:
         """See :class:`scaler.engines.contract.Containers`."""
         with engine_errors(f"look for the hooks of {replica[:12]}"), _gone_is_fine():
             inspected = self._client.inspect_container(replica)
-            self._hooks.run(inspected, kind, timeout=timeout)
+            self._hooks.run(inspected, kind, timeout=timeout, ask=ask)
 
     def fate(self, replica: str) -> Fate | None:
         """See :class:`scaler.engines.contract.Target`."""

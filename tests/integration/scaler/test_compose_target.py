@@ -364,7 +364,7 @@ class TestHooks:
     def test_post_start_does_in_a_copy_what_it_does_in_composes(self, hooked: Project, service: str) -> None:
         replica = add(hooked, service=service)
         assert said(hooked, service, 2) == ""
-        hooked.target.run_hooks(replica, kind=HookKind.POST_START, timeout=10)
+        run_hooks(hooked, replica, HookKind.POST_START)
 
         assert said(hooked, service, 1) == said(hooked, service, 2) == "1234 /srv a b-"
 
@@ -383,9 +383,11 @@ class TestHooks:
     def test_one_that_took_too_long_is_waited_for_and_not_run_again_beside_itself(
         self, hooked: Project
     ) -> None:
+        with pytest.raises(RuntimeError, match="not wanted any more"):
+            run_hooks(hooked, model(hooked, "labelled"), HookKind.PRE_STOP, ask=unwanted)
         failure(hooked, "labelled", HookKind.PRE_STOP, timeout=0.5)
         failure(hooked, "labelled", HookKind.PRE_STOP, timeout=0.2)
-        hooked.target.run_hooks(model(hooked, "labelled"), kind=HookKind.PRE_STOP, timeout=10)
+        run_hooks(hooked, model(hooked, "labelled"), HookKind.PRE_STOP)
 
         assert hooked.compose("exec", "-T", "labelled", "cat", "/tmp/ran").split() == ["ran"]
 
@@ -394,9 +396,9 @@ class TestHooks:
 
     def test_a_replica_that_does_not_run_has_none_to_run(self, hooked: Project) -> None:
         replica = hooked.target.create(model=model(hooked, "missing"), number=2)
-        hooked.target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=10)
+        run_hooks(hooked, replica, HookKind.PRE_STOP)
         hooked.target.discard(replica)
-        hooked.target.run_hooks(replica, kind=HookKind.PRE_STOP, timeout=10)
+        run_hooks(hooked, replica, HookKind.PRE_STOP)
 
 
 def said(made: Project, service: str, number: int) -> str:
@@ -404,9 +406,19 @@ def said(made: Project, service: str, number: int) -> str:
     return made.compose("exec", "-T", "--index", str(number), service, "sh", "-c", script).strip()
 
 
+def run_hooks(
+    made: Project, replica: str, kind: HookKind, *, ask: Callable[[], object] = lambda: None
+) -> None:
+    made.target.run_hooks(replica, kind=kind, timeout=10, ask=ask)
+
+
+def unwanted() -> None:
+    raise RuntimeError("not wanted any more")
+
+
 def failure(made: Project, service: str, kind: HookKind, *, timeout: float) -> str:
     with pytest.raises(TargetError) as caught:
-        made.target.run_hooks(model(made, service), kind=kind, timeout=timeout)
+        made.target.run_hooks(model(made, service), kind=kind, timeout=timeout, ask=lambda: None)
     assert caught.value.reason is ErrorReason.HOOK_FAILED
     return str(caught.value)
 
@@ -485,7 +497,7 @@ class TestEngineAway:
             lambda target: target.create(model="c0ffee", number=2),
             lambda target: target.find(service=("shop", "web"), number=1),
             lambda target: target.start("c0ffee"),
-            lambda target: target.run_hooks("c0ffee", kind=HookKind.PRE_STOP, timeout=1),
+            lambda target: target.run_hooks("c0ffee", kind=HookKind.PRE_STOP, timeout=1, ask=print),
             lambda target: target.last_words("c0ffee"),
             lambda target: target.stop("c0ffee"),
             lambda target: target.remove("c0ffee"),

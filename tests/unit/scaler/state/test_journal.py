@@ -781,6 +781,27 @@ class TestFaults:
         assert journal.error == ""
         assert journal.events()[0].text == "again"
 
+    @pytest.mark.parametrize("instead", [False, True], ids=["moved", "replaced"])
+    def test_one_that_was_moved_away_is_not_written_and_says_so(
+        self, journal: Journal, path: Path, *, instead: bool
+    ) -> None:
+        """SQLite goes on with it wherever it is, and the next start of the scaler does not."""
+        journal.set_pause(WEB, Pause.ALL)
+        aside = path.rename(path.with_name("aside"))
+        if instead:
+            path.touch()
+        with pytest.raises(JournalError, match=f"{path} was moved, removed or replaced .*put it back"):
+            journal.set_wanted(WEB, 3)
+        assert "put it back" in journal.error
+        assert journal.hold(WEB) == Hold(pause=Pause.ALL)
+        with pytest.raises(JournalError):
+            journal.usable_again(EVENT)
+
+        aside.rename(path)
+        journal.usable_again(EVENT)
+        assert journal.error == ""
+        journal.set_wanted(WEB, 3)
+
     def test_a_full_disk_says_so(self, journal: Journal, path: Path) -> None:
         pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
         journal._db.execute(f"PRAGMA max_page_count = {pages}")

@@ -32,7 +32,7 @@ class Told:
     """A recorder with what it writes to."""
 
     def __init__(self, path: Path) -> None:
-        self.journal = Journal(path=path)
+        self.path, self.journal = path, Journal(path=path)
         self.metrics = Metrics(CollectorRegistry())
         self.recorder = Recorder(journal=self.journal, metrics=self.metrics, wall=lambda: 7.5)
 
@@ -91,6 +91,17 @@ class TestHealing:
             "The journal could not be written and can be again; 2 entries of the history are lost"
         ]
         assert told.count("alertscale_errors_total", reason="journal") == 3
+
+    def test_one_that_was_moved_away_is_noticed_before_anything_is_written(self, told: Told) -> None:
+        told.recorder.heal(now=0)
+        aside = told.path.rename(told.path.with_name("aside"))
+        assert not told.recorder.heal(now=1)
+        assert f"{told.path} was moved" in told.journal.error
+        assert told.count("alertscale_journal_up") == 0
+
+        aside.rename(told.path)
+        assert told.recorder.heal(now=10)
+        assert told.count("alertscale_journal_up") == 1
 
 
 class TestOutOfMemory:

@@ -1,6 +1,7 @@
 """One step at a time, in the caller's thread: its phases, its failures, and a process killed within it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -557,6 +558,35 @@ class TestHooks:
         assert shop.target.calls == ["pre_stop shop-web-2"]
         assert second in shop.world.view.serving
         assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not removed after all"]
+
+    def test_one_whose_pre_stop_runs_goes_back_at_once_when_nobody_else_serves(self, shop: Shop) -> None:
+        """A hook may take minutes, and its replica runs as before."""
+        second = shop.target.add(number=2)
+        shop.target.hooks, shop.target.hook_takes = frozenset(HookKind), 60.0
+        shop.unwanted = lambda *_: "no other is ready" if shop.target.calls else ""
+        begun = time.monotonic()
+        shop.take(Direction.DOWN, replica=second)
+
+        assert time.monotonic() - begun < 5
+        assert shop.target.calls == ["pre_stop shop-web-2"]
+        assert second in shop.world.view.serving
+        assert shop.ends == [
+            (
+                "Replica 2 was not removed after all: it would not be taken any more: no other is ready;"
+                " its pre_stop had begun, and is not undone (overtaken)"
+            )
+        ]
+
+    def test_one_whose_post_start_runs_is_taken_away_when_it_is_not_wanted_any_more(self, shop: Shop) -> None:
+        shop.target.hooks, shop.target.hook_takes = frozenset(HookKind), 60.0
+        shop.unwanted = lambda *_: "max is reached" if "post_start shop-web-2" in shop.target.calls else ""
+        begun = time.monotonic()
+        shop.take(Direction.UP)
+
+        assert time.monotonic() - begun < 5
+        assert shop.target.names() == ["shop-web-1"]
+        assert shop.world.view.preparing == frozenset()
+        assert [end.split(":")[0] for end in shop.ends] == ["Replica 2 was not added after all"]
 
     def test_hooks_that_nobody_can_tell_are_told_before_anything_is_drained(self, shop: Shop) -> None:
         second = shop.target.add(number=2)

@@ -213,6 +213,22 @@ class TestSync:
         assert current(nginx.directory) == {"web.conf": render(web("10.0.0.2"))}
         assert (nginx.reloads, nginx.asked, nginx.tested) == (0, 0, [])
 
+    def test_one_that_was_paused_is_given_whole_files_again(self, balancer: Nginx, nginx: FakeNginx) -> None:
+        """What was written meanwhile has no sites, so ``nginx -s reload`` and ``nginx -t`` fail with it."""
+        whole = nginx.directory / "current" / "@placeholder.conf"  # the test makes it
+        balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        balancer.sync((web("10.0.0.3"),), instance=None)
+        assert not whole.exists()
+        nginx.refuses = BalancerError("nginx: [emerg]", reason=ErrorReason.CONFIG_TEST_FAILED)
+        with pytest.raises(BalancerError, match="emerg"):
+            balancer.sync((web("10.0.0.2"),), instance=NGINX)
+        nginx.refuses = None
+
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is ReloadOutcome.RELOADED
+        assert whole.exists()
+        assert current(nginx.directory) == nginx.loaded == {"web.conf": render(web("10.0.0.2"))}
+        assert balancer.sync((web("10.0.0.2"),), instance=NGINX) is None
+
     def test_files_of_services_that_are_not_named_go(self, balancer: Nginx, nginx: FakeNginx) -> None:
         """Whoever joins the network next may get their addresses."""
         balancer.sync((web("10.0.0.2"), web("10.0.1.2", name="api")), instance=NGINX)

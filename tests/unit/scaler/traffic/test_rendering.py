@@ -64,6 +64,14 @@ def test_rendered() -> None:
     )
 
 
+@pytest.mark.parametrize(("servers", "zone"), [(1, 256), (256, 256), (257, 257), (1000, 1000)])
+def test_nginx_has_a_kibibyte_for_each_server(servers: int, zone: int) -> None:
+    """That 1000 fit into theirs is tested with nginx."""
+    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(servers)]
+
+    assert f"    zone alertscale:web {zone}k;\n" in render(web(*addresses))
+
+
 @pytest.mark.parametrize(
     ("balance", "method"),
     [

@@ -289,6 +289,13 @@ class TestRefused:
             " container_name from the service, or docker rename frontend shop-web-1"
         ) in refusal(model(Name="/frontend"))
 
+    def test_a_name_that_was_swapped_with_another_replicas(self) -> None:
+        """``docker rename`` refuses a name that is taken, so one of the two has to make room first."""
+        assert (
+            "docker rename shop-web-2 shop-web-1; where another container has that name, before it"
+            " docker rename shop-web-1 shop-web-1-aside, and then that one to its own"
+        ) in refusal(model(Name="/shop-web-2"))
+
     def test_the_network_of_the_host(self) -> None:
         assert "network_mode: host" in refusal(model(HostConfig__NetworkMode="host"))
 
