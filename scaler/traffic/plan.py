@@ -7,7 +7,7 @@ service alone; what a service lacks is its own trouble.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from scaler.model.labels import Limits
+from scaler.model.labels import PORT, PREFIX
 from scaler.model.services import Instance, Replica, Service, ServiceKey
 from scaler.model.view import NOT_ASKED, View
 from scaler.traffic.contract import Upstream
@@ -41,7 +41,6 @@ def is_unasked(view: View) -> bool:
     return any(
         replica.status == "running" and view.readiness.get(replica.id, NOT_ASKED) == NOT_ASKED
         for service in view.observation.services
-        if service.key in view.limits
         for replica in service.replicas
     )
 
@@ -64,12 +63,11 @@ def plan(view: View, *, own_project: str, carried: Carried, first: bool) -> Plan
         name = names.get(service.key)
         if name is None or balancer is None:
             continue
-        has = carried(name) if first or service.key not in view.limits else frozenset()
-        chosen = _chosen(view, service, has)
+        has = carried(name) if first or any(_is_unread(r, view) for r in service.replicas) else frozenset()
+        chosen = _chosen(view, service, has if first else frozenset())
         last |= {r.id for r in chosen if not view.is_ready(r)}
         try:
-            limits = view.limits.get(service.key)
-            upstreams.append(_upstream(name, service, chosen, limits=limits, balancer=balancer, has=has))
+            upstreams.append(_upstream(name, service, chosen, view=view, balancer=balancer, has=has))
         except ValueError as error:
             sentence = f"nginx cannot serve {service.key[1]}: {error}; give the service another name"
             faults[service.key] = (sentence,)
@@ -80,6 +78,11 @@ def plan(view: View, *, own_project: str, carried: Carried, first: bool) -> Plan
         names=names,
         faults=faults,
     )
+
+
+def _is_unread(replica: Replica, view: View) -> bool:
+    """Whether it has a label for its port that cannot be read, and none is known of before."""
+    return PREFIX + PORT.name in replica.labels and view.observation.route(replica).requests.port is None
 
 
 def _reaches(balancer: Instance, service: Service) -> bool:
@@ -140,13 +143,13 @@ def _upstream(
     service: Service,
     chosen: list[Replica],
     *,
-    limits: Limits | None,
+    view: View,
     balancer: Instance,
     has: frozenset[tuple[str, int]],
 ) -> Upstream:
     """Write down servers, and how nginx finds replicas by itself at its start.
 
-    Where labels cannot be read, the port is the one that nginx has.
+    Of a replica whose port cannot be read, it is the one that nginx has.
 
     Raises:
         ValueError: something has no place in a configuration file.
@@ -154,9 +157,9 @@ def _upstream(
     known = dict(sorted(has))
 
     def port(replica: Replica) -> int | None:
-        if limits is not None:
-            return serving_port(replica, limits)
-        return next((known[a] for a in (replica.name, *replica.addresses.values()) if a in known), None)
+        had = (known[a] for a in (replica.name, *replica.addresses.values()) if a in known)
+        at = next(had, None) if _is_unread(replica, view) else None
+        return at or serving_port(replica, view.observation.route(replica))
 
     servers = {
         r.name: (address, at)
@@ -164,7 +167,7 @@ def _upstream(
         if (address := address_on(r, balancer.networks)) is not None and (at := port(r)) is not None
     }
     begins = {r.name: at for r in service.replicas if r.live and (at := port(r)) is not None}
-    how = limits or Limits()
+    how = view.observation.route(service.newest)
     return Upstream(
         name=name,
         keepalive=how.requests.keepalive,

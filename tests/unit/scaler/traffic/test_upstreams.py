@@ -75,7 +75,7 @@ class Loop:
         self.balancer: Instance | None = NGINX_RUNS
         self.limits = Limits()
         self.unread: set[tuple[str, str]] = set()
-        """Services whose labels cannot be read."""
+        """Services whose port cannot be read."""
         self.draining = ""
         self.stopping = ""
         self.unasked = ""
@@ -87,8 +87,12 @@ class Loop:
             observation=Observation(
                 services=tuple(Service(key=k, replicas=r) for k, r in sorted(self.services.items())),
                 balancer=self.balancer,
+                routes={
+                    r.id: Limits() if key in self.unread else self.limits
+                    for key, replicas in self.services.items()
+                    for r in replicas
+                },
             ),
-            limits={key: self.limits for key in self.services if key not in self.unread},
             readiness={r.id: Readiness(ready=r.id in ready) for r in every if r.id not in self.unasked},
             draining=frozenset(self.draining),
             stopping=frozenset(self.stopping),
@@ -242,15 +246,16 @@ class TestNobodyIsReady:
 
         assert loop.nginx.loaded.keys() == {"web.conf"}
 
-    def test_labels_that_cannot_be_read_leave_it_with_whom_it_has(self, loop: Loop) -> None:
+    def test_a_port_that_cannot_be_read_is_the_one_that_nginx_has(self, loop: Loop) -> None:
         loop.limits = Limits(requests=Requests(port=8000))
-        loop.services = {WEB: (replica("a"), replica("b"))}
+        faulty = {"alertscale.port": "x"}
+        loop.services = {WEB: (replica("a", labels=faulty), replica("b", labels=faulty))}
         loop.sync("ab")
         loop.unread = {WEB}
         loop.sync("")
         assert loop.nginx.servers("web") == ["10.0.0.97:8000", "10.0.0.98:8000"]
 
-        loop.services = {WEB: (replica("b"),)}
+        loop.services = {WEB: (replica("b", labels=faulty),)}
         loop.sync("")
         assert loop.nginx.servers("web") == ["10.0.0.98:8000"]
 
