@@ -40,6 +40,8 @@ write() { # upstream, the container name and port of each replica
     shift
     {
         echo "# Made at the start of nginx; the scaler replaces it. Do not edit."
+        # Whose it is: of two services of one name the scaler lets it have the one that had it.
+        sed -n '/^# service /p' "$last/$upstream.conf" 2>/dev/null || true
         for replica; do echo "# replica $replica"; done
         if [ "$upstream" = flask-app ]; then set -- "$own"; fi
         echo "upstream $upstream {"

@@ -4,17 +4,15 @@ An address is in an upstream only while a live replica of that very service has 
 service alone; what a service lacks is its own trouble.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scaler.model.labels import PORT, PREFIX
 from scaler.model.services import Instance, Replica, Service, ServiceKey
 from scaler.model.view import NOT_ASKED, View
-from scaler.traffic.contract import Upstream
+from scaler.traffic.contract import Balancer, Upstream
 from scaler.traffic.readiness import address_on, serving_port
-
-Carried = Callable[[str], frozenset[tuple[str, int]]]
-"""From an upstream's name to the host and port of each server that nginx has in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,29 +43,30 @@ def is_unasked(view: View) -> bool:
     )
 
 
-def plan(view: View, *, own_project: str, carried: Carried, first: bool) -> Plan:
+def plan(view: View, *, own_project: str, has: Balancer, first: bool) -> Plan:
     """Decide what nginx is to have.
 
     Args:
         view: the world.
         own_project: whose services' upstreams carry no project in their names.
-        carried: what nginx has.
+        has: what nginx has.
         first: nothing is known of who served: then whom nginx has did.
     """
     balancer = view.observation.balancer
     reached = [s for s in view.observation.services if balancer and _reaches(balancer, s)]
-    names, faults = _names(reached, own_project)
+    names, faults = _names(reached, own_project, has)
     upstreams: list[Upstream] = []
     last: set[str] = set()
     for service in reached:
         name = names.get(service.key)
         if name is None or balancer is None:
             continue
-        has = carried(name) if first or any(_is_unread(r, view) for r in service.replicas) else frozenset()
-        chosen = _chosen(view, service, has if first else frozenset())
+        looked_at = first or any(_is_unread(r, view) for r in service.replicas)
+        servers = has.carried(name) if looked_at else frozenset()
+        chosen = _chosen(view, service, servers if first else frozenset())
         last |= {r.id for r in chosen if not view.is_ready(r)}
         try:
-            upstreams.append(_upstream(name, service, chosen, view=view, balancer=balancer, has=has))
+            upstreams.append(_upstream(name, service, chosen, view=view, balancer=balancer, has=servers))
         except ValueError as error:
             sentence = f"nginx cannot serve {service.key[1]}: {error}; give the service another name"
             faults[service.key] = (sentence,)
@@ -92,25 +91,39 @@ def _reaches(balancer: Instance, service: Service) -> bool:
 
 
 def _names(
-    services: list[Service], own_project: str
+    services: list[Service], own_project: str, has: Balancer
 ) -> tuple[dict[ServiceKey, str], dict[ServiceKey, tuple[str, ...]]]:
-    """Give each service a name that no other has; nginx compares them without regard to case."""
+    """Give each service a name that no other has; nginx compares them without regard to case.
+
+    Whoever has one keeps it, though all of its containers may be younger by now: else visitors of the one
+    would be answered by the other.
+    """
     taken: dict[str, ServiceKey] = {}
     names: dict[ServiceKey, str] = {}
     faults: dict[ServiceKey, tuple[str, ...]] = {}
-    for service in sorted(services, key=_age):
-        project, called = service.key
-        name = called if project == own_project else f"{project}.{called}"
+    called = {s.key: s.key[1] if s.key[0] == own_project else ".".join(s.key) for s in services}
+    times = Counter(name.lower() for name in called.values())
+
+    def is_new(service: Service) -> bool:
+        name = called[service.key]
+        return times[name.lower()] > 1 and has.owner(name) != _words(service.key)
+
+    for service in sorted(services, key=lambda s: (is_new(s), _age(s))):
+        name = called[service.key]
         first = taken.setdefault(name.lower(), service.key)
         if first == service.key:
             names[service.key] = name
             continue
         sentence = (
-            f"nginx cannot tell {name} from the service {first[1]} of the project {first[0]}, which was there"
-            " before; give the service another name"
+            f"nginx cannot tell {name} from the service {first[1]} of the project {first[0]}, which has that"
+            " name; give the service another name"
         )
         faults[service.key] = (sentence,)
     return names, faults
+
+
+def _words(key: ServiceKey) -> str:
+    return "/".join(key)
 
 
 def _age(service: Service) -> tuple[float, ServiceKey]:
@@ -172,6 +185,7 @@ def _upstream(
         name=name,
         keepalive=how.requests.keepalive,
         balance=how.requests.balance,
+        service=_words(service.key),
         servers=tuple(servers.values()),
         fallback=tuple(f"{n}:{p}" for n, p in begins.items() if not servers or n in servers),
     )

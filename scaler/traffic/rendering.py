@@ -10,6 +10,7 @@ from scaler.traffic.contract import Upstream
 PLACEHOLDER: Final = ("127.0.0.1", 8082)
 """The server that answers 503, which nginx itself runs: see nginx/accept.sh."""
 
+_OF: Final = "# service "
 _METHODS: Final = {
     Balance.ROUND_ROBIN: "",
     Balance.LEAST_CONN: "    least_conn;\n",
@@ -34,6 +35,7 @@ def render(upstream: Upstream) -> str:
     replicas = "".join(f"# replica {host}\n" for host in sorted(upstream.fallback))
     return (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
+        f"{_OF}{upstream.service}\n"
         f"{replicas}"
         f"upstream {upstream.name} {{\n"
         f"    zone alertscale:{upstream.name} 256k;\n"
@@ -47,6 +49,11 @@ def render(upstream: Upstream) -> str:
 def servers_of(text: str) -> frozenset[tuple[str, int]]:
     """Read host and port of each replica that a file of an upstream names."""
     return frozenset((host, int(port)) for host, port in _SERVER.findall(text)) - {PLACEHOLDER}
+
+
+def owner_of(text: str) -> str:
+    """Read whose a file of an upstream is; empty where it does not say."""
+    return next((line.removeprefix(_OF) for line in text.splitlines() if line.startswith(_OF)), "")
 
 
 def says(generation: str) -> str:

@@ -342,7 +342,7 @@ class TestNames:
         assert loop.nginx.servers("a") == [server("b")]
         (sentence,) = loop.world.view.unserved["shop", "A"]
         assert sentence == (
-            "nginx cannot tell A from the service a of the project shop, which was there before;"
+            "nginx cannot tell A from the service a of the project shop, which has that name;"
             " give the service another name"
         )
         loop.sync("abcx")
@@ -372,6 +372,24 @@ class TestNames:
 
         assert loop.nginx.loaded.keys() == {"a.conf"}
         assert loop.world.view.unserved == {}
+
+    @pytest.mark.parametrize("other", [("shop", "A"), ("shop", "blog.web")])
+    def test_whoever_has_it_keeps_it_when_all_of_its_containers_are_made_anew(
+        self, loop: Loop, other: tuple[str, str]
+    ) -> None:
+        """Over a restart of the scaler, too: else visitors of the one were answered by the other."""
+        owner, name = (BLOG, "blog.web") if other == ("shop", "blog.web") else (("shop", "a"), "a")
+        loop.services = {owner: (replica("a", created_at=1.0),), other: (replica("b", created_at=2.0),)}
+        loop.sync("ab")
+        loop.services[owner] = (replica("c", created_at=3.0),)
+        loop.sync("bc")
+        assert loop.nginx.servers(name) == [server("c")]
+
+        again = Loop(loop.nginx.directory.parent, nginx=loop.nginx)
+        again.services = {**loop.services, owner: (replica("d", created_at=4.0),)}
+        again.sync("bd")
+        assert again.nginx.servers(name) == [server("d")]
+        assert again.world.view.unserved.keys() == {other}
 
     def test_what_nginx_cannot_reach_takes_no_name(self, loop: Loop) -> None:
         loop.services = {
