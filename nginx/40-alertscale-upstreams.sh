@@ -40,6 +40,8 @@ write() { # upstream, the container name and port of each replica
     shift
     {
         echo "# Made at the start of nginx; the scaler replaces it. Do not edit."
+        # Whose it is: of two services of one name the scaler lets it have the one that had it.
+        sed -n '/^# service /p' "$last/$upstream.conf" 2>/dev/null || true
         for replica; do echo "# replica $replica"; done
         # KiB: a name takes up to 1.24 (nginx 1.30.6), and what it leads to 0.92; one that does not fit is refused.
         zone=$(($# * 3 > 256 ? $# * 3 : 256))

@@ -131,6 +131,7 @@ class Knowledge:
         key = service.key
         # Before the journal is read: of a step that ends in between, its end would not be known.
         stepping = self.stepping(key)
+        lost_at = self.outside.lost_at(service, view=view)
         return State(
             replicas=len(counted) if service.kept is None else service.kept.count,
             crew=Crew(
@@ -141,8 +142,8 @@ class Knowledge:
             ),
             waits=Waits(
                 last_change=self.anchors.monotonic(key, self._last_change(service)),
-                retry_at=self._retry_at(service, Direction.UP, left=not stepping),
-                retry_down_at=self._retry_at(service, Direction.DOWN, left=not stepping),
+                retry_at=self._retry_at(key, Direction.UP, lost_at=lost_at, left=not stepping),
+                retry_down_at=self._retry_at(key, Direction.DOWN, lost_at=lost_at, left=not stepping),
             ),
             hold=self.journal.hold(key),
             stepping=stepping,
@@ -212,7 +213,8 @@ class Knowledge:
             spare=replica_choice.spare(service, counted, going=going, view=view),
         )
         # What failed, or was undone, is no reason: it may have been begun together with this one.
-        waits = replace(known.state.waits, retry_down_at=backoff.settled_at(self.outside.lost_at(service)))
+        lost_at = self.outside.lost_at(service, view=view)
+        waits = replace(known.state.waits, retry_down_at=backoff.settled_at(lost_at))
         state = replace(known.state, replicas=len(counted), crew=crew, waits=waits)
         # What the decision did not count, since it has ended at its source, must not take it back.
         demand = self.alerts.as_asked_last(service.key, now=now)
@@ -324,13 +326,15 @@ class Knowledge:
         steps = self.journal.events(asked)
         return next((e for e in steps if e.reason == Outcome.FAILED), None)
 
-    def _retry_at(self, service: Service, direction: Direction, *, left: bool) -> float | None:
-        key, carry = service.key, self.anchors.monotonic
+    def _retry_at(
+        self, key: ServiceKey, direction: Direction, *, lost_at: float | None, left: bool
+    ) -> float | None:
+        carry = self.anchors.monotonic
         failures, failed_at = self.journal.failures(key, direction, left=left)
         return backoff.retry_at(
             failures=failures,
             failed_at=carry((key, direction), failed_at),
             undone=self.journal.undone(key, direction),
             undone_at=carry((key, "undone"), self.journal.undone_at(key)),
-            lost_at=self.outside.lost_at(service),
+            lost_at=lost_at,
         )

@@ -15,7 +15,7 @@ from scaler.model.errors import LabelError
 from scaler.model.labels import PREFIX, Limits, read_limits
 from scaler.model.records import Sighting, Standing
 from scaler.model.services import GONE, Observation, Service, ServiceKey
-from scaler.model.view import GONE_FOR, Gone
+from scaler.model.view import GONE_FOR, Gone, View
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
 from scaler.state.world import World
@@ -125,9 +125,17 @@ class Outside:
         others, self._others = self._others, set()
         return others
 
-    def lost_at(self, service: Service) -> float | None:
-        """When one that we do not take away last died or was asked to stop, seconds, monotonic; else None."""
-        lost = [r.id for r in service.replicas if r.id not in self._world.view.draining]
+    def lost_at(self, service: Service, *, view: View) -> float | None:
+        """When one that we do not take away last died or was asked to stop.
+
+        Args:
+            service: as ``view`` shows it. In a later one, one that we took away is unmarked and gone.
+            view: the world at that moment.
+
+        Returns:
+            Seconds, monotonic; None if there is none.
+        """
+        lost = [r.id for r in service.replicas if r.id not in view.draining]
         with self._lock:
             moments = [t[one] for one in lost for t in (self._died, self._stopped) if one in t]
         return max(moments, default=None)

@@ -3,14 +3,14 @@
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from scaler.engines.contract import Target
 from scaler.loop.outside_changes import Outside
 from scaler.loop.rhythm import Rhythm
 from scaler.model.errors import AlertscaleError, JournalError, LabelError, TargetError
-from scaler.model.labels import Limits, read_limits
+from scaler.model.labels import Limits, read_limits, read_traffic, readable_traffic
 from scaler.model.reasons import EventKind, ReplicaState
 from scaler.model.services import STOPPING, Change, Observation, ServiceKey
 from scaler.model.view import UNPREPARED, Readiness, View
@@ -57,6 +57,8 @@ class Watch:
     """Whether the engine answered last."""
     _dirty: threading.Event = field(default_factory=threading.Event, init=False)
     _relist_at: float = field(default=-math.inf, init=False)
+    _said: Mapping[ServiceKey, Mapping[str, str]] = field(default_factory=dict, init=False)
+    """Of each service's labels about the traffic, what they said last that could be read."""
 
     def __post_init__(self) -> None:
         """Nothing is listed yet."""
@@ -83,7 +85,7 @@ class Watch:
         self._relist_at = now + (LOOK_AGAIN if self._dirty.is_set() else RELIST_EVERY)
         self._dirty.clear()
         try:
-            observation = self.target.observe()
+            observation = self._with_routes(self.target.observe())
         except Exception as error:
             self._dirty.set()
             if isinstance(error, TargetError):
@@ -103,6 +105,19 @@ class Watch:
             self.recorder.survived("counts", error)
         return True
 
+    def _with_routes(self, observation: Observation) -> Observation:
+        """How each replica gets requests: that a label of a service cannot be read costs it none."""
+        routes: dict[str, Limits] = {}
+        said: dict[ServiceKey, Mapping[str, str]] = {}
+        for service in observation.services:
+            known = dict(self._said.get(service.key, {}))
+            for replica in service.replicas:
+                known |= readable_traffic(replica.labels)
+            said[service.key] = known
+            routes |= {r.id: read_traffic(r.labels, instead=known) for r in service.replicas}
+        self._said = said
+        return replace(observation, routes=routes)
+
     def _recall(self) -> None:
         """Before the first list: what was there when the scaler before this one ended may be gone since."""
         if not self.listed:
@@ -117,12 +132,10 @@ class Watch:
         checks: dict[str, Check] = {}
         unprepared: dict[str, Readiness] = {}
         for service in view.observation.services:
-            limits = view.limits.get(service.key)
-            if limits is not None:
-                running = [r for r in service.replicas if r.status == "running"]
-                unprepared |= {r.id: UNPREPARED for r in running if r.id in view.preparing}
-                asked = (r for r in running if r.id not in view.preparing)
-                checks |= {r.id: plan_check(r, limits, networks=self.networks) for r in asked}
+            running = [r for r in service.replicas if r.status == "running"]
+            unprepared |= {r.id: UNPREPARED for r in running if r.id in view.preparing}
+            asked = (r for r in running if r.id not in view.preparing)
+            checks |= {r.id: plan_check(r, view.observation.route(r), networks=self.networks) for r in asked}
         readiness = {**self.prober.update(checks, now=now), **unprepared}
         self.recorder.readiness(view, readiness)
         return self.world.update(readiness=readiness)

@@ -371,6 +371,36 @@ def healthy_within(*, start_period: float, interval: float, retries: int, timeou
     return start_period + interval * (retries + 1) + timeout
 
 
+_TRAFFIC: Final[tuple[Label[Any], ...]] = (PORT, READY, READY_HOST, READY_SCHEME, KEEPALIVE, BALANCE)
+
+
+def readable_traffic(labels: Mapping[str, str]) -> dict[str, str]:
+    """Those labels about the traffic that can be read, as they are written."""
+    given = {label: labels[PREFIX + label.name] for label in _TRAFFIC if PREFIX + label.name in labels}
+    return {PREFIX + label.name: text for label, text in given.items() if _can_be_read(label, text)}
+
+
+def _can_be_read(label: Label[Any], text: str) -> bool:
+    try:
+        label.read(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def read_traffic(labels: Mapping[str, str], *, instead: Mapping[str, str]) -> Limits:
+    """Read what the labels of one replica say of the traffic, whatever else they say.
+
+    Args:
+        labels: of the replica.
+        instead: what labels that cannot be read said before; one of which that is not known counts as not
+            given.
+    """
+    said = {name: text for name, text in instead.items() if name in labels}
+    reader = _Reader(labels=said | readable_traffic(labels))
+    return Limits(probe=_probe(reader, healthy=0.0), requests=_requests(reader))
+
+
 def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
     """Read the labels of a service.
 
@@ -388,9 +418,6 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
     reader.get(ENABLE)
     for hooks in HOOKS.values():
         reader.get(hooks)
-    ready, ready_timeout = reader.get(READY), reader.get(READY_TIMEOUT)
-    if ready_timeout is None:
-        ready_timeout = max(READY_LEAST, healthy) if ready is None else READY_LEAST
     limits = Limits(
         minimum=reader.get(MIN),
         maximum=reader.get(MAX),
@@ -398,18 +425,8 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
         resources=reader.get(RESOURCES),
         pause=reader.get(PAUSE),
         cooldown=Cooldown(up=reader.get(COOLDOWN_UP), down=reader.get(COOLDOWN_DOWN)),
-        probe=Probe(
-            path=ready,
-            host=reader.get(READY_HOST),
-            scheme=reader.get(READY_SCHEME),
-            timeout=ready_timeout,
-        ),
-        requests=Requests(
-            port=reader.get(PORT),
-            keepalive=reader.get(KEEPALIVE),
-            balance=reader.get(BALANCE),
-            drain=reader.get(DRAIN),
-        ),
+        probe=_probe(reader, healthy=healthy),
+        requests=_requests(reader),
     )
     if limits.minimum > limits.maximum:
         reader.faults.append(
@@ -419,3 +436,19 @@ def read_limits(labels: Mapping[str, str], *, healthy: float = 0.0) -> Limits:
     if reader.faults:
         raise LabelError(tuple(reader.faults))
     return limits
+
+
+def _probe(reader: _Reader, *, healthy: float) -> Probe:
+    path, timeout = reader.get(READY), reader.get(READY_TIMEOUT)
+    if timeout is None:
+        timeout = max(READY_LEAST, healthy) if path is None else READY_LEAST
+    return Probe(path=path, host=reader.get(READY_HOST), scheme=reader.get(READY_SCHEME), timeout=timeout)
+
+
+def _requests(reader: _Reader) -> Requests:
+    return Requests(
+        port=reader.get(PORT),
+        keepalive=reader.get(KEEPALIVE),
+        balance=reader.get(BALANCE),
+        drain=reader.get(DRAIN),
+    )

@@ -51,7 +51,7 @@ class ErrorReason(StrEnum):
     Way out: the operator puts right each variable that is named.
     """
     LABELS = "labels"
-    """Labels of the service cannot be read; it is left alone. Or nginx cannot tell its name from
+    """Labels of the service cannot be read; it is not scaled. Or nginx cannot tell its name from
     another's; it scales, and nginx does not have it.
 
     Way out: the operator puts right the label or the name that is named, and runs

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from scaler.model.labels import Limits
+
 LIVE: Final = frozenset({"running", "restarting", "paused"})
 """Engine states of a container that serves or is about to."""
 
@@ -147,11 +149,18 @@ class Observation:
         services: those that ask to be scaled and are ours to scale.
         others: every other Compose service on the engine.
         balancer: our nginx; None when there is none.
+        routes: what each replica's own labels say of the traffic, by its id, with no bounds; the loop reads
+            them, since it knows what those that cannot be read said before.
     """
 
     services: tuple[Service, ...]
     others: frozenset[ServiceKey] = frozenset()
     balancer: Instance | None = None
+    routes: Mapping[str, Limits] = field(default_factory=dict)
+
+    def route(self, replica: Replica) -> Limits:
+        """What a replica's own labels say of the traffic."""
+        return self.routes.get(replica.id, Limits())
 
 
 @dataclass(frozen=True, kw_only=True)

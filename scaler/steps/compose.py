@@ -187,9 +187,9 @@ class Stepper:
         phases.enter(Phase.REMOVE)
         self._target.remove(replica)
         self._wake()
-        # Only when the loop has seen it gone may it be counted again, since it would count as a replica.
-        self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT)
-        self._world.unmark_draining(replica)
+        # Only when the loop has seen it gone: before, it would count as a replica, or as one that was lost.
+        if self._wait(lambda view: view.replica(replica) is None, _RETIRE_TIMEOUT):
+            self._world.unmark_draining(replica)
 
     def _pre_stop(self, replica: str, limits: Limits, ask: Callable[[], object]) -> None:
         """Run its hooks; one that ends the program is ended by the engine with it: that is no failure.

@@ -28,6 +28,7 @@ class Upstream:
             start: names that no other container of the engine has.
         keepalive: seconds for which an idle connection to a replica is kept; 0 for none.
         balance: how a request's replica is chosen.
+        service: whose it is, ``project/service``: its name alone does not always tell.
 
     Raises:
         ValueError: one of them has a form that has no place in a configuration file.
@@ -38,11 +39,14 @@ class Upstream:
     fallback: tuple[str, ...] = ()
     keepalive: float = KEEPALIVE.default
     balance: Balance = BALANCE.default
+    service: str = ""
 
     def __post_init__(self) -> None:
         """Hold each field against its form."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name for an upstream")
+        if "\n" in self.service:
+            raise ValueError(f"{self.service!r} is no service")
         for host in self.fallback:
             if not _HOST.fullmatch(host):
                 raise ValueError(f"{host!r} is not host:port")
@@ -66,6 +70,9 @@ class Balancer(Protocol):
 
     def carried(self, name: str) -> frozenset[tuple[str, int]]:
         """Address (or container name) and port of each server that an upstream has, as far as is known."""
+
+    def owner(self, name: str) -> str:
+        """Whose an upstream is, ``project/service``, as far as is known; else empty."""
 
     def sync(
         self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False

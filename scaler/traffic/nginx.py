@@ -21,7 +21,7 @@ from scaler.model.reasons import ErrorReason, ReloadOutcome
 from scaler.policy import reloads
 from scaler.traffic.contract import Upstream
 from scaler.traffic.generations import Generations
-from scaler.traffic.rendering import render, servers_of
+from scaler.traffic.rendering import owner_of, render, servers_of
 
 _LOOKS: Final = (0.03, 0.3)
 """Seconds between two looks at a reload: at first, and when it takes long."""
@@ -140,6 +140,10 @@ class Nginx:
     def carried(self, name: str) -> frozenset[tuple[str, int]]:
         """See :class:`scaler.traffic.contract.Balancer`: of the file that nginx was given, or began with."""
         return servers_of(self._folders.text(name))
+
+    def owner(self, name: str) -> str:
+        """See :class:`scaler.traffic.contract.Balancer`: of the file that nginx was given, or began with."""
+        return owner_of(self._folders.text(name))
 
     def sync(
         self, upstreams: tuple[Upstream, ...], *, instance: str | None, urgent: bool = False

@@ -88,7 +88,7 @@ def plan_check(replica: Replica, limits: Limits, *, networks: frozenset[str] | N
 
     Args:
         replica: the replica.
-        limits: of its service.
+        limits: what its own labels say.
         networks: those that we are on; None when we reach all of them (on the host itself).
     """
     if limits.probe.path is None and replica.health is not Health.NONE:

@@ -13,7 +13,7 @@ PLACEHOLDER: Final = ("127.0.0.1", 8082)
 _ZONE: Final = 256
 """KiB of the memory that nginx' workers share of an upstream, at least. A server takes up to 0.92 KiB of it
 (1.30.6, IPv6), and one that does not fit is refused with all others, no file named: so 1 KiB each."""
-
+_OF: Final = "# service "
 _METHODS: Final = {
     Balance.ROUND_ROBIN: "",
     Balance.LEAST_CONN: "    least_conn;\n",
@@ -38,6 +38,7 @@ def render(upstream: Upstream) -> str:
     replicas = "".join(f"# replica {host}\n" for host in sorted(upstream.fallback))
     return (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
+        f"{_OF}{upstream.service}\n"
         f"{replicas}"
         f"upstream {upstream.name} {{\n"
         f"    zone alertscale:{upstream.name} {max(_ZONE, len(upstream.servers))}k;\n"
@@ -51,6 +52,11 @@ def render(upstream: Upstream) -> str:
 def servers_of(text: str) -> frozenset[tuple[str, int]]:
     """Read host and port of each replica that a file of an upstream names."""
     return frozenset((host, int(port)) for host, port in _SERVER.findall(text)) - {PLACEHOLDER}
+
+
+def owner_of(text: str) -> str:
+    """Read whose a file of an upstream is; empty where it does not say."""
+    return next((line.removeprefix(_OF) for line in text.splitlines() if line.startswith(_OF)), "")
 
 
 def says(generation: str) -> str:

@@ -143,9 +143,7 @@ class Traffic:
         """
         self._relisted |= relisted
         view = self._take_over(view, now)
-        wanted = plan(
-            view, own_project=self._own_project, carried=self._balancer.carried, first=not self._known
-        )
+        wanted = plan(view, own_project=self._own_project, has=self._balancer, first=not self._known)
         ready = frozenset(r.id for s in view.observation.services for r in s.replicas if view.is_ready(r))
         if _is_unknown(view.observation.balancer):
             self._leave_alone()

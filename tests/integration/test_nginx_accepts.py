@@ -584,7 +584,9 @@ class TestStart:
         nginx.sh(START)
 
     def test_what_was_accepted_last_is_begun_with_by_names(self, nginx: Nginx) -> None:
-        made = "# replica shop-web-1:80\n# replica shop-web-2:80\n" + upstream("web", "10.0.0.2:80")
+        made = "# service shop/web\n# replica shop-web-1:80\n# replica shop-web-2:80\n" + upstream(
+            "web", "10.0.0.2:80"
+        )
         nginx.candidate(web=made, idle=upstream("idle", "127.0.0.1:8082"))
         nginx.accept()
         nginx.take()
@@ -593,7 +595,7 @@ class TestStart:
         text = nginx.sh(f"cat {UPSTREAMS}/current/web.conf")
         assert "    server shop-web-1:80 resolve max_fails=0;\n    server shop-web-2:80 resolve" in text
         assert "10.0.0.2" not in text
-        assert "# replica shop-web-2:80\n" in text
+        assert "# service shop/web\n# replica shop-web-1:80\n# replica shop-web-2:80\n" in text
         assert "server 127.0.0.1:8082 max_fails=0;" in nginx.sh(f"cat {UPSTREAMS}/current/idle.conf")
 
     def test_what_nginx_refuses_is_left_out_and_told_and_the_rest_starts(self, nginx: Nginx) -> None:

@@ -43,7 +43,7 @@ def unreadable_label(setup: Setup) -> Iterator[Found]:
                 yield Found(
                     text.place,
                     f"{service.name}: {PREFIX}{label.name}: {text.value!r} is not {error}, "
-                    "so the scaler leaves the service alone",
+                    "so the scaler does not scale the service",
                     f"did you mean {words[meant]!r}?" if meant else f"write {error}",
                 )
 
@@ -56,7 +56,7 @@ def min_above_max(setup: Setup) -> Iterator[Found]:
             yield Found(
                 service.place_of(MIN if PREFIX + MIN.name in service.labels else MAX),
                 f"{service.name}: alertscale.min: {low} is more than alertscale.max: {high}, "
-                "so the scaler leaves the service alone",
+                "so the scaler does not scale the service",
                 f"lower alertscale.min to {high} or less, or raise alertscale.max to {low} or more",
             )
 
@@ -72,7 +72,7 @@ def unknown_label(setup: Setup) -> Iterator[Found]:
                 key, colon, value = name.partition(": ")
                 yield Found(
                     text.place,
-                    f"{service.name}: alertscale has no label {name}, so the scaler leaves the service alone",
+                    f"{service.name}: alertscale has no label {name}, so the scaler does not scale it",
                     f"write - {key}={value}: in a list, what stands before = is the label"
                     if colon
                     else f"did you mean {names[near]}?"

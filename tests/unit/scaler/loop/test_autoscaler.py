@@ -1100,6 +1100,41 @@ class TestExaminedAgain:
             rig.settle(["shop-web-1", "shop-web-2"])
             assert [step.reason for step in rig.steps(3)] == ["done"] * 3
 
+    def test_nor_does_one_that_ends_while_another_is_being_examined(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was so before its end must not be held against what is so after it."""
+        knowledge, outside = rig.orders.knowledge, rig.autoscaler.watch.outside
+        ids = [rig.target.add(number=n, labels=labels(min="1")) for n in (1, 2, 3)]
+        rig.autoscaler.run_once()
+        ready = {replica: Readiness(ready=True) for replica in ids}
+        rig.world.update(readiness=ready)
+        for replica in ids[1:]:
+            rig.world.mark_draining(replica)
+        outside.asked_to_stop(ids[2], now=rig.clock.monotonic())
+
+        def end_the_other(_key: object) -> bool:
+            rig.target.take(ids[2])
+            rig.world.update(observation=rig.target.observe())
+            rig.world.unmark_draining(ids[2])
+            return True
+
+        monkeypatch.setattr(knowledge, "stepping", end_the_other)
+        step = Step(
+            id=1,
+            service=WEB,
+            direction=Direction.DOWN,
+            number=2,
+            why="alert_down",
+            replica=ids[1],
+            phase=Phase.DRAIN,
+            phases={},
+        )
+        service = rig.world.view.service(WEB)
+        assert service is not None
+        limits = rig.world.view.limits[WEB]
+        assert knowledge.unwanted(step, limits, now=rig.clock.monotonic()) == ""
+
     def test_nor_does_the_failure_of_one_undo_the_others(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -180,11 +180,23 @@ def test_a_clock_that_is_set_changes_nothing(watched: Watched, by: float) -> Non
 
 def test_one_that_was_asked_to_stop_counts_no_more_and_is_known_as_lost(watched: Watched) -> None:
     service = watched.sees(1, 2)
-    assert watched.outside.lost_at(service) is None
+    assert watched.outside.lost_at(service, view=watched.world.view) is None
     watched.now = 5
     watched.outside.asked_to_stop("id-2", now=watched.now)
     assert [r.number for r in watched.world.view.counted(service)] == [1]
-    assert watched.outside.lost_at(service) == 5
+    assert watched.outside.lost_at(service, view=watched.world.view) == 5
+
+
+def test_one_that_a_step_of_ours_took_away_is_never_lost(watched: Watched) -> None:
+    """Of several steps that end at once, one is looked at by what was so a moment before another's end."""
+    watched.world.mark_draining("id-2")
+    watched.sees(1, 2)
+    watched.outside.asked_to_stop("id-2", now=1)
+    service, before = watched.sees(1, dead=(2,)), watched.world.view
+    watched.sees(1)
+    watched.world.unmark_draining("id-2")
+    watched.outside.asked_to_stop("id-2", now=2)  # the event came late
+    assert watched.outside.lost_at(service, view=before) is None
 
 
 def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
@@ -192,7 +204,7 @@ def test_one_that_was_started_again_counts_again(watched: Watched) -> None:
     watched.outside.asked_to_stop("id-2", now=0)
     watched.outside.started("id-2")
     assert len(watched.world.view.counted(service)) == 2
-    assert watched.outside.lost_at(service) is None
+    assert watched.outside.lost_at(service, view=watched.world.view) is None
 
 
 @pytest.mark.parametrize(

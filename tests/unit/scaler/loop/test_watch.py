@@ -7,6 +7,8 @@ import pytest
 
 from scaler.model.errors import UnavailableError
 from scaler.model.records import EventQuery
+from scaler.model.view import Readiness
+from scaler.traffic.readiness import Check
 from tests.fakes import until
 from tests.unit.scaler.rig import (
     HIGH,
@@ -107,3 +109,56 @@ def test_what_holds_without_a_label_for_the_time_to_be_ready_is_shown(rig: Rig) 
 
     assert limits is not None
     assert limits.probe.timeout == 89
+
+
+class TestRoutes:
+    """What labels say of the traffic, each replica's own, whatever else they say."""
+
+    @pytest.mark.parametrize("bounds", [{"max": "ten"}, {"min": "5", "max": "2"}, {"maxx": "3"}])
+    def test_a_label_that_cannot_be_read_costs_a_redeployed_service_no_request(
+        self, rig: Rig, bounds: dict[str, str]
+    ) -> None:
+        first = rig.target.add(labels=labels(max="2"))
+        with running(rig):
+            rig.settle(["shop-web-1"])
+            rig.target.add(number=2, labels=labels(**bounds))
+            rig.target.take(first)
+            rig.settle(["shop-web-2"])
+            assert rig.service().faults
+            assert rig.service().limits is None
+            rig.target.unready = {3}
+            rig.target.add(number=3, labels=labels(**bounds))
+            never(lambda: rig.served() != ["shop-web-2"], rig=rig)
+
+    @pytest.mark.parametrize(("before", "port"), [({"port": "5000"}, 5000), ({}, 80)])
+    def test_one_about_the_traffic_says_what_it_said_before_or_nothing(
+        self, rig: Rig, before: dict[str, str], port: int
+    ) -> None:
+        first = rig.target.add(labels=labels(**before), ports=(80,))
+        with running(rig):
+            until(lambda: rig.nginx.servers("web") != [])
+            new = rig.target.add(number=2, labels=labels(port="five", ready="no path"), ports=(80,))
+            rig.target.take(first)
+            (address,) = rig.target.replicas[new][1].addresses.values()
+            until(lambda: rig.nginx.servers("web") == [f"{address}:{port}"])
+            assert [fault.partition("alertscale.")[2] for fault in rig.service().faults] == [
+                "ready: 'no path' is not an HTTP path that begins with a slash, such as /ready",
+                "port: 'five' is not a whole number from 1 to 65535",
+            ]
+
+    def test_each_replica_is_asked_and_served_by_its_own(self, rig: Rig) -> None:
+        """``up --no-recreate --scale`` leaves the older ones as they are."""
+        asked: set[tuple[str, int, str]] = set()
+        answer = rig.target.ask
+
+        def ask(check: Check) -> Readiness:
+            asked.add((check.address, check.port, check.path))
+            return answer(check)
+
+        rig.autoscaler.watch.prober.asker = ask
+        old = rig.target.add(labels=labels(port="5000", ready="/old"))
+        new = rig.target.add(number=2, labels=labels(port="7000", ready="/new"))
+        at = {i: next(iter(rig.target.replicas[i][1].addresses.values())) for i in (old, new)}
+        with running(rig):
+            until(lambda: rig.nginx.servers("web") == sorted([f"{at[old]}:5000", f"{at[new]}:7000"]))
+        assert asked == {(at[old], 5000, "/old"), (at[new], 7000, "/new")}

@@ -693,6 +693,19 @@ class TestDown:
         assert shop.ends == [REMOVED]
         assert shop.world.view.draining == frozenset()
 
+    def test_as_long_as_the_list_has_it_it_is_none_that_serves_or_is_lost(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("scaler.steps.compose._RETIRE_TIMEOUT", 0.02)
+        second = shop.target.add(number=2)
+        observe = shop.target.observe
+        before = observe()
+        monkeypatch.setattr(shop.target, "observe", lambda: before)
+        shop.take(Direction.DOWN, replica=second)
+
+        assert shop.ends == [REMOVED]
+        assert shop.world.view.draining == {second}
+
     def test_it_is_stopped_when_its_requests_are_over(self, shop: Shop) -> None:
         second = shop.target.add(number=2)
         shop.under_way = 2

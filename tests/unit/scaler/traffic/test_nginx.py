@@ -19,7 +19,12 @@ from tests.fakes import NGINX, Clock, FakeNginx
 
 
 def web(*addresses: str, name: str = "web") -> Upstream:
-    return Upstream(name=name, servers=tuple((a, 5000) for a in addresses), fallback=(f"shop-{name}-1:5000",))
+    return Upstream(
+        name=name,
+        servers=tuple((a, 5000) for a in addresses),
+        fallback=(f"shop-{name}-1:5000",),
+        service=f"shop/{name}",
+    )
 
 
 BROKEN = LeftOut(kind=LeftOutKind.SITE, name="bad.conf", became="503", why="unknown directive")

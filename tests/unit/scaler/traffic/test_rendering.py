@@ -6,7 +6,7 @@ import pytest
 
 from scaler.model.labels import Balance
 from scaler.traffic.contract import Upstream
-from scaler.traffic.rendering import render
+from scaler.traffic.rendering import owner_of, render
 from tests.unit.scaler.traffic.test_nginx import web
 
 
@@ -49,10 +49,20 @@ class TestUpstream:
         with pytest.raises(ValueError, match=r"does not appear to be|is no address"):
             Upstream(name="web", servers=((address, 80),))
 
+    def test_a_service_that_is_more_than_a_line(self) -> None:
+        with pytest.raises(ValueError, match="is no service"):
+            Upstream(name="web", service="shop/web\nserver evil;")
+
+
+def test_whose_it_is_can_be_read_back() -> None:
+    assert owner_of(render(web("10.0.0.2"))) == "shop/web"
+    assert owner_of("# Made at the start of nginx\nupstream web {\n}\n") == ""
+
 
 def test_rendered() -> None:
     assert render(web("10.0.0.3", "10.0.0.2")) == (
         "# Made by alertscale; the scaler replaces it when replicas change. Do not edit.\n"
+        "# service shop/web\n"
         "# replica shop-web-1:5000\n"
         "upstream web {\n"
         "    zone alertscale:web 256k;\n"

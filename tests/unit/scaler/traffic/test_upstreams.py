@@ -75,7 +75,7 @@ class Loop:
         self.balancer: Instance | None = NGINX_RUNS
         self.limits = Limits()
         self.unread: set[tuple[str, str]] = set()
-        """Services whose labels cannot be read."""
+        """Services whose port cannot be read."""
         self.draining = ""
         self.stopping = ""
         self.unasked = ""
@@ -87,8 +87,12 @@ class Loop:
             observation=Observation(
                 services=tuple(Service(key=k, replicas=r) for k, r in sorted(self.services.items())),
                 balancer=self.balancer,
+                routes={
+                    r.id: Limits() if key in self.unread else self.limits
+                    for key, replicas in self.services.items()
+                    for r in replicas
+                },
             ),
-            limits={key: self.limits for key in self.services if key not in self.unread},
             readiness={r.id: Readiness(ready=r.id in ready) for r in every if r.id not in self.unasked},
             draining=frozenset(self.draining),
             stopping=frozenset(self.stopping),
@@ -242,15 +246,16 @@ class TestNobodyIsReady:
 
         assert loop.nginx.loaded.keys() == {"web.conf"}
 
-    def test_labels_that_cannot_be_read_leave_it_with_whom_it_has(self, loop: Loop) -> None:
+    def test_a_port_that_cannot_be_read_is_the_one_that_nginx_has(self, loop: Loop) -> None:
         loop.limits = Limits(requests=Requests(port=8000))
-        loop.services = {WEB: (replica("a"), replica("b"))}
+        faulty = {"alertscale.port": "x"}
+        loop.services = {WEB: (replica("a", labels=faulty), replica("b", labels=faulty))}
         loop.sync("ab")
         loop.unread = {WEB}
         loop.sync("")
         assert loop.nginx.servers("web") == ["10.0.0.97:8000", "10.0.0.98:8000"]
 
-        loop.services = {WEB: (replica("b"),)}
+        loop.services = {WEB: (replica("b", labels=faulty),)}
         loop.sync("")
         assert loop.nginx.servers("web") == ["10.0.0.98:8000"]
 
@@ -337,7 +342,7 @@ class TestNames:
         assert loop.nginx.servers("a") == [server("b")]
         (sentence,) = loop.world.view.unserved["shop", "A"]
         assert sentence == (
-            "nginx cannot tell A from the service a of the project shop, which was there before;"
+            "nginx cannot tell A from the service a of the project shop, which has that name;"
             " give the service another name"
         )
         loop.sync("abcx")
@@ -367,6 +372,24 @@ class TestNames:
 
         assert loop.nginx.loaded.keys() == {"a.conf"}
         assert loop.world.view.unserved == {}
+
+    @pytest.mark.parametrize("other", [("shop", "A"), ("shop", "blog.web")])
+    def test_whoever_has_it_keeps_it_when_all_of_its_containers_are_made_anew(
+        self, loop: Loop, other: tuple[str, str]
+    ) -> None:
+        """Over a restart of the scaler, too: else visitors of the one were answered by the other."""
+        owner, name = (BLOG, "blog.web") if other == ("shop", "blog.web") else (("shop", "a"), "a")
+        loop.services = {owner: (replica("a", created_at=1.0),), other: (replica("b", created_at=2.0),)}
+        loop.sync("ab")
+        loop.services[owner] = (replica("c", created_at=3.0),)
+        loop.sync("bc")
+        assert loop.nginx.servers(name) == [server("c")]
+
+        again = Loop(loop.nginx.directory.parent, nginx=loop.nginx)
+        again.services = {**loop.services, owner: (replica("d", created_at=4.0),)}
+        again.sync("bd")
+        assert again.nginx.servers(name) == [server("d")]
+        assert again.world.view.unserved.keys() == {other}
 
     def test_what_nginx_cannot_reach_takes_no_name(self, loop: Loop) -> None:
         loop.services = {
