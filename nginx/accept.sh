@@ -16,6 +16,9 @@
 #   accepted/            a copy of each site as nginx accepted it last
 #   stand-in/            in the place of a site that has no such copy: 503 under its names
 #
+# Of sites that do not go together nginx names the later one. What it accepted before stays; what is new or changed is
+# left out.
+#
 # Prints nginx' words at each try, and at the end a line for each thing that is not as it was asked for, its fields
 # divided by tabs: `alertscale`, what it is (upstream, site, placeholder), its name, what became of it (out, copy,
 # 503), nginx' words without clock and process id.
@@ -163,6 +166,12 @@ leave_out() { # upstream
     echo "$words" >"$work/upstream-$1"
 }
 
+# Whether a site is new or changed and defines what nginx has as the upstream of a service, for sites that ask for it.
+takes_from_others() { # site, upstream
+    ! established "$1" && [ -e "$dir/current/sites" ] && [ -e "$dir/current/$2.conf" ] &&
+        ! grep -q '^# Made by alertscale: ' "$dir/current/$2.conf"
+}
+
 # The file of an upstream, by the name that nginx knows it by, whatever the case.
 our_file() { # name
     for file in "$new"/*.conf; do
@@ -189,7 +198,16 @@ served() { # site
 untouched() { unchanged "$1" && served "$1"; } # site
 
 all_untouched() {
-    for site in "$sites"/*.conf; do untouched "${site##*/}" || return 1; done
+    for each in "$sites"/*.conf; do untouched "${each##*/}" || return 1; done
+}
+
+# Whether nginx had accepted a site before, and has it: not the one to blame while there is one that is new or changed.
+established() { # site
+    case $(state "$1") in
+    copy) ;;
+    '') unchanged "$1" && { [ ! -e "$dir/current/sites" ] || served "$1"; } ;;
+    *) return 1 ;;
+    esac
 }
 
 # What nginx says of the folder as it is, in `said`, and its exit code, in `code`. Not for as long as DNS may take over
@@ -240,6 +258,29 @@ is_blip() { # site
     sleep 1
 }
 
+# nginx names the later of two that do not go together. Replace the newcomer without which it would not say this: best
+# one without which it says nothing, since what depends on a newcomer would be refused without it, too. 1 if it is none.
+blame_newcomer() {
+    case $words in 'host not found'*) return 1 ;; esac
+    refused=$words
+    blamed=
+    for path in "$sites"/*.conf; do
+        newcomer=${path##*/}
+        before=$(state "$newcomer")
+        if [ "$before" = out ] || established "$newcomer"; then continue; fi
+        instead=out
+        if [ -f "$new/accepted/$newcomer" ] && [ -z "$before" ] && ! unchanged "$newcomer"; then instead=copy; fi
+        echo "$instead" >"$work/state-$newcomer"
+        words=
+        if accepts; then blamed=$newcomer; fi
+        [ -n "$blamed" ] || [ "$words" = "$refused" ] || blamed=$newcomer words=$refused
+        if [ -n "$before" ]; then echo "$before" >"$work/state-$newcomer"; else rm "$work/state-$newcomer"; fi
+        [ -n "$words" ] || break
+    done
+    words=$refused
+    [ -n "$blamed" ] && replace_site "$blamed"
+}
+
 # Mend what nginx names: 1 if it names nothing that could be left out.
 mend_named() {
     place=${words##* in }
@@ -264,7 +305,7 @@ mend_named() {
         ;;
     'duplicate upstream '*)
         ours=$(our_file "$name")
-        if [ -n "$site" ] && [ -n "$ours" ]; then
+        if [ -n "$site" ] && [ -n "$ours" ] && ! takes_from_others "$site" "$ours"; then
             leave_out "$ours"
             return 0
         fi
@@ -279,7 +320,7 @@ mend_named() {
         ;;
     esac
     if [ -n "$site" ]; then
-        replace_site "$site"
+        { established "$site" && blame_newcomer; } || replace_site "$site"
         return
     fi
     case $file in
@@ -306,8 +347,11 @@ nobody_is_to_blame() {
     ! trial && [ "$words" = "$first" ]
 }
 
-# nginx names nobody: put in the sites one after the other, and see which it is.
+# nginx names nobody: put in the sites one after the other, newcomers last, and see which it is.
 one_by_one() {
+    set --
+    for path in "$sites"/*.conf; do ! established "${path##*/}" || set -- "$@" "${path##*/}"; done
+    for path in "$sites"/*.conf; do established "${path##*/}" || set -- "$@" "${path##*/}"; done
     first=$words
     if nobody_is_to_blame; then return 1; fi
     words=$first
@@ -318,8 +362,7 @@ one_by_one() {
         echo out >"$work/state-$site"
     done
     accepts || { words=$first && return 1; }
-    for path in "$sites"/*.conf; do
-        added=${path##*/}
+    for added in "$@"; do
         if [ -e "$work/aside/$added" ]; then mv "$work/aside/$added" "$work/state-$added"; else rm "$work/state-$added"; fi
         until accepts; do mend_named || replace_site "$added" || return 1; done
     done

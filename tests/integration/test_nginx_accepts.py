@@ -219,6 +219,73 @@ def test_a_site_that_was_good_goes_on_as_it_was(nginx: Nginx) -> None:
     assert nginx.ask("shop.example").startswith("202")
 
 
+SHOP = "server {{ listen 80{1}; server_name shop.example; {2} return 20{0}; }} {3}"
+TOGETHER = {
+    "default server": (" default_server", "", ""),
+    "options of an address": (" backlog=100", "", ""),
+    "upstream": ("", "", "upstream backend { server 127.0.0.1:8001; }"),
+    "log format": ("", "", "log_format shop $host;"),
+    "directive of all": ("", "", "large_client_header_buffers 4 9k;"),
+}
+
+
+@pytest.mark.parametrize("trouble", TOGETHER)
+def test_a_new_site_takes_none_off_the_air_that_was_there(nginx: Nginx, trouble: str) -> None:
+    """Of two that do not go together nginx names the later one, here that which was there."""
+    nginx.site("shop", SHOP.format(1, *TOGETHER[trouble]))
+    nginx.candidate(web=upstream("web"))
+    assert nginx.accept() == []
+    nginx.take()
+    nginx.site("api", SHOP.format(2, *TOGETHER[trouble]).replace("shop.example", "api.example"))
+    nginx.candidate(web=upstream("web"))
+
+    assert [fields[:2] for fields in nginx.accept()] == [["site", "api.conf"]]
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+
+
+class TestNewcomers:
+    @pytest.fixture
+    def limited(self, nginx: Nginx) -> Nginx:
+        nginx.site("common", "upstream backend { server 127.0.0.1:8001; }")
+        nginx.site("limit", "limit_req_zone $host zone=each:1m rate=9r/s;")
+        nginx.site("shop", SHOP.format(1, "", "limit_req zone=each;", ""))
+        nginx.site("uses", STAND_IN.format("uses.example", "backend"))
+        nginx.candidate(web=upstream("web"))
+        assert nginx.accept() == []
+        nginx.take()
+        return nginx
+
+    def test_one_of_several_is_found(self, limited: Nginx) -> None:
+        """And what others depend on, moved to another file meanwhile, is not it."""
+        limited.sh(f"mv {SITES}/common.conf {SITES}/a-common.conf")
+        limited.site("b", SHOP.format(2, "", "", "").replace("shop.", "b."))
+        limited.site("c", "limit_req_zone $uri zone=each:1m rate=9r/s;")
+        limited.site("d", BROKEN["a word that nginx has not"])
+        limited.candidate(web=upstream("web"))
+
+        assert {tuple(fields[:2]) for fields in limited.accept()} == {("site", "c.conf"), ("site", "d.conf")}
+        limited.take()
+        assert limited.ask("shop.example").startswith("201")
+        assert limited.ask("uses.example").startswith("200")
+        assert limited.ask("b.example").startswith("202")
+
+    def test_one_that_was_changed_goes_on_as_it_was_and_a_start_does_the_same(self, limited: Nginx) -> None:
+        limited.site("common", "limit_req_zone $uri zone=each:1m rate=9r/s;")
+        limited.candidate(web=upstream("web"))
+        ((_, name, became, _),) = limited.accept()
+        assert (name, became) == ("common.conf", "copy")
+
+        told = limited.run(TestStart.SCRIPT)
+        assert "site common.conf is not as it should be (copy)" in told
+        assert "limit.conf" not in told.replace("limit.conf:", "")
+
+    def test_one_that_has_the_name_of_a_service_does_not_take_its_visitors(self, limited: Nginx) -> None:
+        limited.site("new", "upstream web { server 127.0.0.1:9; }")
+        limited.candidate(web=upstream("web"))
+        assert [fields[:3] for fields in limited.accept()] == [["site", "new.conf", "out"]]
+
+
 def test_two_broken_sites_of_which_nginx_names_none(nginx: Nginx) -> None:
     nginx.site("bad", BROKEN["a zone that nobody declared"])
     nginx.site("worse", BROKEN["a certificate that is missing"].replace("bad.", "worse."))
