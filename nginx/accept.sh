@@ -411,10 +411,11 @@ for gone in "$dir"/current/[!@]*.conf; do
     fi
 done
 words=
-tries=0
+# Each try does without one thing that stands in a file, so there is an end; as many as that may take.
+left=$(cat "$sites"/*.conf "$new"/*.conf 2>/dev/null | wc -w)
 until accepts; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ] || ! { mend_named || one_by_one; }; then
+    left=$((left - 1))
+    if [ "$left" -lt 0 ] || ! { mend_named || one_by_one; }; then
         echo "$words"
         exit 1
     fi

@@ -126,7 +126,7 @@ def idle(*options: str) -> Iterator[Nginx]:
     """A container in which nginx does not run yet, with a good site and what it leads to."""
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     mounts = [f"--volume={ROOT / file}:{target}:ro" for file, target in MOUNTS.items()]
-    folders = [f"--tmpfs={UPSTREAMS}:size=256k", f"--tmpfs={SITES}"]
+    folders = [f"--tmpfs={UPSTREAMS}:size=768k", f"--tmpfs={SITES}"]
     words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders, *options]
     docker(*words, "--entrypoint", "sleep", SERVICE["image"], "infinity")
     try:
@@ -311,6 +311,19 @@ def test_a_site_of_a_service_that_is_not_there_answers_503(nginx: Nginx) -> None
     assert words == f'host not found in upstream "shop.web" in {SITES}/shop.conf:1'
     nginx.take()
     assert nginx.ask("shop.example") == "503 5"
+
+
+def test_however_many_services_are_not_there_each_has_its_placeholder(nginx: Nginx) -> None:
+    names = [f"shop.web{number}" for number in range(101)]
+    nginx.site("shop", "\n".join(STAND_IN.format(f"{name}.example", name) for name in names))
+    nginx.candidate(web=upstream("web"))
+
+    assert [fields[:3] for fields in nginx.accept()] == [
+        ["placeholder", name, "503"] for name in sorted(names)
+    ]
+    nginx.take()
+    assert nginx.ask(f"{names[-1]}.example") == "503 5"
+    assert nginx.ask("good.example").startswith("200")
 
 
 def test_a_service_that_is_gone_keeps_its_name_while_a_site_asks_for_it(nginx: Nginx) -> None:
