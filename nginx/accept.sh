@@ -107,23 +107,59 @@ included() {
         echo "include $sites/*.conf;"
         return
     fi
-    for site in "$sites"/*.conf; do
-        file=$(file_of "${site##*/}")
-        [ -z "$file" ] || echo "include \"$file\";"
+    for turn in first last; do
+        for site in "$sites"/*.conf; do
+            file=$(file_of "${site##*/}")
+            [ -z "$file" ] || [ "$(turn_of "$file")" != "$turn" ] || echo "include \"$file\";"
+        done
     done
+}
+
+# The first server of an address is who answers for names that nobody has: not for a site that was never there.
+turn_of() { # file
+    case $1 in
+    "$new"/stand-in/*)
+        if [ ! -e "$new/accepted/${1##*/}" ] && ls "$new"/accepted/*.conf >/dev/null 2>&1; then echo last && return; fi
+        ;;
+    esac
+    echo first
 }
 
 write_sites() { # text
     printf '%s\n' "$1" >"$new/sites" || cannot_write
 }
 
+# Whether another site has the word that may stand once for an address.
+other_is_default() { # site
+    for path in "$sites"/*.conf; do
+        file=$(file_of "${path##*/}")
+        if [ "${path##*/}" != "$1" ] && [ -f "$file" ] &&
+            sed 's/#.*//' "$file" | tr '\n' ' ' | grep -qE 'listen[[:space:]][^;]*[[:space:]]default(_server)?[[:space:]]*[ ;]'; then
+            return
+        fi
+    done
+    return 1
+}
+
 # A server that answers 503 where a site listens and under its names, so that no other site answers its visitors;
 # 1 if the site says neither.
 stand_in() { # site
     mkdir -p "$new/stand-in" || cannot_write
+    # What else stands behind `listen` may stand once for an address, and may be what nginx refuses.
+    alone=1
+    if other_is_default "$1"; then alone=0; fi
     sed 's/#.*//' "$sites/$1" | tr '\n{}' ' ;;' | tr ';' '\n' | sed -nE \
         's/^[[:space:]]*((listen|server_name|ssl_certificate|ssl_certificate_key|include +\/etc\/nginx\/tls\/)[^_].*)/\1/p' |
-        awk '{ key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
+        awk -v alone="$alone" '
+            $1 == "listen" {
+                kept = $1 " " $2
+                for (i = 3; i <= NF; i++) {
+                    if ($i == "quic") next
+                    if ($i ~ /^(ssl|proxy_protocol)$/ || alone && $i ~ /^default(_server)?$/) kept = kept " " $i
+                }
+                $0 = kept
+            }
+            { key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
              END { for (key in one) print "    " one[key] ";" }' >"$work/asked"
     grep -qE 'listen|server_name' "$work/asked" || return 1
     {

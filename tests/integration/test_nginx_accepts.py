@@ -239,9 +239,30 @@ def test_a_new_site_takes_none_off_the_air_that_was_there(nginx: Nginx, trouble:
     nginx.site("api", SHOP.format(2, *TOGETHER[trouble]).replace("shop.example", "api.example"))
     nginx.candidate(web=upstream("web"))
 
-    assert [fields[:2] for fields in nginx.accept()] == [["site", "api.conf"]]
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "api.conf", "503"]]
     nginx.take()
     assert nginx.ask("shop.example").startswith("201")
+    assert nginx.ask("api.example") == "503 5"
+
+
+def test_visitors_of_nobodys_name_stay_with_the_site_that_has_them(nginx: Nginx) -> None:
+    """A stand-in of a site that was never there does not become nginx' first; one of the only default is it."""
+    nginx.site("default", "server { listen 80 default_server; listen 443 ssl backlog=9; retrun 201; }")
+    nginx.candidate(web=upstream("web"))
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "default.conf", "503"]]
+    nginx.take()
+    assert nginx.ask("nobody.example") == "503 5"
+
+    nginx.site("default", "server { listen 80; return 201; }")
+    nginx.candidate(web=upstream("web"))
+    assert nginx.accept() == []
+    nginx.take()
+    nginx.site("a", BROKEN["a word that nginx has not"])
+    nginx.candidate(web=upstream("web"))
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "a.conf", "503"]]
+    nginx.take()
+    assert nginx.ask("nobody.example").startswith("201")
+    assert nginx.ask("bad.example") == "503 5"
 
 
 class TestNewcomers:
