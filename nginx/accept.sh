@@ -50,12 +50,16 @@ cannot_write() {
 # would go through an `error_page` of nginx.conf; no keep-alive, since a worker that ends would close such a
 # connection under the next request. In a location: a `return` of the server itself is carried out before nginx
 # looks at keepalive_timeout, so it would promise to keep the connection that it closes, and of the requests that
-# nginx sent on it a POST would be answered 502.
+# nginx sent on it a POST would be answered 502. By `grpc_pass`, `uwsgi_pass` and `scgi_pass` the same; what
+# `fastcgi_pass` and `memcached_pass` say no server of nginx' understands, so theirs is a 502.
 placeholder_server() {
     cat <<'END'
 # Made by alertscale. Answers for each service that has no ready replica. Do not edit.
 server {
     listen 127.0.0.1:8082;
+    http2 on;
+    # What is no HTTP.
+    error_page 400 = /;
     access_log off;
     keepalive_timeout 0;
     default_type text/plain;
@@ -79,7 +83,7 @@ is_name() { case $1 in '' | .* | *[!A-Za-z0-9._-]*) return 1 ;; esac }
 
 # Whether a site asks for an upstream by this name, which then has no port.
 asked_for() { # name
-    grep -qiE "://$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
+    grep -qiE "(://|_pass[[:space:]]+)$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
 }
 
 has_sites() {
@@ -330,7 +334,7 @@ mend_named() {
     esac
     if [ -n "$site" ] && is_blip "$site"; then return 0; fi
     case $words in
-    'host not found in upstream '*)
+    'host not found in upstream '* | 'no port in upstream '*)
         # A name alone is that of a service which is gone or not there yet, one with a port that of another host.
         if [ -n "$site" ] && is_name "$name" && [ -z "$(our_file "$name")" ] &&
             ! sed -n "${line}p" "$(file_of "$site")" | grep -qF "$name:"; then

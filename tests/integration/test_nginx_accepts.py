@@ -113,10 +113,10 @@ class Nginx:
             f" && if [ -s /run/nginx.pid ]; then nginx -s reload; sleep 0.3; else {START}; fi"
         )
 
-    def ask(self, host: str, *words: str, expect: int | None = 0) -> str:
+    def ask(self, host: str, *words: str, path: str = "", expect: int | None = 0) -> str:
         """Return status and Retry-After of an answer."""
         form = "%{http_code} %header{retry-after}"
-        url = "http://127.0.0.1/"
+        url = f"http://127.0.0.1/{path}"
         asked = ("curl", "-s", "-o", "/dev/null", "-w", form, "-H", f"Host: {host}", *words, url)
         return self.run(*asked, expect=expect).strip()
 
@@ -246,7 +246,7 @@ def test_a_new_site_takes_none_off_the_air_that_was_there(nginx: Nginx, trouble:
 
 
 def test_visitors_of_nobodys_name_stay_with_the_site_that_has_them(nginx: Nginx) -> None:
-    """A stand-in of a site that was never there does not become nginx' first; one of the only default is it."""
+    """The stand-in of a site that was never there is not nginx' first; that of the only default is it."""
     nginx.site("default", "server { listen 80 default_server; listen 443 ssl backlog=9; retrun 201; }")
     nginx.candidate(web=upstream("web"))
     assert [fields[:3] for fields in nginx.accept()] == [["site", "default.conf", "503"]]
@@ -332,6 +332,31 @@ def test_a_site_of_a_service_that_is_not_there_answers_503(nginx: Nginx) -> None
     assert words == f'host not found in upstream "shop.web" in {SITES}/shop.conf:1'
     nginx.take()
     assert nginx.ask("shop.example") == "503 5"
+
+
+NOT_HTTP = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["gone", "never there"])
+def test_a_service_that_is_not_asked_by_http_costs_its_site_nothing_else(nginx: Nginx, known: bool) -> None:
+    """What nginx then says is that it has no port."""
+    places = "".join(f"location /{word} {{ {word} p.{word}; }} " for word in NOT_HTTP)
+    shop = "server { listen 80; server_name shop.example; set $memcached_key a; location = / { return 201; } "
+    nginx.site("shop", f"{shop}{places}}}")
+    services = {f"p.{word}": upstream(f"p.{word}") for word in NOT_HTTP}
+    nginx.candidate(web=upstream("web"), **(services if known else {}))
+    nginx.accept()
+    nginx.take()
+    nginx.candidate(web=upstream("web"))
+
+    told = {(kind, name, became) for kind, name, became, _ in nginx.accept()}
+    assert told == (set() if known else {("placeholder", name, "503") for name in services})
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+    answers = {word: nginx.ask("shop.example", path=word)[:3] for word in NOT_HTTP}
+    assert answers == {
+        word: "502" if word in ("fastcgi_pass", "memcached_pass") else "503" for word in NOT_HTTP
+    }
 
 
 def test_however_many_services_are_not_there_each_has_its_placeholder(nginx: Nginx) -> None:
