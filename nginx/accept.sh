@@ -16,6 +16,9 @@
 #   accepted/            a copy of each site as nginx accepted it last
 #   stand-in/            in the place of a site that has no such copy: 503 under its names
 #
+# Of sites that do not go together nginx names the later one. What it accepted before stays; what is new or changed is
+# left out.
+#
 # Prints nginx' words at each try, and at the end a line for each thing that is not as it was asked for, its fields
 # divided by tabs: `alertscale`, what it is (upstream, site, placeholder), its name, what became of it (out, copy,
 # 503), nginx' words without clock and process id.
@@ -47,12 +50,16 @@ cannot_write() {
 # would go through an `error_page` of nginx.conf; no keep-alive, since a worker that ends would close such a
 # connection under the next request. In a location: a `return` of the server itself is carried out before nginx
 # looks at keepalive_timeout, so it would promise to keep the connection that it closes, and of the requests that
-# nginx sent on it a POST would be answered 502.
+# nginx sent on it a POST would be answered 502. By `grpc_pass`, `uwsgi_pass` and `scgi_pass` the same; what
+# `fastcgi_pass` and `memcached_pass` say no server of nginx' understands, so theirs is a 502.
 placeholder_server() {
     cat <<'END'
 # Made by alertscale. Answers for each service that has no ready replica. Do not edit.
 server {
     listen 127.0.0.1:8082;
+    http2 on;
+    # What is no HTTP.
+    error_page 400 = /;
     access_log off;
     keepalive_timeout 0;
     default_type text/plain;
@@ -76,7 +83,7 @@ is_name() { case $1 in '' | .* | *[!A-Za-z0-9._-]*) return 1 ;; esac }
 
 # Whether a site asks for an upstream by this name, which then has no port.
 asked_for() { # name
-    grep -qiE "://$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
+    grep -qiE "(://|_pass[[:space:]]+)$(printf %s "$1" | sed 's/\./\\./g')([^A-Za-z0-9._:-]|\$)" "$sites"/*.conf 2>/dev/null
 }
 
 has_sites() {
@@ -104,23 +111,59 @@ included() {
         echo "include $sites/*.conf;"
         return
     fi
-    for site in "$sites"/*.conf; do
-        file=$(file_of "${site##*/}")
-        [ -z "$file" ] || echo "include \"$file\";"
+    for turn in first last; do
+        for site in "$sites"/*.conf; do
+            file=$(file_of "${site##*/}")
+            [ -z "$file" ] || [ "$(turn_of "$file")" != "$turn" ] || echo "include \"$file\";"
+        done
     done
+}
+
+# The first server of an address is who answers for names that nobody has: not for a site that was never there.
+turn_of() { # file
+    case $1 in
+    "$new"/stand-in/*)
+        if [ ! -e "$new/accepted/${1##*/}" ] && ls "$new"/accepted/*.conf >/dev/null 2>&1; then echo last && return; fi
+        ;;
+    esac
+    echo first
 }
 
 write_sites() { # text
     printf '%s\n' "$1" >"$new/sites" || cannot_write
 }
 
+# Whether another site has the word that may stand once for an address.
+other_is_default() { # site
+    for path in "$sites"/*.conf; do
+        file=$(file_of "${path##*/}")
+        if [ "${path##*/}" != "$1" ] && [ -f "$file" ] &&
+            sed 's/#.*//' "$file" | tr '\n' ' ' | grep -qE 'listen[[:space:]][^;]*[[:space:]]default(_server)?[[:space:]]*[ ;]'; then
+            return
+        fi
+    done
+    return 1
+}
+
 # A server that answers 503 where a site listens and under its names, so that no other site answers its visitors;
 # 1 if the site says neither.
 stand_in() { # site
     mkdir -p "$new/stand-in" || cannot_write
+    # What else stands behind `listen` may stand once for an address, and may be what nginx refuses.
+    alone=1
+    if other_is_default "$1"; then alone=0; fi
     sed 's/#.*//' "$sites/$1" | tr '\n{}' ' ;;' | tr ';' '\n' | sed -nE \
         's/^[[:space:]]*((listen|server_name|ssl_certificate|ssl_certificate_key|include +\/etc\/nginx\/tls\/)[^_].*)/\1/p' |
-        awk '{ key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
+        awk -v alone="$alone" '
+            $1 == "listen" {
+                kept = $1 " " $2
+                for (i = 3; i <= NF; i++) {
+                    if ($i == "quic") next
+                    if ($i ~ /^(ssl|proxy_protocol)$/ || alone && $i ~ /^default(_server)?$/) kept = kept " " $i
+                }
+                $0 = kept
+            }
+            { key = $1 ($1 ~ /server_name|include/ ? $0 : $2) } length > length(one[key]) { one[key] = $0 }
              END { for (key in one) print "    " one[key] ";" }' >"$work/asked"
     grep -qE 'listen|server_name' "$work/asked" || return 1
     {
@@ -163,6 +206,12 @@ leave_out() { # upstream
     echo "$words" >"$work/upstream-$1"
 }
 
+# Whether a site is new or changed and defines what nginx has as the upstream of a service, for sites that ask for it.
+takes_from_others() { # site, upstream
+    ! established "$1" && [ -e "$dir/current/sites" ] && [ -e "$dir/current/$2.conf" ] &&
+        ! grep -q '^# Made by alertscale: ' "$dir/current/$2.conf"
+}
+
 # The file of an upstream, by the name that nginx knows it by, whatever the case.
 our_file() { # name
     for file in "$new"/*.conf; do
@@ -189,7 +238,16 @@ served() { # site
 untouched() { unchanged "$1" && served "$1"; } # site
 
 all_untouched() {
-    for site in "$sites"/*.conf; do untouched "${site##*/}" || return 1; done
+    for each in "$sites"/*.conf; do untouched "${each##*/}" || return 1; done
+}
+
+# Whether nginx had accepted a site before, and has it: not the one to blame while there is one that is new or changed.
+established() { # site
+    case $(state "$1") in
+    copy) ;;
+    '') unchanged "$1" && { [ ! -e "$dir/current/sites" ] || served "$1"; } ;;
+    *) return 1 ;;
+    esac
 }
 
 # What nginx says of the folder as it is, in `said`, and its exit code, in `code`. Not for as long as DNS may take over
@@ -240,6 +298,29 @@ is_blip() { # site
     sleep 1
 }
 
+# nginx names the later of two that do not go together. Replace the newcomer without which it would not say this: best
+# one without which it says nothing, since what depends on a newcomer would be refused without it, too. 1 if it is none.
+blame_newcomer() {
+    case $words in 'host not found'*) return 1 ;; esac
+    refused=$words
+    blamed=
+    for path in "$sites"/*.conf; do
+        newcomer=${path##*/}
+        before=$(state "$newcomer")
+        if [ "$before" = out ] || established "$newcomer"; then continue; fi
+        instead=out
+        if [ -f "$new/accepted/$newcomer" ] && [ -z "$before" ] && ! unchanged "$newcomer"; then instead=copy; fi
+        echo "$instead" >"$work/state-$newcomer"
+        words=
+        if accepts; then blamed=$newcomer; fi
+        [ -n "$blamed" ] || [ "$words" = "$refused" ] || blamed=$newcomer words=$refused
+        if [ -n "$before" ]; then echo "$before" >"$work/state-$newcomer"; else rm "$work/state-$newcomer"; fi
+        [ -n "$words" ] || break
+    done
+    words=$refused
+    [ -n "$blamed" ] && replace_site "$blamed"
+}
+
 # Mend what nginx names: 1 if it names nothing that could be left out.
 mend_named() {
     place=${words##* in }
@@ -253,7 +334,7 @@ mend_named() {
     esac
     if [ -n "$site" ] && is_blip "$site"; then return 0; fi
     case $words in
-    'host not found in upstream '*)
+    'host not found in upstream '* | 'no port in upstream '*)
         # A name alone is that of a service which is gone or not there yet, one with a port that of another host.
         if [ -n "$site" ] && is_name "$name" && [ -z "$(our_file "$name")" ] &&
             ! sed -n "${line}p" "$(file_of "$site")" | grep -qF "$name:"; then
@@ -264,7 +345,7 @@ mend_named() {
         ;;
     'duplicate upstream '*)
         ours=$(our_file "$name")
-        if [ -n "$site" ] && [ -n "$ours" ]; then
+        if [ -n "$site" ] && [ -n "$ours" ] && ! takes_from_others "$site" "$ours"; then
             leave_out "$ours"
             return 0
         fi
@@ -279,7 +360,7 @@ mend_named() {
         ;;
     esac
     if [ -n "$site" ]; then
-        replace_site "$site"
+        { established "$site" && blame_newcomer; } || replace_site "$site"
         return
     fi
     case $file in
@@ -306,8 +387,11 @@ nobody_is_to_blame() {
     ! trial && [ "$words" = "$first" ]
 }
 
-# nginx names nobody: put in the sites one after the other, and see which it is.
+# nginx names nobody: put in the sites one after the other, newcomers last, and see which it is.
 one_by_one() {
+    set --
+    for path in "$sites"/*.conf; do ! established "${path##*/}" || set -- "$@" "${path##*/}"; done
+    for path in "$sites"/*.conf; do established "${path##*/}" || set -- "$@" "${path##*/}"; done
     first=$words
     if nobody_is_to_blame; then return 1; fi
     words=$first
@@ -318,8 +402,7 @@ one_by_one() {
         echo out >"$work/state-$site"
     done
     accepts || { words=$first && return 1; }
-    for path in "$sites"/*.conf; do
-        added=${path##*/}
+    for added in "$@"; do
         if [ -e "$work/aside/$added" ]; then mv "$work/aside/$added" "$work/state-$added"; else rm "$work/state-$added"; fi
         until accepts; do mend_named || replace_site "$added" || return 1; done
     done
@@ -368,10 +451,11 @@ for gone in "$dir"/current/[!@]*.conf; do
     fi
 done
 words=
-tries=0
+# Each try does without one thing that stands in a file, so there is an end; as many as that may take.
+left=$(cat "$sites"/*.conf "$new"/*.conf 2>/dev/null | wc -w)
 until accepts; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ] || ! { mend_named || one_by_one; }; then
+    left=$((left - 1))
+    if [ "$left" -lt 0 ] || ! { mend_named || one_by_one; }; then
         echo "$words"
         exit 1
     fi

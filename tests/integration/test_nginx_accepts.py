@@ -114,10 +114,10 @@ class Nginx:
             f" && if [ -s /run/nginx.pid ]; then nginx -s reload; sleep 0.3; else {START}; fi"
         )
 
-    def ask(self, host: str, *words: str, expect: int | None = 0) -> str:
+    def ask(self, host: str, *words: str, path: str = "", expect: int | None = 0) -> str:
         """Return status and Retry-After of an answer."""
         form = "%{http_code} %header{retry-after}"
-        url = "http://127.0.0.1/"
+        url = f"http://127.0.0.1/{path}"
         asked = ("curl", "-s", "-o", "/dev/null", "-w", form, "-H", f"Host: {host}", *words, url)
         return self.run(*asked, expect=expect).strip()
 
@@ -127,7 +127,7 @@ def idle(*options: str) -> Iterator[Nginx]:
     """A container in which nginx does not run yet, with a good site and what it leads to."""
     name = f"alertscale-test-{uuid.uuid4().hex[:12]}"
     mounts = [f"--volume={ROOT / file}:{target}:ro" for file, target in MOUNTS.items()]
-    folders = [f"--tmpfs={UPSTREAMS}:size=256k", f"--tmpfs={SITES}"]
+    folders = [f"--tmpfs={UPSTREAMS}:size=768k", f"--tmpfs={SITES}"]
     words = ["run", "--detach", "--init", "--name", name, "--network", "none", *mounts, *folders, *options]
     docker(*words, "--entrypoint", "sleep", SERVICE["image"], "infinity")
     try:
@@ -220,6 +220,94 @@ def test_a_site_that_was_good_goes_on_as_it_was(nginx: Nginx) -> None:
     assert nginx.ask("shop.example").startswith("202")
 
 
+SHOP = "server {{ listen 80{1}; server_name shop.example; {2} return 20{0}; }} {3}"
+TOGETHER = {
+    "default server": (" default_server", "", ""),
+    "options of an address": (" backlog=100", "", ""),
+    "upstream": ("", "", "upstream backend { server 127.0.0.1:8001; }"),
+    "log format": ("", "", "log_format shop $host;"),
+    "directive of all": ("", "", "large_client_header_buffers 4 9k;"),
+}
+
+
+@pytest.mark.parametrize("trouble", TOGETHER)
+def test_a_new_site_takes_none_off_the_air_that_was_there(nginx: Nginx, trouble: str) -> None:
+    """Of two that do not go together nginx names the later one, here that which was there."""
+    nginx.site("shop", SHOP.format(1, *TOGETHER[trouble]))
+    nginx.candidate(web=upstream("web"))
+    assert nginx.accept() == []
+    nginx.take()
+    nginx.site("api", SHOP.format(2, *TOGETHER[trouble]).replace("shop.example", "api.example"))
+    nginx.candidate(web=upstream("web"))
+
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "api.conf", "503"]]
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+    assert nginx.ask("api.example") == "503 5"
+
+
+def test_visitors_of_nobodys_name_stay_with_the_site_that_has_them(nginx: Nginx) -> None:
+    """The stand-in of a site that was never there is not nginx' first; that of the only default is it."""
+    nginx.site("default", "server { listen 80 default_server; listen 443 ssl backlog=9; retrun 201; }")
+    nginx.candidate(web=upstream("web"))
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "default.conf", "503"]]
+    nginx.take()
+    assert nginx.ask("nobody.example") == "503 5"
+
+    nginx.site("default", "server { listen 80; return 201; }")
+    nginx.candidate(web=upstream("web"))
+    assert nginx.accept() == []
+    nginx.take()
+    nginx.site("a", BROKEN["a word that nginx has not"])
+    nginx.candidate(web=upstream("web"))
+    assert [fields[:3] for fields in nginx.accept()] == [["site", "a.conf", "503"]]
+    nginx.take()
+    assert nginx.ask("nobody.example").startswith("201")
+    assert nginx.ask("bad.example") == "503 5"
+
+
+class TestNewcomers:
+    @pytest.fixture
+    def limited(self, nginx: Nginx) -> Nginx:
+        nginx.site("common", "upstream backend { server 127.0.0.1:8001; }")
+        nginx.site("limit", "limit_req_zone $host zone=each:1m rate=9r/s;")
+        nginx.site("shop", SHOP.format(1, "", "limit_req zone=each;", ""))
+        nginx.site("uses", STAND_IN.format("uses.example", "backend"))
+        nginx.candidate(web=upstream("web"))
+        assert nginx.accept() == []
+        nginx.take()
+        return nginx
+
+    def test_one_of_several_is_found(self, limited: Nginx) -> None:
+        """And what others depend on, moved to another file meanwhile, is not it."""
+        limited.sh(f"mv {SITES}/common.conf {SITES}/a-common.conf")
+        limited.site("b", SHOP.format(2, "", "", "").replace("shop.", "b."))
+        limited.site("c", "limit_req_zone $uri zone=each:1m rate=9r/s;")
+        limited.site("d", BROKEN["a word that nginx has not"])
+        limited.candidate(web=upstream("web"))
+
+        assert {tuple(fields[:2]) for fields in limited.accept()} == {("site", "c.conf"), ("site", "d.conf")}
+        limited.take()
+        assert limited.ask("shop.example").startswith("201")
+        assert limited.ask("uses.example").startswith("200")
+        assert limited.ask("b.example").startswith("202")
+
+    def test_one_that_was_changed_goes_on_as_it_was_and_a_start_does_the_same(self, limited: Nginx) -> None:
+        limited.site("common", "limit_req_zone $uri zone=each:1m rate=9r/s;")
+        limited.candidate(web=upstream("web"))
+        ((_, name, became, _),) = limited.accept()
+        assert (name, became) == ("common.conf", "copy")
+
+        told = limited.run(TestStart.SCRIPT)
+        assert "site common.conf is not as it should be (copy)" in told
+        assert "limit.conf" not in told.replace("limit.conf:", "")
+
+    def test_one_that_has_the_name_of_a_service_does_not_take_its_visitors(self, limited: Nginx) -> None:
+        limited.site("new", "upstream web { server 127.0.0.1:9; }")
+        limited.candidate(web=upstream("web"))
+        assert [fields[:3] for fields in limited.accept()] == [["site", "new.conf", "out"]]
+
+
 def test_two_broken_sites_of_which_nginx_names_none(nginx: Nginx) -> None:
     nginx.site("bad", BROKEN["a zone that nobody declared"])
     nginx.site("worse", BROKEN["a certificate that is missing"].replace("bad.", "worse."))
@@ -245,6 +333,44 @@ def test_a_site_of_a_service_that_is_not_there_answers_503(nginx: Nginx) -> None
     assert words == f'host not found in upstream "shop.web" in {SITES}/shop.conf:1'
     nginx.take()
     assert nginx.ask("shop.example") == "503 5"
+
+
+NOT_HTTP = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["gone", "never there"])
+def test_a_service_that_is_not_asked_by_http_costs_its_site_nothing_else(nginx: Nginx, known: bool) -> None:
+    """What nginx then says is that it has no port."""
+    places = "".join(f"location /{word} {{ {word} p.{word}; }} " for word in NOT_HTTP)
+    shop = "server { listen 80; server_name shop.example; set $memcached_key a; location = / { return 201; } "
+    nginx.site("shop", f"{shop}{places}}}")
+    services = {f"p.{word}": upstream(f"p.{word}") for word in NOT_HTTP}
+    nginx.candidate(web=upstream("web"), **(services if known else {}))
+    nginx.accept()
+    nginx.take()
+    nginx.candidate(web=upstream("web"))
+
+    told = {(kind, name, became) for kind, name, became, _ in nginx.accept()}
+    assert told == (set() if known else {("placeholder", name, "503") for name in services})
+    nginx.take()
+    assert nginx.ask("shop.example").startswith("201")
+    answers = {word: nginx.ask("shop.example", path=word)[:3] for word in NOT_HTTP}
+    assert answers == {
+        word: "502" if word in ("fastcgi_pass", "memcached_pass") else "503" for word in NOT_HTTP
+    }
+
+
+def test_however_many_services_are_not_there_each_has_its_placeholder(nginx: Nginx) -> None:
+    names = [f"shop.web{number}" for number in range(101)]
+    nginx.site("shop", "\n".join(STAND_IN.format(f"{name}.example", name) for name in names))
+    nginx.candidate(web=upstream("web"))
+
+    assert [fields[:3] for fields in nginx.accept()] == [
+        ["placeholder", name, "503"] for name in sorted(names)
+    ]
+    nginx.take()
+    assert nginx.ask(f"{names[-1]}.example") == "503 5"
+    assert nginx.ask("good.example").startswith("200")
 
 
 def test_a_service_that_is_gone_keeps_its_name_while_a_site_asks_for_it(nginx: Nginx) -> None:

@@ -14,6 +14,7 @@ from scaler.loop.outside_changes import BACK_AFTER
 from scaler.loop.rhythm import PASS_EVERY
 from scaler.loop.watch import LOOK_AGAIN
 from scaler.model.errors import JournalError, RequestError, TargetError
+from scaler.model.hooks import HookKind
 from scaler.model.reasons import (
     Direction,
     ErrorReason,
@@ -32,7 +33,7 @@ from scaler.policy.scaling import Demand
 from scaler.policy.signals import AtSource
 from scaler.steps.runner import AGAIN_AFTER
 from scaler.traffic.readiness import Check
-from tests.fakes import until
+from tests.fakes import PATIENCE, until
 from tests.unit.scaler.rig import (
     API,
     BLOG,
@@ -1034,6 +1035,16 @@ class TestExaminedAgain:
         )
         assert stopped in step.text or fewer in step.text
         assert rig.target.calls == []
+
+    def test_nor_does_it_go_when_its_pre_stop_runs_already(self, rig: Rig) -> None:
+        first, _ = [rig.target.add(number=n, labels=labels()) for n in (1, 2)]
+        rig.target.hooks, rig.target.hook_takes = frozenset({HookKind.PRE_STOP}), 2 * PATIENCE
+        with running(rig):
+            rig.submit(*LOW)
+            until(lambda: rig.target.calls == ["pre_stop shop-web-2"])
+            rig.target.ask_to_stop(first)
+            until(lambda: rig.served() == ["shop-web-2"], what="it is back")
+            assert [step.reason for step in rig.steps(1)] == ["undone"]
 
     def test_when_the_other_is_removed_it_stays_too(self, rig: Rig) -> None:
         first, _ = self.draining(rig)
