@@ -51,6 +51,9 @@ class Rule(StrEnum):
     UNKNOWN_UPSTREAM = "unknown-upstream"
     HEADER_TWICE = "header-twice"
     HEADERS_LEFT_OUT = "headers-left-out"
+    DEFAULT_SERVER_TWICE = "default-server-twice"
+    UPSTREAM_TWICE = "upstream-twice"
+    SERVER_NAME_TWICE = "server-name-twice"
     BAD_SCALE = "bad-scale"
     SCALE_WITHOUT_SERVICE = "scale-without-service"
     SCALE_WITHOUT_RESOURCE = "scale-without-resource"
@@ -92,6 +95,7 @@ WARNINGS: Final = frozenset(
         Rule.FIXED_HOST,
         Rule.HEADER_TWICE,
         Rule.HEADERS_LEFT_OUT,
+        Rule.SERVER_NAME_TWICE,
         Rule.SUM_NOT_AVERAGE,
         Rule.SHORT_RATE_WINDOW,
         Rule.FOR_EXCEEDS_COOLDOWN,

@@ -21,6 +21,9 @@ _PASSES: Final = frozenset(
 )
 _UPSTREAM: Final = "upstream"
 _HEADER: Final = "proxy_set_header"
+_DEFAULT: Final = frozenset({"default_server", "default"})
+_ANYWHERE: Final = "*:80"
+"""Where a server without ``listen`` does."""
 _INCLUDED: Final = "/alertscale-proxy"
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)|(?P<mark>[;{}])"""
@@ -66,6 +69,21 @@ class Headers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Once:
+    """Something that nginx takes once only.
+
+    Attributes:
+        place: where.
+        what: ``default_server``, ``upstream`` or ``server_name``.
+        value: the address, the name of the upstream, or the name and the address.
+    """
+
+    place: Place
+    what: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sites:
     """All sites of an nginx.
 
@@ -73,11 +91,13 @@ class Sites:
         asked: in the order of files and lines.
         headers: of each block that has some of its own.
         upstreams: that they define themselves, in lower case: nginx does not see the case.
+        once: what may be there once, in the order of files and lines.
     """
 
     asked: tuple[Asked, ...]
     headers: tuple[Headers, ...]
     upstreams: frozenset[str]
+    once: tuple[Once, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +120,10 @@ def read_sites(texts: Mapping[Path, str]) -> Sites:
     own = {one.words[1].lower() for _, one in found if one.words[0] == _UPSTREAM and len(one.words) > 1}
     asked = (_asked(file, one) for file, one in found)
     return Sites(
-        asked=tuple(one for one in asked if one), headers=tuple(_headers(found)), upstreams=frozenset(own)
+        asked=tuple(one for one in asked if one),
+        headers=tuple(_headers(found)),
+        upstreams=frozenset(own),
+        once=tuple(sorted(_once(found), key=lambda one: one.place)),
     )
 
 
@@ -136,6 +159,44 @@ def _headers(found: list[tuple[Path, _Directive]]) -> Iterator[Headers]:
         # What stands outside of a server stands beside those of nginx.conf.
         if own:
             yield Headers(block=directives[0].inside, own=own, included=included or not block)
+
+
+def _once(found: list[tuple[Path, _Directive]]) -> Iterator[Once]:
+    servers: dict[tuple[Path, int], list[_Directive]] = {}
+    for file, one in found:
+        if one.words[0] == _UPSTREAM and len(one.words) > 1:
+            yield Once(place=Place(file=file, line=one.line), what=_UPSTREAM, value=one.words[1].lower())
+        if one.inside == SERVER:
+            servers.setdefault((file, one.block), []).append(one)
+    for (file, _), directives in servers.items():
+        yield from _once_in(file, directives)
+
+
+def _once_in(file: Path, server: list[_Directive]) -> Iterator[Once]:
+    listens = [one for one in server if one.words[0] == "listen" and len(one.words) > 1]
+    for one in listens:
+        if not _DEFAULT.isdisjoint(one.words):
+            place = Place(file=file, line=one.line)
+            yield Once(place=place, what="default_server", value=_address(one.words[1]))
+    addresses = {_address(one.words[1]) for one in listens} or {_ANYWHERE}
+    named = [one for one in server if one.words[0] == "server_name"]
+    # The same name again in one server is no second one.
+    names = {name.lower(): Place(file=file, line=one.line) for one in named for name in one.words[1:]}
+    for name, place in names.items():
+        for address in sorted(addresses):
+            yield Once(place=place, what="server_name", value=f"{name} on {address}")
+
+
+def _address(written: str) -> str:
+    """Where a ``listen`` listens, always with host and port."""
+    if written.isdecimal():
+        return f"*:{written}"
+    if written.startswith("unix:"):
+        return written
+    host, colon, port = written.rpartition(":")
+    if not colon or written.endswith("]"):
+        host, port = written, "80"
+    return f"{'*' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - read, not bound
 
 
 def _asked(file: Path, one: _Directive) -> Asked | None:

@@ -6,7 +6,7 @@ from typing import Final
 from alertscale.check.compose import Service, Stack
 from alertscale.check.findings import Found, nearest
 from alertscale.check.setup import Setup
-from alertscale.check.sites import INCLUDE, OURS, SERVER, Asked, Headers
+from alertscale.check.sites import INCLUDE, OURS, SERVER, Asked, Headers, Once
 
 _ALWAYS_THERE: Final = frozenset({"localhost"})
 _A_DOMAIN: Final = 2
@@ -71,6 +71,50 @@ def headers_left_out(setup: Setup) -> Iterator[Found]:
                 if len(missing) == len(OURS)
                 else f"write these, too, or {INCLUDE} instead of those that it has",
             )
+
+
+def default_server_twice(setup: Setup) -> Iterator[Found]:
+    """Two servers that are the default of one address."""
+    for first, again in _twice(setup, "default_server"):
+        yield Found(
+            again.place,
+            f"default_server of {again.value} stands in {_where(first)} already: nginx refuses one of them",
+            "leave it away in one of them; who has a server_name does not need it",
+        )
+
+
+def upstream_twice(setup: Setup) -> Iterator[Found]:
+    """Two upstreams of one name."""
+    for first, again in _twice(setup, "upstream"):
+        yield Found(
+            again.place,
+            f"the upstream {again.value} stands in {_where(first)} already: nginx refuses one of them",
+            "give one of them another name, or define it once: an upstream is every site's",
+        )
+
+
+def server_name_twice(setup: Setup) -> Iterator[Found]:
+    """Two servers of one name on one address."""
+    for first, again in _twice(setup, "server_name"):
+        yield Found(
+            again.place,
+            f"server_name {again.value} stands in {_where(first)} already: nginx only warns, and the first "
+            "one answers all visitors",
+            "give one of them another name or port, or put the locations of both into one server",
+        )
+
+
+def _twice(setup: Setup, what: str) -> Iterator[tuple[Once, Once]]:
+    """The first and each further one of a value."""
+    nginx = setup.stack.nginx if setup.stack else None
+    first: dict[str, Once] = {}
+    for one in setup.sites.once if nginx and setup.sites else ():
+        if one.what == what and first.setdefault(one.value, one) is not one:
+            yield first[one.value], one
+
+
+def _where(one: Once) -> str:
+    return f"{one.place.file.name}:{one.place.line}"
 
 
 def _headers(setup: Setup) -> tuple[Headers, ...]:

@@ -75,3 +75,16 @@ def test_a_site_that_cannot_be_read_is_a_finding(checkout: Checkout) -> None:
     (checkout.directory / "nginx/conf.d/gone.conf").symlink_to("nowhere.conf")
 
     assert checkout.only().rule == "unreadable-file"
+
+
+def test_what_stands_once_is_sought_in_all_files(checkout: Checkout) -> None:
+    """Another address, another name and a name of its own again are not the same."""
+    checkout.write("nginx/conf.d/a.conf", "server { listen [::]:80 default_server; server_name a a; }")
+    checkout.write("nginx/conf.d/b.conf", "server { listen 80 default; listen 81; server_name b; }")
+    assert checkout.check() == ()
+
+    checkout.write("nginx/conf.d/c.conf", "server { listen [::]:80 default; listen *:81; server_name B c; }")
+    assert [(f.rule, f.file.name) for f in checkout.check()] == [
+        ("default-server-twice", "c.conf"),
+        ("server-name-twice", "c.conf"),
+    ]
