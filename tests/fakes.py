@@ -130,6 +130,11 @@ class FakeTarget:
         """Let a replica die."""
         self._change(replica, "die", status="exited", addresses={})
 
+    def restart(self, replica: str) -> None:
+        """Let a replica end and begin anew so fast that no list shows it."""
+        self._tell("die", replica)
+        self._tell("start", replica)
+
     def ask_to_stop(self, replica: str) -> None:
         """Send a replica the signal to stop; it goes on for now."""
         self._tell(STOPPING, replica)

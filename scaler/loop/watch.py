@@ -57,6 +57,11 @@ class Watch:
     """Whether the engine answered last."""
     _dirty: threading.Event = field(default_factory=threading.Event, init=False)
     _relist_at: float = field(default=-math.inf, init=False)
+    _anew: set[str] = field(default_factory=set, init=False)
+    """Ids of containers that were started, or ended, since they were ready last. Each operation of a set is a
+    whole for other threads."""
+    _listed_anew: frozenset[str] = field(default_factory=frozenset, init=False)
+    """Those of them of which that is older than the list."""
     _said: Mapping[ServiceKey, Mapping[str, str]] = field(default_factory=dict, init=False)
     """Of each service's labels about the traffic, what they said last that could be read."""
 
@@ -84,6 +89,7 @@ class Watch:
         # An engine may tell of a change a moment before its list shows it: so look once more soon.
         self._relist_at = now + (LOOK_AGAIN if self._dirty.is_set() else RELIST_EVERY)
         self._dirty.clear()
+        anew = frozenset(self._anew)
         try:
             observation = self._with_routes(self.target.observe())
         except Exception as error:
@@ -92,6 +98,8 @@ class Watch:
                 self._set_engine(up=False, why=str(error))
             raise
         self._set_engine(up=True)
+        self._listed_anew = anew
+        self._anew &= {r.id for s in observation.services for r in s.replicas}
         limits, faults = _read_labels(observation)
         self.recorder.faults(faults)
         self.recorder.notes({s.key: s.notes for s in observation.services})
@@ -137,6 +145,8 @@ class Watch:
             asked = (r for r in running if r.id not in view.preparing)
             checks |= {r.id: plan_check(r, view.observation.route(r), networks=self.networks) for r in asked}
         readiness = {**self.prober.update(checks, now=now), **unprepared}
+        self._anew -= {i for i, known in readiness.items() if known.ready and i in self._listed_anew}
+        readiness = {i: replace(known, anew=i in self._anew) for i, known in readiness.items()}
         self.recorder.readiness(view, readiness)
         return self.world.update(readiness=readiness)
 
@@ -160,6 +170,7 @@ class Watch:
         if change.action == "oom":
             self.recorder.out_of_memory(self.world.view, change.container)
         if change.action in {"start", "die"}:
+            self._anew.add(change.container)
             self.prober.forget(change.container)
         if change.action == STOPPING:
             self._asked_to_stop(change.container)

@@ -16,10 +16,12 @@ class Readiness:
     Attributes:
         ready: whether it may get traffic.
         detail: why not; empty when ready.
+        anew: it was started, or ended, since it was ready last: that it served says nothing of it.
     """
 
     ready: bool
     detail: str = ""
+    anew: bool = field(default=False, compare=False)
 
 
 NOT_ASKED: Final = Readiness(ready=False, detail="not asked yet")

@@ -133,6 +133,7 @@ def _age(service: Service) -> tuple[float, ServiceKey]:
 def _chosen(view: View, service: Service, has: frozenset[tuple[str, int]]) -> list[Replica]:
     """The ready ones; else those that served just before, which an overloaded one may do again.
 
+    One that was started anew is new: it serves when it is ready.
     One that somebody else has asked to stop is out: its address may be another's a moment after its end.
     One that we take away goes before one that stays.
     """
@@ -146,6 +147,7 @@ def _chosen(view: View, service: Service, has: frozenset[tuple[str, int]]) -> li
         if r.live
         and not r.leaving
         and r.id not in view.stopping
+        and not view.readiness.get(r.id, NOT_ASKED).anew
         and (r.id in view.serving or r.name in hosts or hosts & set(r.addresses.values()))
     ]
     return [r for r in served if r.id not in view.draining] or served

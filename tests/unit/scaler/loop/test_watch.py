@@ -162,3 +162,16 @@ class TestRoutes:
         with running(rig):
             until(lambda: rig.nginx.servers("web") == sorted([f"{at[old]}:5000", f"{at[new]}:7000"]))
         assert asked == {(at[old], 5000, "/old"), (at[new], 7000, "/new")}
+
+
+def test_one_that_was_started_anew_is_new_until_it_is_ready(rig: Rig) -> None:
+    """Of one life it says nothing that another one served: its requests were 502."""
+    replica = rig.target.add(labels=labels())
+    with running(rig):
+        rig.settle(["shop-web-1"])
+        rig.target.unready = {1}
+        rig.target.restart(replica)
+        until(lambda: rig.served() == [], what="it is out of nginx")
+        rig.target.unready = set()
+        rig.settle(["shop-web-1"])
+        assert not rig.world.view.readiness[replica].anew

@@ -79,6 +79,7 @@ class Loop:
         self.draining = ""
         self.stopping = ""
         self.unasked = ""
+        self.anew = ""
 
     def sync(self, ready: str, now: float = 0.0, *, relisted: bool = True) -> str:
         """Make a pass in which these replicas are ready; return who serves, in order."""
@@ -93,7 +94,11 @@ class Loop:
                     for r in replicas
                 },
             ),
-            readiness={r.id: Readiness(ready=r.id in ready) for r in every if r.id not in self.unasked},
+            readiness={
+                r.id: Readiness(ready=r.id in ready, anew=r.id in self.anew)
+                for r in every
+                if r.id not in self.unasked
+            },
             draining=frozenset(self.draining),
             stopping=frozenset(self.stopping),
         )
@@ -463,6 +468,20 @@ class TestUnderWay:
 
         assert slow.sync("bc", relisted=False) == "bc"
         assert (later.waiting, slow.nginx.reloads) == ([], 3)
+
+    def test_one_that_was_restarted_meanwhile_is_new_and_out_until_it_is_ready(
+        self, slow: Loop, later: Later
+    ) -> None:
+        slow.services = {WEB: (replica("b"),)}
+        slow.sync("b")
+        slow.anew = "b"
+        slow.sync("", relisted=False)
+        later.run()
+        slow.sync("", relisted=False)
+        later.run()
+
+        assert slow.sync("", relisted=False) == ""
+        assert slow.nginx.servers("web") == [NOBODY]
 
     def test_a_new_list_meanwhile_is_looked_at_afterwards(self, slow: Loop, later: Later) -> None:
         slow.sync("ab", relisted=False)
