@@ -67,7 +67,8 @@ def leaving(candidates: Sequence[Replica], count: int, *, view: View) -> list[Re
         return (
             view.is_ready(replica),
             replica.health is not Health.UNHEALTHY,
-            replica.id in view.serving,
+            # One that is ready is in nginx in a moment.
+            view.is_ready(replica) or replica.id in view.serving,
             replica.version == newest,
             -replica.number,
         )

@@ -99,6 +99,11 @@ class TestLeaving:
         silent, served = replica(1), replica(2)
         assert leaving(silent, served, view=seen(serving=(served,))) == [1]
 
+    def test_one_that_nginx_is_just_being_given_stays_before_an_outdated_one_that_it_has(self) -> None:
+        old = replace(replica(1, version="old"), created_at=1.0)
+        new = replace(replica(2, version="new"), created_at=9.0)
+        assert leaving(old, new, view=seen(old, new, serving=(old,))) == [1]
+
     def test_then_the_outdated_leave(self) -> None:
         """Compose keeps the numbers of what it makes anew."""
         new = replace(replica(1, version="new"), created_at=9.0)
