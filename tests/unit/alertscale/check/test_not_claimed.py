@@ -74,6 +74,24 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(COMPOSE, "cpu,memory", "cpu,$MORE", id="resources from an unknown variable"),
         pytest.param(ALERTS, "{ severity: critical }", "{ source: web, scaler: x }", id="labels of others"),
         pytest.param(ALERTS, "cpu:ratio < 0.3", "cpu:slow:ratio < 0.4", id="thresholds on two measurements"),
+        *(
+            pytest.param(ALERTS, "service:cpu:ratio < 0.3 and service:replicas:max", low, id=f"down: {low}")
+            for low in (
+                "max by (project, service) (replica:cpu:cores) < 0.3",
+                "quantile by (project, service) (0.9, replica:cpu:cores) < 0.3",
+                "1 - max by (project, service) (replica:cpu:cores) > 0.7",
+                "min by (project, service) (replica:cpu:cores) < 0.2 and service:cpu:ratio < 0.3",
+                "min by (project, service) (replica:cpu:cores) < 0.2 unless service:cpu:ratio > 0.3",
+                "min by (project, service) (service:cpu:ratio) < 0.2",
+            )
+        ),
+        *(
+            pytest.param(ALERTS, "service:cpu:ratio > 0.7 and service:replicas:max", high, id=f"up: {high}")
+            for high in (
+                "max by (project, service) (replica:cpu:cores) > 0.7",
+                "quantile by (project, service) (0.9, replica:cpu:cores) > 0.7",
+            )
+        ),
         pytest.param(
             ALERTMANAGER,
             "  routes:\n",

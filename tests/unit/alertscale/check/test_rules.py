@@ -669,6 +669,34 @@ alerting:
         "limits",
         ("LowCPU",),
     ),
+    **{
+        f"a step down of the least busy replica, {what}": Break(
+            Rule.DOWN_PER_REPLICA,
+            ALERTS,
+            "expr: service:cpu:ratio < 0.3 and service:replicas:max",
+            f"expr: {expression}",
+            expression,
+            ("LowCPU looks at the least busy replica alone", "avg by (project, service)"),
+        )
+        for what, expression in {
+            "by min": "min by (project, service) (replica:cpu:cores) < 0.3",
+            "by a low quantile": "quantile by (project, service) (0.1, replica:cpu:cores) < 0.3",
+            "in per cent, and where there are several": (
+                "100 * min by (project, service) (replica:cpu:cores) < 30 and service:replicas > 1"
+            ),
+            "by what it has left": "1 - min by (project, service) (replica:cpu:cores) > 0.7",
+            "as one of two": "service:cpu:ratio < 0.1 or min by (project, service) (replica:cpu:cores) < 0.3",
+        }.items()
+    },
+    "a step down of a record of the least busy replica": Break(
+        Rule.DOWN_PER_REPLICA,
+        RECORDS,
+        "expr: avg by (project, service) (replica:cpu:cores)",
+        "expr: min by (project, service) (replica:cpu:cores)",
+        "service:cpu:ratio < 0.3",
+        ("LowCPU looks at the least busy replica alone",),
+        elsewhere=ALERTS,
+    ),
     "a second document": Break(
         Rule.IGNORED_DOCUMENT,
         PROMETHEUS,
