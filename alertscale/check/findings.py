@@ -71,6 +71,7 @@ class Rule(StrEnum):
     FOR_EXCEEDS_COOLDOWN = "for-exceeds-cooldown"
     KEEP_FIRING_EXCEEDS_COOLDOWN = "keep-firing-exceeds-cooldown"
     ALERTMANAGER_NOT_REACHED = "alertmanager-not-reached"
+    ALERTMANAGER_REFUSES = "alertmanager-refuses"
     UNDEFINED_RECEIVER = "undefined-receiver"
     UNDELIVERED_ALERT = "undelivered-alert"
     SCALER_NOT_REACHED = "scaler-not-reached"

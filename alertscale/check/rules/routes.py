@@ -17,6 +17,11 @@ DEFAULT_TTL: Final = 15.0
 """Seconds after which the scaler forgets an alert that it is not told of again, if nobody says otherwise."""
 
 
+def alertmanager_refuses(setup: Setup) -> Iterator[Found]:
+    """What Alertmanager refuses the whole file for, so that it delivers nothing or what it did before."""
+    yield from setup.routing.refused if setup.routing else ()
+
+
 def undefined_receiver(setup: Setup) -> Iterator[Found]:
     """A route to nobody, with which Alertmanager refuses the whole file."""
     routing = setup.routing

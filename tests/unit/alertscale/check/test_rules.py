@@ -512,6 +512,75 @@ BREAKS = {
         "pager",
         ("'pager'", "Alertmanager refuses the file", "define it under receivers"),
     ),
+    **{
+        f"{key} on the first route": Break(
+            Rule.ALERTMANAGER_REFUSES,
+            ALERTMANAGER,
+            "route:\n",
+            f"time_intervals: [{{ name: night }}]\nroute:\n  {key}: {value}\n",
+            f"  {key}:",
+            (f"the first route has {key}", "Alertmanager refuses the file"),
+        )
+        for key, value in {
+            "matchers": "[severity=critical]",
+            "match": "{ severity: critical }",
+            "match_re": "{ severity: c.* }",
+            "mute_time_intervals": "[night]",
+            "active_time_intervals": "[night]",
+            "continue": "true",
+        }.items()
+    },
+    "a time interval that is not defined": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "  routes:\n",
+        "  routes:\n    - { matchers: [a=b], mute_time_intervals: [weekend], receiver: operator }\n",
+        "weekend",
+        ("no time interval is called 'weekend'", "define it under time_intervals"),
+    ),
+    "a time interval misspelt": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "route:\n  receiver: operator\n  group_interval: 1m\n  repeat_interval: 4h\n  routes:\n",
+        "time_intervals: [{ name: night }]\nmute_time_intervals: [{ name: old }]\nroute:\n"
+        "  receiver: operator\n  routes:\n"
+        "    - { matchers: [a=b], mute_time_intervals: [old], receiver: operator }\n"
+        "    - { matchers: [a=b], active_time_intervals: [nihgt], receiver: operator }\n",
+        "nihgt",
+        ("no time interval is called 'nihgt'", "did you mean night?"),
+    ),
+    "two receivers of one name": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "receivers:\n",
+        "receivers:\n  - name: operator\n  - name: scaler\n",
+        "",
+        ("the receiver 'scaler' stands in line 16 already",),
+    ),
+    "two receivers of one name, the later an empty one": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "    email_configs: [{ to: me@example.org }]\n",
+        "    email_configs: [{ to: me@example.org }]\n  - name: scaler\n",
+        "",
+        ("the receiver 'scaler' stands in line 15 already", "give one of them another name"),
+    ),
+    "a receiver without a name": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "receivers:\n",
+        "receivers:\n  - email_configs: [{ to: you@example.org }]\n",
+        "you@example.org",
+        ("a receiver has no name",),
+    ),
+    "an interval of nothing": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "repeat_interval: 4h",
+        "repeat_interval: 0s",
+        "repeat_interval: 0s",
+        ("repeat_interval: 0s is zero",),
+    ),
     "no receiver at all": Break(
         Rule.UNDEFINED_RECEIVER,
         ALERTMANAGER,
