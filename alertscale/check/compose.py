@@ -118,7 +118,7 @@ class Service:
         stop_grace: ``stop_grace_period``.
         extra_hosts: names that its containers know without DNS, in lower case.
         clash: where it stands once more, as another one, in a file that includes the first.
-        partial: more of it may come from files that are not read.
+        unfollowed: the keys that bring more of it from where nothing is read.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Service:
     stop_grace: Text | None = None
     extra_hosts: frozenset[str] = frozenset()
     clash: Place | None = None
-    partial: bool = False
+    unfollowed: tuple[str, ...] = ()
 
     def value(self, label: Label[T]) -> T | None:
         """What one of our labels says; None if that cannot be known, its default if it is not there."""
@@ -155,6 +155,11 @@ class Service:
         """Where a label is written; the service's own place if it is not."""
         text = self.labels.get(PREFIX + label.name)
         return text.place if text else self.place
+
+    @property
+    def partial(self) -> bool:
+        """Whether more of it may come from files that are not read."""
+        return bool(self.unfollowed)
 
     @property
     def enabled(self) -> bool | None:
