@@ -75,6 +75,7 @@ class Rule(StrEnum):
     UNDEFINED_RECEIVER = "undefined-receiver"
     UNDELIVERED_ALERT = "undelivered-alert"
     SCALER_NOT_REACHED = "scaler-not-reached"
+    OWN_SCALER_NOT_TOLD = "own-scaler-not-told"
     WEBHOOK_MISSES_SCALER = "webhook-misses-scaler"
     WEBHOOK_WITHOUT_TOKEN = "webhook-without-token"  # noqa: S105 - a rule, not a secret
     REPEAT_NOT_BELOW_GROUP = "repeat-not-below-group"
@@ -101,6 +102,7 @@ WARNINGS: Final = frozenset(
         Rule.SHORT_RATE_WINDOW,
         Rule.FOR_EXCEEDS_COOLDOWN,
         Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
+        Rule.OWN_SCALER_NOT_TOLD,
         Rule.REPEAT_NOT_BELOW_GROUP,
     }
 )

@@ -68,6 +68,7 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.UNDEFINED_RECEIVER: routes.undefined_receiver,
     Rule.UNDELIVERED_ALERT: routes.undelivered_alert,
     Rule.SCALER_NOT_REACHED: routes.scaler_not_reached,
+    Rule.OWN_SCALER_NOT_TOLD: routes.own_scaler_not_told,
     Rule.WEBHOOK_MISSES_SCALER: routes.webhook_misses_scaler,
     Rule.WEBHOOK_WITHOUT_TOKEN: routes.webhook_without_token,
     Rule.REPEAT_NOT_BELOW_GROUP: routes.repeat_not_below_group,

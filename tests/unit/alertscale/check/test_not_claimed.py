@@ -117,6 +117,12 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
             for url in ("http://bot.example.org/alerts", "http://10.0.0.7/", "http://database:80/alerts")
         ),
         pytest.param(
+            ALERTMANAGER,
+            "  - name: scaler\n    webhook_configs:\n",
+            "  - name: scaler\n    webhook_configs:\n      - url: https://example.org/alerts\n",
+            id="one webhook that leads out, beside the one to the scaler",
+        ),
+        pytest.param(
             ALERTMANAGER, "url: http://scaler:8000/alerts", "url_file: /run/url", id="a url in a file"
         ),
         pytest.param(PROMETHEUS, "job_name: web", "job_name: website", id="a job that nobody scrapes here"),

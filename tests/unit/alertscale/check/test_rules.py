@@ -809,6 +809,17 @@ alerting:
         ("Watchdog", "'operator'", "/alerts"),
         elsewhere=ALERTS,
     ),
+    **{
+        f"the only webhook, to {url}": Break(
+            Rule.OWN_SCALER_NOT_TOLD,
+            ALERTMANAGER,
+            "http://scaler:8000/alerts",
+            url,
+            url,
+            (f"{url} leads out of it", "write url: http://scaler:8000/alerts"),
+        )
+        for url in ("https://example.org/alerts", "http://host.docker.internal:8000/alerts")
+    },
     "a webhook without a token": Break(
         Rule.WEBHOOK_WITHOUT_TOKEN,
         ALERTMANAGER,
