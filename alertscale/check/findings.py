@@ -71,6 +71,7 @@ class Rule(StrEnum):
     FOR_EXCEEDS_COOLDOWN = "for-exceeds-cooldown"
     KEEP_FIRING_EXCEEDS_COOLDOWN = "keep-firing-exceeds-cooldown"
     ALERTMANAGER_NOT_REACHED = "alertmanager-not-reached"
+    ALERT_RELABELLED = "alert-relabelled"
     ALERTMANAGER_REFUSES = "alertmanager-refuses"
     UNDEFINED_RECEIVER = "undefined-receiver"
     UNDELIVERED_ALERT = "undelivered-alert"

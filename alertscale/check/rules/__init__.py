@@ -64,6 +64,7 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.FOR_EXCEEDS_COOLDOWN: timing.for_exceeds_cooldown,
     Rule.KEEP_FIRING_EXCEEDS_COOLDOWN: timing.keep_firing_exceeds_cooldown,
     Rule.ALERTMANAGER_NOT_REACHED: delivery.alertmanager_not_reached,
+    Rule.ALERT_RELABELLED: delivery.alert_relabelled,
     Rule.ALERTMANAGER_REFUSES: routes.alertmanager_refuses,
     Rule.UNDEFINED_RECEIVER: routes.undefined_receiver,
     Rule.UNDELIVERED_ALERT: routes.undelivered_alert,

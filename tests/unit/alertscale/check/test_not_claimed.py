@@ -125,6 +125,27 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(
             ALERTMANAGER, "url: http://scaler:8000/alerts", "url_file: /run/url", id="a url in a file"
         ),
+        *(
+            pytest.param(
+                PROMETHEUS, "alerting:\n", f"alerting:\n  alert_relabel_configs: [{{ {entry} }}]\n", id=entry
+            )
+            for entry in (
+                "action: labeldrop, regex: replica",
+                "action: labelkeep, regex: alertname|scale|service|resource|project|severity",
+                "source_labels: [x], target_label: service",
+                "target_label: project, replacement: shop",
+                "source_labels: [x], regex: y, target_label: scale, replacement: down",
+                "target_label: cluster, replacement: a",
+                "action: drop, source_labels: [severity], regex: info",
+            )
+        ),
+        pytest.param(
+            COMPOSE,
+            "    image: prom/alertmanager:v0.33.1",
+            "    command: [--config.file=/etc/alertmanager/alertmanager.yml, --web.config.file=/w.yml]\n"
+            "    image: prom/alertmanager:v0.33.1",
+            id="an Alertmanager with a file for TLS",
+        ),
         pytest.param(PROMETHEUS, "job_name: web", "job_name: website", id="a job that nobody scrapes here"),
         pytest.param(
             PROMETHEUS,
@@ -249,4 +270,17 @@ def test_a_wait_that_is_longer_than_a_cooldown_for_which_nobody_has_asked(checko
     assert checkout.only().rule == Rule.FOR_EXCEEDS_COOLDOWN
 
     checkout.change(COMPOSE, "      alertscale.cooldown.up: 10s\n", "")
+    assert checkout.check() == ()
+
+
+def test_what_speaks_tls_or_has_the_first_api_is_reached(checkout: Checkout) -> None:
+    checkout.change(PROMETHEUS, "[{ static", "[{ api_version: v1, scheme: https, static")
+    checkout.change(COMPOSE, "prometheus:v3.5.3", "prometheus:v2.45.0")
+    checkout.change(
+        COMPOSE,
+        "prom/alertmanager:v0.33.1",
+        "prom/alertmanager:v0.26.0\n"
+        "    command: [--config.file=/etc/alertmanager/alertmanager.yml, --web.config.file=/etc/web.yml]",
+    )
+
     assert checkout.check() == ()

@@ -656,6 +656,45 @@ alerting:
             ("that nobody is", "alertmanger:9093", ("no service that is called alertmanger",)),
         ]
     },
+    **{
+        f"an Alertmanager with {setting}": Break(
+            Rule.ALERTMANAGER_NOT_REACHED,
+            PROMETHEUS,
+            "alertmanagers: [{ static",
+            f"alertmanagers: [{{ {setting}, static",
+            "alertmanagers:",
+            says,
+        )
+        for setting, says in {
+            "scheme: https": ("Alertmanager speaks http, not https", "put scheme, path_prefix"),
+            "api_version: v1": ("api_version: v1 is gone",),
+        }.items()
+    },
+    **{
+        f"alerts that are relabelled with {entry}": Break(
+            Rule.ALERT_RELABELLED,
+            PROMETHEUS,
+            "alerting:\n",
+            f"alerting:\n  alert_relabel_configs: [{{ {entry} }}]\n",
+            "alert_relabel_configs",
+            (f"alert_relabel_configs takes {lost} from alerts",),
+        )
+        for entry, lost in {
+            "action: labeldrop, regex: scale|replica": "scale",
+            "action: labelkeep, regex: alertname|service|severity": "scale, resource, project",
+            "target_label: service, replacement: ''": "service",
+            "target_label: project, replacement: other": "project",
+            "source_labels: [a], regex: .*, target_label: scale, replacement: up": "scale",
+        }.items()
+    },
+    "alerts that are relabelled for one Alertmanager": Break(
+        Rule.ALERT_RELABELLED,
+        PROMETHEUS,
+        "alertmanagers: [{ static",
+        "alertmanagers: [{ alert_relabel_configs: [{ action: labeldrop, regex: s.* }], static",
+        "alert_relabel_configs",
+        ("takes scale, service from alerts",),
+    ),
     "an Alertmanager below a path": Break(
         Rule.ALERTMANAGER_NOT_REACHED,
         COMPOSE,
