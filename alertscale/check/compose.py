@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _SCALER: Final = "scaler"
 _NGINX: Final = "nginx"
+_PROJECTS_VARIABLE: Final = "ALERTSCALE_PROJECTS"
 _TTL_VARIABLE: Final = "ALERTSCALE_SIGNAL_TTL"
 _OURS: Final = "alertscale"
 """What the network of alertscale is called by, which Compose names by the project."""
@@ -240,6 +241,15 @@ class Stack:
     def signal_ttl(self) -> Text | None:
         """What the scaler is told of how long an alert is believed; None if nothing."""
         return self.scaler.environment.get(_TTL_VARIABLE) if self.scaler else None
+
+    @property
+    def looked_after(self) -> tuple[str, ...] | None:
+        """The other projects that the scaler is told to look after; None if that cannot be known."""
+        told = self.scaler.environment.get(_PROJECTS_VARIABLE) if self.scaler else None
+        if told is not None and told.value is None:
+            return None
+        names = (told.value or "").split(",") if told else []
+        return tuple(n for name in names if (n := name.strip()) and n != self.project)
 
     def external(self, service: Service) -> tuple[Network, ...]:
         """The networks that a service is on with those who are not of the project."""

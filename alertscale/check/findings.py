@@ -36,6 +36,7 @@ class Rule(StrEnum):
     STATIC_ADDRESS = "static-address"
     HOST_NETWORK = "host-network"
     NOTHING_ENABLED = "nothing-enabled"
+    SCALER_WITHOUT_SERVICE = "scaler-without-service"
     INCLUDE_SAME_NAME = "include-same-name"
     NAME_OF_OURS = "name-of-ours"
     NOT_ON_OUR_NETWORK = "not-on-our-network"
@@ -90,6 +91,7 @@ WARNINGS: Final = frozenset(
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
         Rule.LABEL_FOR_SWARM,
+        Rule.SCALER_WITHOUT_SERVICE,
         Rule.NO_LIMITS,
         Rule.NO_PORT,
         Rule.NO_READINESS,

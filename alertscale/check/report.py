@@ -35,6 +35,7 @@ class Report:
         scaled: of these, those that are surely scaled.
         alerts: of the rule files.
         routes: of Alertmanager.
+        others: projects that the scaler is told to look after beside its own.
         unfollowed: what the Compose files take from where nothing is read; labels may stand there.
     """
 
@@ -45,6 +46,7 @@ class Report:
     alerts: int
     routes: int
     unfollowed: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -79,6 +81,7 @@ def report(layers: Layers, setup: Setup, findings: tuple[Finding, ...]) -> Repor
         scaled=len(stack.enabled) if stack else 0,
         alerts=len(setup.alerts),
         routes=sum(1 for _ in setup.routing.root.all()) if setup.routing else 0,
+        others=(stack.looked_after if stack else None) or (),
         unfollowed=(*_unfollowed(layers, setup), *map(str, layers.unseen)),
     )
 

@@ -38,7 +38,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     warnings = len(report.findings) - errors
     found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if report.findings else _none(report)
     read = f"{count(report.scaled, 'scaled service')}, {count(report.alerts, 'alert')}"
-    absent = f"; not found: {', '.join(report.absent)}" if report.absent else ""
+    others = f"; the scaler is for {', '.join(map(clean, report.others))}" if report.others else ""
+    absent = f"{others}; not found: {', '.join(report.absent)}" if report.absent else others
     style = "" if report.findings or report.absent or report.unfollowed else "green"
     yield Text(f"{found}: {read}, {count(report.routes, 'route')} read{absent}", style=style)
 

@@ -29,6 +29,7 @@ RULES: Final[Mapping[Rule, Callable[[Setup], Iterator[Found]]]] = {
     Rule.STATIC_ADDRESS: services.static_address,
     Rule.HOST_NETWORK: services.host_network,
     Rule.NOTHING_ENABLED: needs.nothing_enabled,
+    Rule.SCALER_WITHOUT_SERVICE: needs.scaler_without_service,
     Rule.INCLUDE_SAME_NAME: needs.include_same_name,
     Rule.NAME_OF_OURS: needs.name_of_ours,
     Rule.NOT_ON_OUR_NETWORK: needs.not_on_our_network,

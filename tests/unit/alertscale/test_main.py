@@ -412,6 +412,15 @@ class TestCheck:
         assert "\nNo fault in what was read, which is not all: 0 scaled services" in shown
         assert "No fault found" not in shown
 
+    def test_a_scaler_that_is_for_others_is_said_to_be(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "docker-compose.yml").write_text(
+            "services: {scaler: {image: s, labels: {alertscale.component: scaler},"
+            " environment: {ALERTSCALE_PROJECTS: 'shop,wiki'}}}"
+        )
+
+        said = "No fault found: 0 scaled services, 0 alerts, 0 routes read; the scaler is for shop, wiki; not"
+        assert said in run("check", str(tmp_path)).out
+
     def test_warnings_alone_are_no_failure(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "docker-compose.yml").write_text(self.WARNED)
         assert run("check", str(tmp_path)).code == 0

@@ -977,6 +977,7 @@ def test_every_rule_is_broken_above_or_cannot_be_by_one_change_of_text() -> None
         Rule.RULE_FILE_NOT_READ,
         # test_needs.py
         Rule.NOTHING_ENABLED,
+        Rule.SCALER_WITHOUT_SERVICE,
         Rule.INCLUDE_SAME_NAME,
         Rule.NAME_OF_OURS,
         Rule.NOT_ON_OUR_NETWORK,
