@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _SCALER: Final = "scaler"
 _NGINX: Final = "nginx"
+_PROJECTS_VARIABLE: Final = "ALERTSCALE_PROJECTS"
 _TTL_VARIABLE: Final = "ALERTSCALE_SIGNAL_TTL"
 _OURS: Final = "alertscale"
 """What the network of alertscale is called by, which Compose names by the project."""
@@ -118,7 +119,7 @@ class Service:
         stop_grace: ``stop_grace_period``.
         extra_hosts: names that its containers know without DNS, in lower case.
         clash: where it stands once more, as another one, in a file that includes the first.
-        partial: more of it may come from files that are not read.
+        unfollowed: the keys that bring more of it from where nothing is read.
     """
 
     name: str
@@ -139,7 +140,7 @@ class Service:
     stop_grace: Text | None = None
     extra_hosts: frozenset[str] = frozenset()
     clash: Place | None = None
-    partial: bool = False
+    unfollowed: tuple[str, ...] = ()
 
     def value(self, label: Label[T]) -> T | None:
         """What one of our labels says; None if that cannot be known, its default if it is not there."""
@@ -155,6 +156,11 @@ class Service:
         """Where a label is written; the service's own place if it is not."""
         text = self.labels.get(PREFIX + label.name)
         return text.place if text else self.place
+
+    @property
+    def partial(self) -> bool:
+        """Whether more of it may come from files that are not read."""
+        return bool(self.unfollowed)
 
     @property
     def enabled(self) -> bool | None:
@@ -235,6 +241,15 @@ class Stack:
     def signal_ttl(self) -> Text | None:
         """What the scaler is told of how long an alert is believed; None if nothing."""
         return self.scaler.environment.get(_TTL_VARIABLE) if self.scaler else None
+
+    @property
+    def looked_after(self) -> tuple[str, ...] | None:
+        """The other projects that the scaler is told to look after; None if that cannot be known."""
+        told = self.scaler.environment.get(_PROJECTS_VARIABLE) if self.scaler else None
+        if told is not None and told.value is None:
+            return None
+        names = (told.value or "").split(",") if told else []
+        return tuple(n for name in names if (n := name.strip()) and n != self.project)
 
     def external(self, service: Service) -> tuple[Network, ...]:
         """The networks that a service is on with those who are not of the project."""

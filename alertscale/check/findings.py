@@ -36,6 +36,7 @@ class Rule(StrEnum):
     STATIC_ADDRESS = "static-address"
     HOST_NETWORK = "host-network"
     NOTHING_ENABLED = "nothing-enabled"
+    SCALER_WITHOUT_SERVICE = "scaler-without-service"
     INCLUDE_SAME_NAME = "include-same-name"
     NAME_OF_OURS = "name-of-ours"
     NOT_ON_OUR_NETWORK = "not-on-our-network"
@@ -71,9 +72,12 @@ class Rule(StrEnum):
     FOR_EXCEEDS_COOLDOWN = "for-exceeds-cooldown"
     KEEP_FIRING_EXCEEDS_COOLDOWN = "keep-firing-exceeds-cooldown"
     ALERTMANAGER_NOT_REACHED = "alertmanager-not-reached"
+    ALERT_RELABELLED = "alert-relabelled"
+    ALERTMANAGER_REFUSES = "alertmanager-refuses"
     UNDEFINED_RECEIVER = "undefined-receiver"
     UNDELIVERED_ALERT = "undelivered-alert"
     SCALER_NOT_REACHED = "scaler-not-reached"
+    OWN_SCALER_NOT_TOLD = "own-scaler-not-told"
     WEBHOOK_MISSES_SCALER = "webhook-misses-scaler"
     WEBHOOK_WITHOUT_TOKEN = "webhook-without-token"  # noqa: S105 - a rule, not a secret
     REPEAT_NOT_BELOW_GROUP = "repeat-not-below-group"
@@ -87,6 +91,7 @@ WARNINGS: Final = frozenset(
         Rule.MISSING_RULE_FILE,
         Rule.NEARLY_OUR_LABEL,
         Rule.LABEL_FOR_SWARM,
+        Rule.SCALER_WITHOUT_SERVICE,
         Rule.NO_LIMITS,
         Rule.NO_PORT,
         Rule.NO_READINESS,
@@ -100,6 +105,7 @@ WARNINGS: Final = frozenset(
         Rule.SHORT_RATE_WINDOW,
         Rule.FOR_EXCEEDS_COOLDOWN,
         Rule.KEEP_FIRING_EXCEEDS_COOLDOWN,
+        Rule.OWN_SCALER_NOT_TOLD,
         Rule.REPEAT_NOT_BELOW_GROUP,
     }
 )

@@ -45,6 +45,7 @@ class Layers:
         project: its name, if that is written anywhere.
         partial: there are more, which could not be read.
         unseen: of these, those that are not to be seen from here.
+        unfollowed: of these, those of ``include`` that are no file of this machine, or not known.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -53,6 +54,7 @@ class Layers:
     project: str | None = None
     partial: bool = False
     unseen: tuple[Path, ...] = ()
+    unfollowed: tuple[str, ...] = ()
 
 
 def find_layers(directory: Path, *, environment: Mapping[str, str] | None, disk: Disk) -> Layers:
@@ -83,6 +85,7 @@ def find_layers(directory: Path, *, environment: Mapping[str, str] | None, disk:
         project=_project(layers, variables),
         partial=reader.partial,
         unseen=tuple(reader.unseen),
+        unfollowed=tuple(dict.fromkeys(reader.unfollowed)),
     )
 
 
@@ -130,6 +133,7 @@ class _Reader:
     files: list[Path] = field(default_factory=list)
     partial: bool = False
     unseen: list[Path] = field(default_factory=list)
+    unfollowed: list[str] = field(default_factory=list)
     _open: list[Path] = field(default_factory=list)
 
     def read(
@@ -170,6 +174,7 @@ class _Reader:
         paths = tuple(normal(layer.directory / name) for name in names if name and not _is_remote(name))
         if len(paths) < len(names):
             self.partial = True
+            self.unfollowed += [node.text or "" for node in written.items or (written,)]
             return ()
         if set(paths) & set(self._open):
             self.disk.findings.append(

@@ -67,6 +67,7 @@ class Running:
         official: its image is one of which is known what is in it.
         port: where it listens; None if that cannot be known.
         prefix: what the paths of its API begin with, without a slash at the end.
+        plain: it surely speaks http: nothing tells it otherwise.
         built: what its image was built by, if that is known.
     """
 
@@ -79,6 +80,7 @@ class Running:
     official: bool
     port: int | None
     prefix: str
+    plain: bool = True
     built: Dockerfile | None = field(default=None, compare=False)
 
 
@@ -131,6 +133,7 @@ def _running(service: Service, kind: Kind, image: str, built: Dockerfile | None)
         official=official,
         port=int(listen) if known and listen.isdecimal() else None,
         prefix=flags.get("web.route-prefix", outside).rstrip("/"),
+        plain=known and not scripted and "web.config.file" not in flags,
         built=built,
     )
 

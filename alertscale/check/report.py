@@ -35,6 +35,8 @@ class Report:
         scaled: of these, those that are surely scaled.
         alerts: of the rule files.
         routes: of Alertmanager.
+        others: projects that the scaler is told to look after beside its own.
+        unfollowed: what the Compose files take from where nothing is read; labels may stand there.
     """
 
     findings: tuple[Finding, ...]
@@ -43,6 +45,8 @@ class Report:
     scaled: int
     alerts: int
     routes: int
+    unfollowed: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -67,7 +71,7 @@ def report(layers: Layers, setup: Setup, findings: tuple[Finding, ...]) -> Repor
     return Report(
         findings=findings,
         sources=(
-            Source(name="Compose files", files=layers.files, note=_of_compose(layers)),
+            Source(name="Compose files", files=layers.files, note=_of_compose(layers, setup)),
             _program("Prometheus' file", documents.prometheus),
             Source(name="rule files", files=_files(documents.rules or ()), note=_of_rules(setup)),
             _program("Alertmanager's file", documents.alertmanager),
@@ -77,13 +81,21 @@ def report(layers: Layers, setup: Setup, findings: tuple[Finding, ...]) -> Repor
         scaled=len(stack.enabled) if stack else 0,
         alerts=len(setup.alerts),
         routes=sum(1 for _ in setup.routing.root.all()) if setup.routing else 0,
+        others=(stack.looked_after if stack else None) or (),
+        unfollowed=(*_unfollowed(layers, setup), *map(str, layers.unseen)),
     )
 
 
-def _of_compose(layers: Layers) -> str:
+def _unfollowed(layers: Layers, setup: Setup) -> tuple[str, ...]:
+    keys = [f"{key} of {service.name}" for service in setup.services for key in service.unfollowed]
+    return (*(f"include of {name}" for name in layers.unfollowed), *keys)
+
+
+def _of_compose(layers: Layers, setup: Setup) -> str:
+    unfollowed = ", ".join(_unfollowed(layers, setup))
     project = f"project {layers.project}" if layers.project else ""
     unseen = f"not to be seen from here: {', '.join(map(str, layers.unseen))}" if layers.unseen else ""
-    return "; ".join(part for part in (project, unseen) if part)
+    return "; ".join(part for part in (project, unseen, unfollowed and f"not followed: {unfollowed}") if part)
 
 
 def _program(name: str, config: Config) -> Source:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from alertscale.check import matching
-from alertscale.check.findings import Finding, Place
+from alertscale.check.findings import Finding, Found, Place, nearest
 from alertscale.check.labelflow import Values
 from alertscale.check.matching import Matcher, Operator, Verdict
 from alertscale.check.reading import Duration, duration, tables, unexpected
@@ -16,6 +17,11 @@ from alertscale.check.tree import Node
 _GROUP_INTERVAL: Final = 300.0
 _REPEAT_INTERVAL: Final = 4 * 3600.0
 """Alertmanager's own defaults, in seconds."""
+_USED_INTERVALS: Final = ("mute_time_intervals", "active_time_intervals")
+_INTERVALS: Final = ("time_intervals", "mute_time_intervals")
+"""Where they are defined, the second in older files."""
+_NOT_ON_THE_FIRST: Final = ("matchers", "match", "match_re", *_USED_INTERVALS)
+_ZERO: Final = re.compile(r"(0+[a-z]+)+|0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +90,13 @@ class Routing:
         root: the first route.
         receivers: by name.
         authorized: every webhook gets credentials, from ``global``.
+        refused: for what Alertmanager refuses the whole file, receivers that are not defined apart.
     """
 
     root: Route
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     authorized: bool = False
+    refused: tuple[Found, ...] = ()
 
     def reached(self, values_of: Callable[[str], Values]) -> tuple[Route, ...]:
         """The routes that may deliver an alert.
@@ -147,9 +155,88 @@ def read_routing(document: Node, *, findings: list[Finding]) -> Routing | None:
     http = document.get("global", "http_config")
     return Routing(
         root=_route(top, above=None, findings=findings),
-        receivers={receiver.name: receiver for receiver in receivers},
+        receivers=_by_name(receivers),
         authorized=http is not None and has_credentials(http),
+        refused=tuple(_refused(document, top)),
     )
+
+
+def _by_name(receivers: Iterable[Receiver]) -> dict[str, Receiver]:
+    """Of several with one name, which Alertmanager refuses, none may stand for the others."""
+    result: dict[str, Receiver] = {}
+    for one in receivers:
+        first = result.setdefault(one.name, one)
+        if first is not one:
+            result[one.name] = replace(
+                first,
+                integrations=first.integrations + one.integrations,
+                webhooks=first.webhooks + one.webhooks,
+            )
+    return result
+
+
+def _refused(document: Node, top: Node) -> Iterator[Found]:
+    """The words are those of ``amtool check-config``."""
+    for key in _NOT_ON_THE_FIRST:
+        value = top.get(key)
+        if value and (value.items or value.entries):
+            yield Found(
+                value.place,
+                f"the first route has {key}, so Alertmanager refuses the file: it must take all alerts",
+                f"put {key} on a route of its own below, under routes",
+            )
+    if (top.word("continue") or "").lower() == "true":
+        yield Found(
+            top.entries["continue"].place,
+            "the first route has continue, so Alertmanager refuses the file: there is none after it",
+            "take continue out",
+        )
+    yield from _unnamed_or_twice(document.listed("receivers"), "receiver")
+    intervals = [item for key in _INTERVALS for item in document.listed(key)]
+    yield from _unnamed_or_twice(intervals, "time interval")
+    names = {item.word("name") or "" for item in intervals}
+    for route in _all_below(top):
+        for named in (item for key in _USED_INTERVALS for item in route.listed(key)):
+            if named.text not in names:
+                near = nearest(named.text or "", names)
+                yield Found(
+                    named.place,
+                    f"no time interval is called {named.text or ''!r}, so Alertmanager refuses the file",
+                    f"did you mean {near}?" if near else "define it under time_intervals, or take it out",
+                )
+        yield from _zero(route)
+
+
+def _unnamed_or_twice(nodes: Iterable[Node], what: str) -> Iterator[Found]:
+    first: dict[str, Node] = {}
+    for node in nodes:
+        name = node.word("name") or ""
+        if not name:
+            yield Found(node.place, f"a {what} has no name, so Alertmanager refuses the file", "name it")
+        elif first.setdefault(name, node) is not node:
+            yield Found(
+                node.place,
+                f"the {what} {name!r} stands in line {first[name].place.line} already, so Alertmanager "
+                "refuses the file",
+                "give one of them another name, or make one of the two",
+            )
+
+
+def _zero(route: Node) -> Iterator[Found]:
+    for key in ("group_interval", "repeat_interval"):
+        value = route.get(key)
+        if value and _ZERO.fullmatch(value.text or ""):
+            yield Found(
+                value.place,
+                f"{key}: {value.text} is zero, so Alertmanager refuses the file",
+                "write a duration such as 5s",
+            )
+
+
+def _all_below(route: Node) -> Iterator[Node]:
+    yield route
+    for below in route.listed("routes"):
+        yield from _all_below(below)
 
 
 def has_credentials(http_config: Node) -> bool:

@@ -1,6 +1,6 @@
 """From ``prometheus.yml`` to how often each metric is scraped. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,7 @@ from alertscale.check.tree import Node
 
 _DEFAULT: Final = 60.0
 """Prometheus' own default of both intervals, in seconds."""
+_RELABELLED: Final = "alert_relabel_configs"
 _PORTS: Final = {"http": 80, "https": 443}
 """Where Prometheus asks an Alertmanager without a port."""
 _SOURCES: Final = (
@@ -48,6 +49,7 @@ class Target:
         port: of it.
         scheme: ``http`` or ``https``.
         prefix: what the paths of its API begin with, without a slash at the end.
+        version: of its API; empty for Prometheus' own default.
     """
 
     place: Place
@@ -55,6 +57,7 @@ class Target:
     port: int | None
     scheme: str
     prefix: str
+    version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class Scraping:
         targets: its Alertmanagers, as far as they are written there; None if it finds them in another way.
         evaluation_interval: seconds between two evaluations of a group without an interval of its own.
         external_labels: what Prometheus adds to every alert.
+        relabelled: the entries of ``alert_relabel_configs``, for all Alertmanagers or one of them.
     """
 
     place: Place
@@ -74,6 +78,7 @@ class Scraping:
     targets: tuple[Target, ...] | None = ()
     evaluation_interval: float = _DEFAULT
     external_labels: Mapping[str, str] = field(default_factory=dict)
+    relabelled: tuple[Node, ...] = ()
 
     def quickest(self, selector: promql.VectorSelector) -> Job | None:
         """The most frequently scraped of the jobs that a selector can read from; None if there is none."""
@@ -127,7 +132,13 @@ def read_scraping(document: Node, *, findings: list[Finding]) -> Scraping:
         targets=_targets(document.get("alerting"), findings=findings),
         evaluation_interval=evaluation.seconds if evaluation else _DEFAULT,
         external_labels={k: v.text or "" for k, v in labels.entries.items()} if labels else {},
+        relabelled=tuple(_relabelled(document.get("alerting"))),
     )
+
+
+def _relabelled(alerting: Node | None) -> Iterator[Node]:
+    for node in (alerting, *alerting.listed("alertmanagers")) if alerting else ():
+        yield from node.listed(_RELABELLED)
 
 
 def _hosts(job: Node) -> frozenset[str]:
@@ -151,6 +162,7 @@ def _targets(alerting: Node | None, *, findings: list[Finding]) -> tuple[Target,
                     port=int(port) if colon and port.isdecimal() else _PORTS.get(scheme),
                     scheme=scheme,
                     prefix=(node.word("path_prefix") or "").rstrip("/"),
+                    version=node.word("api_version") or "",
                 )
             )
     return tuple(found)

@@ -195,7 +195,7 @@ class _Reader:
             stop_grace=self._single(node, "stop_grace_period", below.stop_grace),
             extra_hosts=below.extra_hosts | self._extra_hosts(node),
             clash=below.clash,
-            partial=below.partial or any(node.get(key) for key in _ELSEWHERE),
+            unfollowed=tuple(dict.fromkeys((*below.unfollowed, *filter(node.get, _ELSEWHERE)))),
         )
 
     def _filled(self, node: Node) -> None:

@@ -36,8 +36,14 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         yield foreign(f"{source.name}: {files}{note}", "" if source.files else "yellow")
     errors = sum(str(one.severity) == "error" for one in report.findings)
     warnings = len(report.findings) - errors
-    found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if report.findings else "No fault found"
+    found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if report.findings else _none(report)
     read = f"{count(report.scaled, 'scaled service')}, {count(report.alerts, 'alert')}"
-    absent = f"; not found: {', '.join(report.absent)}" if report.absent else ""
-    style = "" if report.findings or report.absent else "green"
+    others = f"; the scaler is for {', '.join(map(clean, report.others))}" if report.others else ""
+    absent = f"{others}; not found: {', '.join(report.absent)}" if report.absent else others
+    style = "" if report.findings or report.absent or report.unfollowed else "green"
     yield Text(f"{found}: {read}, {count(report.routes, 'route')} read{absent}", style=style)
+
+
+def _none(report: Report) -> str:
+    # Labels of ours may stand in what was not read.
+    return "No fault in what was read, which is not all" if report.unfollowed else "No fault found"

@@ -1,12 +1,24 @@
 """Rules on the way of an alert from Prometheus to Alertmanager."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from alertscale.check.findings import Found
-from alertscale.check.programs import ALERTMANAGER, find_running
+from alertscale.check.matching import Matcher, Operator, Verdict
+from alertscale.check.programs import ALERTMANAGER, Running, find_running
 from alertscale.check.reach import Whom, reach
 from alertscale.check.scraping import Target
 from alertscale.check.setup import Setup
+from alertscale.check.tree import Node
+
+_NEEDED: Final = ("alertname", "scale", "service", "resource", "project")
+"""What routes and the scaler tell alerts by."""
+_ANYTHING: Final = "(.*)"
+"""The default of ``regex``."""
+_OLD_PROMETHEUS: Final = re.compile(r":v?[12]\.")
+_OLD_ALERTMANAGER: Final = re.compile(r":v?0\.(\d|1\d|2[0-6])(\D|$)")
+"""Tags of images that have the first version of the API, which 3.0 and 0.27 have not."""
 
 
 def alertmanager_not_reached(setup: Setup) -> Iterator[Found]:
@@ -30,7 +42,9 @@ def alertmanager_not_reached(setup: Setup) -> Iterator[Found]:
             yield Found(
                 target.place,
                 f"Prometheus reaches no Alertmanager at {target.host}:{target.port}{target.prefix}: {fault}",
-                f"write {_target(setup)}",
+                f"write {_target(setup)}"
+                if f"{target.host}:{target.port}" != _target(setup)
+                else "put scheme, path_prefix and api_version beside it right, or take them out",
             )
 
 
@@ -48,9 +62,56 @@ def _fault(setup: Setup, target: Target) -> str:
         return ""
     if running.port is not None and running.port != target.port:
         return f"Alertmanager listens on port {running.port}"
+    if target.scheme == "https" and running.plain:
+        return "Alertmanager speaks http, not https"
+    if target.version == "v1" and not _has_v1(setup, running):
+        return "api_version: v1 is gone from both programs"
     if running.prefix != target.prefix and running.sure:
         return f"the paths of its API begin with {running.prefix or '/'}, which path_prefix has to say"
     return ""
+
+
+def _has_v1(setup: Setup, alertmanager: Running) -> bool:
+    """Whether both may be old enough for the first version of the API."""
+    prometheus = setup.documents.prometheus.running
+    if prometheus is None:
+        return True
+    pairs = ((prometheus, _OLD_PROMETHEUS), (alertmanager, _OLD_ALERTMANAGER))
+    images = [(running.service.program.image, running.official, old) for running, old in pairs]
+    return all(
+        image is None or image.value is None or not official or old.search(image.value)
+        for image, official, old in images
+    )
+
+
+def alert_relabelled(setup: Setup) -> Iterator[Found]:
+    """Labels that Prometheus takes from alerts before Alertmanager has them."""
+    scraping = setup.scraping if setup.for_the_scaler and setup.has_the_loop else None
+    for node in scraping.relabelled if scraping else ():
+        lost = [label for label in _NEEDED if _loses(node, label, setup)]
+        if lost:
+            yield Found(
+                node.place,
+                f"alert_relabel_configs takes {', '.join(lost)} from alerts, or says the same of all",
+                "leave these labels as the rules write them: by them alerts are routed, and by them the "
+                "scaler knows what to do",
+            )
+
+
+def _loses(node: Node, label: str, setup: Setup) -> bool:
+    """Whether one entry surely takes a label away, or gives all alerts the same."""
+    action = (node.word("action") or "replace").lower()
+    regex = node.word("regex")
+    if action in {"labeldrop", "labelkeep"}:
+        verdict = Matcher(label, Operator.REGEX, regex or _ANYTHING).judge(frozenset({label}))
+        return verdict is (Verdict.YES if action == "labeldrop" else Verdict.NO)
+    text = node.word("replacement")
+    if action != "replace" or node.word("target_label") != label or text is None or "$" in text:
+        return False
+    own = setup.stack.project if setup.stack else None
+    names = {s.name for s in setup.services}
+    meant = (label == "project" and own in {None, text}) or (label == "service" and text in names)
+    return regex in {None, _ANYTHING, ".*"} and not meant
 
 
 def _target(setup: Setup) -> str:

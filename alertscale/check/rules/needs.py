@@ -72,6 +72,21 @@ def nothing_enabled(setup: Setup) -> Iterator[Found]:
         )
 
 
+def scaler_without_service(setup: Setup) -> Iterator[Found]:
+    """A scaler that has nothing to scale here, and is not said to be for others."""
+    stack = setup.stack
+    if stack is None or stack.partial or stack.scaler is None or stack.looked_after != ():
+        return
+    if all(service.enabled is False for service in stack.services.values()):
+        yield Found(
+            stack.scaler.place,
+            f"no service beside {stack.scaler.name} has the label {PREFIX}{ENABLE.name}, so nothing of this "
+            "project is scaled",
+            f'put {PREFIX}{ENABLE.name}: "true" under labels of the service that is to follow the load; if '
+            "it is for projects elsewhere, name them in ALERTSCALE_PROJECTS",
+        )
+
+
 def no_limits(setup: Setup) -> Iterator[Found]:
     """A measure of which nothing says what is all."""
     for service in _scaled(setup):

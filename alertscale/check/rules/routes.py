@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from alertscale.check import durations
 from alertscale.check.findings import Found, nearest
@@ -15,6 +16,11 @@ from scaler.model.labels import parse_duration
 _PERHAPS_TO_IT: Final = frozenset({Leads.TO_THE_SCALER, Leads.PAST_IT, Leads.PERHAPS})
 DEFAULT_TTL: Final = 15.0
 """Seconds after which the scaler forgets an alert that it is not told of again, if nobody says otherwise."""
+
+
+def alertmanager_refuses(setup: Setup) -> Iterator[Found]:
+    """What Alertmanager refuses the whole file for, so that it delivers nothing or what it did before."""
+    yield from setup.routing.refused if setup.routing else ()
 
 
 def undefined_receiver(setup: Setup) -> Iterator[Found]:
@@ -73,6 +79,28 @@ def scaler_not_reached(setup: Setup) -> Iterator[Found]:
                 f"but to no webhook of the scaler's {PATH}",
                 f"route it to a receiver with a webhook such as {_url(setup)}",
             )
+
+
+def own_scaler_not_told(setup: Setup) -> Iterator[Found]:
+    """Webhooks that may lead to a scaler, though surely none leads to that of the project."""
+    webhooks = [(one, setup.judge(one).leads) for _, one in _webhooks(setup)]
+    perhaps = [one for one, leads in webhooks if leads is Leads.PERHAPS]
+    told = any(leads in {Leads.TO_THE_SCALER, Leads.PAST_IT} for _, leads in webhooks)
+    own = setup.stack is not None and setup.stack.scaler is not None and bool(setup.for_the_scaler)
+    if own and not told and all(map(_is_of_a_domain, perhaps)):
+        for webhook in perhaps:
+            yield Found(
+                webhook.entries["url"].place,
+                f"no webhook surely reaches the scaler of this project: {webhook.word('url')} "
+                "leads out of it",
+                f"write url: {_url(setup)}, unless that address is handed on to the scaler",
+            )
+
+
+def _is_of_a_domain(webhook: Node) -> bool:
+    """Whether its host is neither an address, which may be this machine's, nor in a file of its own."""
+    host = urlsplit(webhook.word("url") or "").hostname or ""
+    return "." in host and not host.replace(".", "").isdecimal()
 
 
 def webhook_misses_scaler(setup: Setup) -> Iterator[Found]:

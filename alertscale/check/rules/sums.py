@@ -1,11 +1,22 @@
 """Sums over replicas, and each replica by itself, where a mean is meant."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Final
 
 import promql_parser as promql
 
-from alertscale.check.expressions import COMPARISONS, bare, children, equals, name_of, number
+from alertscale.check.expressions import (
+    COMPARISONS,
+    bare,
+    children,
+    equals,
+    name_of,
+    number,
+    thresholds,
+    walk,
+)
 from alertscale.check.findings import Found
 from alertscale.check.labelflow import KEEP_LABELS, is_scalar
 from alertscale.check.promrules import RuleSet
@@ -20,6 +31,11 @@ _OF_A_CONTAINER: Final = frozenset({"name", "id", "container", "container_name",
 """Of these, those that tell containers apart; `instance` is that of who measures all of them."""
 _MEASURED: Final = "container_"
 """What the metrics of containers begin with."""
+_BELOW: Final = frozenset({"<", "<="})
+_TURN: Final = frozenset({"-", "/"})
+"""With a number on the left, what grows becomes what falls."""
+_MEDIAN: Final = 0.5
+"""A quantile below it is decided by the few that are lowest."""
 _NO_SUMS: Final = frozenset({"histogram_quantile", "absent", "absent_over_time"})
 """Functions whose value is no sum, even of series that are sums."""
 
@@ -40,14 +56,19 @@ def down_per_replica(setup: Setup) -> Iterator[Found]:
     """A step down that one idle replica asks for while the others are busy."""
     for alert in setup.scaling:
         tree = alert.expression.tree
-        down = alert.direction is Direction.DOWN
-        if setup.rules and down and tree is not None and is_per_container(tree, setup.rules):
-            yield Found(
-                alert.expression.place,
-                f"{alert.name} fires for each container by itself, so that one idle replica asks for a step "
-                "down while the others are busy",
-                "compare the mean over the replicas: avg by (project, service) (...)",
-            )
+        if not setup.rules or alert.direction is not Direction.DOWN or tree is None:
+            continue
+        if is_per_container(tree, setup.rules):
+            how = "fires for each container by itself"
+        elif is_of_the_idlest(tree, setup.rules):
+            how = "looks at the least busy replica alone"
+        else:
+            continue
+        yield Found(
+            alert.expression.place,
+            f"{alert.name} {how}, so that one idle replica asks for a step down while the others are busy",
+            "compare the mean over the replicas: avg by (project, service) (...)",
+        )
 
 
 def is_per_container(expr: promql.Expr, rules: RuleSet) -> bool:
@@ -57,6 +78,69 @@ def is_per_container(expr: promql.Expr, rules: RuleSet) -> bool:
     except RecursionError:
         # A very long chain of records: nothing is claimed of it.
         return False
+
+
+def is_of_the_idlest(expr: promql.Expr, rules: RuleSet) -> bool:
+    """Whether an expression surely gives something as soon as one replica is idle enough."""
+    try:
+        return _idlest_alone(expr, _Idlest(rules))
+    except RecursionError:
+        # A very long chain of records: nothing is claimed of it.
+        return False
+
+
+def _idlest_alone(expr: promql.Expr, idlest: _Idlest) -> bool:
+    expr = bare(expr)
+    if isinstance(expr, promql.BinaryExpr) and str(expr.op) == "or":
+        return _idlest_alone(expr.lhs, idlest) or _idlest_alone(expr.rhs, idlest)
+    if any(isinstance(part, promql.BinaryExpr) and str(part.op) == "unless" for part in walk(expr)):
+        # What it excludes may be that another one is busy.
+        return False
+    for low in (True, False):
+        measured = [one.measured for one in thresholds(expr) if (one.operator in _BELOW) == low]
+        # A second threshold of the same direction may be that of the mean.
+        if measured and all(idlest.holds(one, low=low) for one in measured):
+            return True
+    return False
+
+
+class _Idlest:
+    """Whether what is measured is one replica's: the lowest of all, or the highest."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._containers = _Containers(rules)
+        self._open: set[str] = set()
+
+    def holds(self, expr: promql.Expr, *, low: bool) -> bool:
+        match expr:
+            case promql.VectorSelector():
+                return self._record(name_of(expr), low=low)
+            case promql.AggregateExpr():
+                return _takes_one(expr, low=low) and self._containers.holds(expr.expr)
+            case promql.BinaryExpr() if is_scalar(expr.lhs):
+                return self.holds(expr.rhs, low=low != (str(expr.op) in _TURN))
+            case promql.BinaryExpr():
+                return self.holds(expr.lhs, low=low)
+        turned = low != isinstance(expr, promql.UnaryExpr)
+        return any(self.holds(child, low=turned) for child in children(expr))
+
+    def _record(self, name: str | None, *, low: bool) -> bool:
+        if name is None or name in self._open:
+            return False
+        self._open.add(name)
+        trees = [record.expression.tree for record in self._rules.records.get(name, ())]
+        found = any(self.holds(tree, low=low) for tree in trees if tree is not None)
+        self._open.remove(name)
+        return found
+
+
+def _takes_one(expr: promql.AggregateExpr, *, low: bool) -> bool:
+    op = str(expr.op)
+    if op != "quantile":
+        return op == ("min" if low else "max")
+    share = number(expr.param) if expr.param else None
+    return share is not None and (share < _MEDIAN if low else share > _MEDIAN)
 
 
 class _Containers:

@@ -389,6 +389,38 @@ class TestCheck:
             "not found: Prometheus' file, rule files, Alertmanager's file\n"
         )
 
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ("    extends: {file: base.yml, service: web}", "extends of api"),
+            ("    label_file: api.labels", "label_file of api"),
+            ("    label_file: [a]\n    extends: api", "extends of api, label_file of api"),
+            ("include: ['https://example.org/x.git']", "include of https://example.org/x.git"),
+            ("include: [$UNKNOWN]", "include of $UNKNOWN"),
+        ],
+    )
+    def test_what_may_hold_labels_and_is_not_read_is_said_and_never_called_good(
+        self, run: Run, tmp_path: Path, more: str, said: str
+    ) -> None:
+        compose = tmp_path / "docker-compose.yml"
+        compose.write_text(f"services:\n  api:\n    image: a\n{more}\n")
+        (tmp_path / "base.yml").write_text("services: {web: {labels: {alertscale.enable: 'true'}}}")
+
+        shown = run("check", str(tmp_path)).out
+
+        assert f"Compose files: {compose} (not followed: {said})\n" in shown
+        assert "\nNo fault in what was read, which is not all: 0 scaled services" in shown
+        assert "No fault found" not in shown
+
+    def test_a_scaler_that_is_for_others_is_said_to_be(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "docker-compose.yml").write_text(
+            "services: {scaler: {image: s, labels: {alertscale.component: scaler},"
+            " environment: {ALERTSCALE_PROJECTS: 'shop,wiki'}}}"
+        )
+
+        said = "No fault found: 0 scaled services, 0 alerts, 0 routes read; the scaler is for shop, wiki; not"
+        assert said in run("check", str(tmp_path)).out
+
     def test_warnings_alone_are_no_failure(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "docker-compose.yml").write_text(self.WARNED)
         assert run("check", str(tmp_path)).code == 0

@@ -45,6 +45,12 @@ def rules(findings: list[Finding]) -> list[str]:
     return [one.rule for one in findings]
 
 
+def nothing_scaled(checkout: Checkout, projects: str) -> None:
+    checkout.change(COMPOSE, '      alertscale.enable: "true"\n', "")
+    checkout.change(COMPOSE, "{ alertscale.component: nginx }", "{}")
+    checkout.change(COMPOSE, "ALERTSCALE_LOG_LEVEL: info", f"ALERTSCALE_PROJECTS: '{projects}'")
+
+
 def test_a_project_beside_alertscale_is_whole(tmp_path: Path) -> None:
     assert found(tmp_path, SHOP) == []
 
@@ -73,6 +79,27 @@ class TestNothingEnabled:
         text = SHOP.replace('enable: "true"', 'enable: "false"') if "enable" not in old else SHOP
 
         assert "nothing-enabled" not in rules(found(tmp_path, text.replace(old, new)))
+
+    @pytest.mark.parametrize("told", ["", "shop"])
+    def test_a_scaler_with_nothing_to_scale_is_told_of(self, checkout: Checkout, told: str) -> None:
+        nothing_scaled(checkout, told)
+
+        one = checkout.only()
+
+        assert (one.rule, one.severity) == ("scaler-without-service", "warning")
+        assert one.line == checkout.line_of(COMPOSE, "  scaler:")
+        assert "no service beside scaler has the label alertscale.enable" in one.text
+        assert "name them in ALERTSCALE_PROJECTS" in one.way_out
+
+    @pytest.mark.parametrize(("told", "others"), [("shop, wiki", ("wiki",)), ("$UNKNOWN", ())])
+    def test_a_scaler_may_be_for_projects_elsewhere(
+        self, checkout: Checkout, told: str, others: tuple[str, ...]
+    ) -> None:
+        nothing_scaled(checkout, told)
+
+        report = checkout.report()
+
+        assert (report.findings, report.scaled, report.others) == ((), 0, others)
 
 
 class TestPorts:

@@ -74,6 +74,24 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
         pytest.param(COMPOSE, "cpu,memory", "cpu,$MORE", id="resources from an unknown variable"),
         pytest.param(ALERTS, "{ severity: critical }", "{ source: web, scaler: x }", id="labels of others"),
         pytest.param(ALERTS, "cpu:ratio < 0.3", "cpu:slow:ratio < 0.4", id="thresholds on two measurements"),
+        *(
+            pytest.param(ALERTS, "service:cpu:ratio < 0.3 and service:replicas:max", low, id=f"down: {low}")
+            for low in (
+                "max by (project, service) (replica:cpu:cores) < 0.3",
+                "quantile by (project, service) (0.9, replica:cpu:cores) < 0.3",
+                "1 - max by (project, service) (replica:cpu:cores) > 0.7",
+                "min by (project, service) (replica:cpu:cores) < 0.2 and service:cpu:ratio < 0.3",
+                "min by (project, service) (replica:cpu:cores) < 0.2 unless service:cpu:ratio > 0.3",
+                "min by (project, service) (service:cpu:ratio) < 0.2",
+            )
+        ),
+        *(
+            pytest.param(ALERTS, "service:cpu:ratio > 0.7 and service:replicas:max", high, id=f"up: {high}")
+            for high in (
+                "max by (project, service) (replica:cpu:cores) > 0.7",
+                "quantile by (project, service) (0.9, replica:cpu:cores) > 0.7",
+            )
+        ),
         pytest.param(
             ALERTMANAGER,
             "  routes:\n",
@@ -99,7 +117,34 @@ SECOND_ROUTE = '    - matchers: [alertname="Watchdog"]'
             for url in ("http://bot.example.org/alerts", "http://10.0.0.7/", "http://database:80/alerts")
         ),
         pytest.param(
+            ALERTMANAGER,
+            "  - name: scaler\n    webhook_configs:\n",
+            "  - name: scaler\n    webhook_configs:\n      - url: https://example.org/alerts\n",
+            id="one webhook that leads out, beside the one to the scaler",
+        ),
+        pytest.param(
             ALERTMANAGER, "url: http://scaler:8000/alerts", "url_file: /run/url", id="a url in a file"
+        ),
+        *(
+            pytest.param(
+                PROMETHEUS, "alerting:\n", f"alerting:\n  alert_relabel_configs: [{{ {entry} }}]\n", id=entry
+            )
+            for entry in (
+                "action: labeldrop, regex: replica",
+                "action: labelkeep, regex: alertname|scale|service|resource|project|severity",
+                "source_labels: [x], target_label: service",
+                "target_label: project, replacement: shop",
+                "source_labels: [x], regex: y, target_label: scale, replacement: down",
+                "target_label: cluster, replacement: a",
+                "action: drop, source_labels: [severity], regex: info",
+            )
+        ),
+        pytest.param(
+            COMPOSE,
+            "    image: prom/alertmanager:v0.33.1",
+            "    command: [--config.file=/etc/alertmanager/alertmanager.yml, --web.config.file=/w.yml]\n"
+            "    image: prom/alertmanager:v0.33.1",
+            id="an Alertmanager with a file for TLS",
         ),
         pytest.param(PROMETHEUS, "job_name: web", "job_name: website", id="a job that nobody scrapes here"),
         pytest.param(
@@ -225,4 +270,17 @@ def test_a_wait_that_is_longer_than_a_cooldown_for_which_nobody_has_asked(checko
     assert checkout.only().rule == Rule.FOR_EXCEEDS_COOLDOWN
 
     checkout.change(COMPOSE, "      alertscale.cooldown.up: 10s\n", "")
+    assert checkout.check() == ()
+
+
+def test_what_speaks_tls_or_has_the_first_api_is_reached(checkout: Checkout) -> None:
+    checkout.change(PROMETHEUS, "[{ static", "[{ api_version: v1, scheme: https, static")
+    checkout.change(COMPOSE, "prometheus:v3.5.3", "prometheus:v2.45.0")
+    checkout.change(
+        COMPOSE,
+        "prom/alertmanager:v0.33.1",
+        "prom/alertmanager:v0.26.0\n"
+        "    command: [--config.file=/etc/alertmanager/alertmanager.yml, --web.config.file=/etc/web.yml]",
+    )
+
     assert checkout.check() == ()

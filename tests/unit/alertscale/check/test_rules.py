@@ -512,6 +512,75 @@ BREAKS = {
         "pager",
         ("'pager'", "Alertmanager refuses the file", "define it under receivers"),
     ),
+    **{
+        f"{key} on the first route": Break(
+            Rule.ALERTMANAGER_REFUSES,
+            ALERTMANAGER,
+            "route:\n",
+            f"time_intervals: [{{ name: night }}]\nroute:\n  {key}: {value}\n",
+            f"  {key}:",
+            (f"the first route has {key}", "Alertmanager refuses the file"),
+        )
+        for key, value in {
+            "matchers": "[severity=critical]",
+            "match": "{ severity: critical }",
+            "match_re": "{ severity: c.* }",
+            "mute_time_intervals": "[night]",
+            "active_time_intervals": "[night]",
+            "continue": "true",
+        }.items()
+    },
+    "a time interval that is not defined": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "  routes:\n",
+        "  routes:\n    - { matchers: [a=b], mute_time_intervals: [weekend], receiver: operator }\n",
+        "weekend",
+        ("no time interval is called 'weekend'", "define it under time_intervals"),
+    ),
+    "a time interval misspelt": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "route:\n  receiver: operator\n  group_interval: 1m\n  repeat_interval: 4h\n  routes:\n",
+        "time_intervals: [{ name: night }]\nmute_time_intervals: [{ name: old }]\nroute:\n"
+        "  receiver: operator\n  routes:\n"
+        "    - { matchers: [a=b], mute_time_intervals: [old], receiver: operator }\n"
+        "    - { matchers: [a=b], active_time_intervals: [nihgt], receiver: operator }\n",
+        "nihgt",
+        ("no time interval is called 'nihgt'", "did you mean night?"),
+    ),
+    "two receivers of one name": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "receivers:\n",
+        "receivers:\n  - name: operator\n  - name: scaler\n",
+        "",
+        ("the receiver 'scaler' stands in line 16 already",),
+    ),
+    "two receivers of one name, the later an empty one": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "    email_configs: [{ to: me@example.org }]\n",
+        "    email_configs: [{ to: me@example.org }]\n  - name: scaler\n",
+        "",
+        ("the receiver 'scaler' stands in line 15 already", "give one of them another name"),
+    ),
+    "a receiver without a name": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "receivers:\n",
+        "receivers:\n  - email_configs: [{ to: you@example.org }]\n",
+        "you@example.org",
+        ("a receiver has no name",),
+    ),
+    "an interval of nothing": Break(
+        Rule.ALERTMANAGER_REFUSES,
+        ALERTMANAGER,
+        "repeat_interval: 4h",
+        "repeat_interval: 0s",
+        "repeat_interval: 0s",
+        ("repeat_interval: 0s is zero",),
+    ),
     "no receiver at all": Break(
         Rule.UNDEFINED_RECEIVER,
         ALERTMANAGER,
@@ -587,6 +656,45 @@ alerting:
             ("that nobody is", "alertmanger:9093", ("no service that is called alertmanger",)),
         ]
     },
+    **{
+        f"an Alertmanager with {setting}": Break(
+            Rule.ALERTMANAGER_NOT_REACHED,
+            PROMETHEUS,
+            "alertmanagers: [{ static",
+            f"alertmanagers: [{{ {setting}, static",
+            "alertmanagers:",
+            says,
+        )
+        for setting, says in {
+            "scheme: https": ("Alertmanager speaks http, not https", "put scheme, path_prefix"),
+            "api_version: v1": ("api_version: v1 is gone",),
+        }.items()
+    },
+    **{
+        f"alerts that are relabelled with {entry}": Break(
+            Rule.ALERT_RELABELLED,
+            PROMETHEUS,
+            "alerting:\n",
+            f"alerting:\n  alert_relabel_configs: [{{ {entry} }}]\n",
+            "alert_relabel_configs",
+            (f"alert_relabel_configs takes {lost} from alerts",),
+        )
+        for entry, lost in {
+            "action: labeldrop, regex: scale|replica": "scale",
+            "action: labelkeep, regex: alertname|service|severity": "scale, resource, project",
+            "target_label: service, replacement: ''": "service",
+            "target_label: project, replacement: other": "project",
+            "source_labels: [a], regex: .*, target_label: scale, replacement: up": "scale",
+        }.items()
+    },
+    "alerts that are relabelled for one Alertmanager": Break(
+        Rule.ALERT_RELABELLED,
+        PROMETHEUS,
+        "alertmanagers: [{ static",
+        "alertmanagers: [{ alert_relabel_configs: [{ action: labeldrop, regex: s.* }], static",
+        "alert_relabel_configs",
+        ("takes scale, service from alerts",),
+    ),
     "an Alertmanager below a path": Break(
         Rule.ALERTMANAGER_NOT_REACHED,
         COMPOSE,
@@ -669,6 +777,34 @@ alerting:
         "limits",
         ("LowCPU",),
     ),
+    **{
+        f"a step down of the least busy replica, {what}": Break(
+            Rule.DOWN_PER_REPLICA,
+            ALERTS,
+            "expr: service:cpu:ratio < 0.3 and service:replicas:max",
+            f"expr: {expression}",
+            expression,
+            ("LowCPU looks at the least busy replica alone", "avg by (project, service)"),
+        )
+        for what, expression in {
+            "by min": "min by (project, service) (replica:cpu:cores) < 0.3",
+            "by a low quantile": "quantile by (project, service) (0.1, replica:cpu:cores) < 0.3",
+            "in per cent, and where there are several": (
+                "100 * min by (project, service) (replica:cpu:cores) < 30 and service:replicas > 1"
+            ),
+            "by what it has left": "1 - min by (project, service) (replica:cpu:cores) > 0.7",
+            "as one of two": "service:cpu:ratio < 0.1 or min by (project, service) (replica:cpu:cores) < 0.3",
+        }.items()
+    },
+    "a step down of a record of the least busy replica": Break(
+        Rule.DOWN_PER_REPLICA,
+        RECORDS,
+        "expr: avg by (project, service) (replica:cpu:cores)",
+        "expr: min by (project, service) (replica:cpu:cores)",
+        "service:cpu:ratio < 0.3",
+        ("LowCPU looks at the least busy replica alone",),
+        elsewhere=ALERTS,
+    ),
     "a second document": Break(
         Rule.IGNORED_DOCUMENT,
         PROMETHEUS,
@@ -712,6 +848,17 @@ alerting:
         ("Watchdog", "'operator'", "/alerts"),
         elsewhere=ALERTS,
     ),
+    **{
+        f"the only webhook, to {url}": Break(
+            Rule.OWN_SCALER_NOT_TOLD,
+            ALERTMANAGER,
+            "http://scaler:8000/alerts",
+            url,
+            url,
+            (f"{url} leads out of it", "write url: http://scaler:8000/alerts"),
+        )
+        for url in ("https://example.org/alerts", "http://host.docker.internal:8000/alerts")
+    },
     "a webhook without a token": Break(
         Rule.WEBHOOK_WITHOUT_TOKEN,
         ALERTMANAGER,
@@ -830,6 +977,7 @@ def test_every_rule_is_broken_above_or_cannot_be_by_one_change_of_text() -> None
         Rule.RULE_FILE_NOT_READ,
         # test_needs.py
         Rule.NOTHING_ENABLED,
+        Rule.SCALER_WITHOUT_SERVICE,
         Rule.INCLUDE_SAME_NAME,
         Rule.NAME_OF_OURS,
         Rule.NOT_ON_OUR_NETWORK,
