@@ -9,13 +9,14 @@ from typing import Final
 from scaler.loop.alerts import Alerts
 from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Decided, Inputs, ServiceView, on_the_wall, service_view
+from scaler.model.errors import UnavailableError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Event, EventQuery, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import Gone, View
 from scaler.policy import backoff, deploy, recovery, relief, replica_choice
-from scaler.policy.relief import Shares
+from scaler.policy.relief import Shares, Trial, Unknown
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
@@ -61,11 +62,13 @@ class _Kept:
     Attributes:
         decided: the last decision.
         memory: when Prometheus was last asked of its memory, after which change, and what is in vain.
+        verdict: what is in vain of which step, as Prometheus last knew it.
         retiring: ids that a deploy asked to take away.
     """
 
     decided: Decided | None = None
-    memory: tuple[float, float | None, Shares | None] = (-math.inf, None, None)
+    memory: tuple[float, float | None, Shares | Unknown | None] = (-math.inf, None, None)
+    verdict: tuple[Trial, Shares | None] | None = None
     retiring: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -166,18 +169,27 @@ class Knowledge:
         at, after, in_vain = kept.memory
         waits = known.state.waits
         if now - at >= _FRESH or after != waits.last_change:
-            in_vain = self._in_vain(known)
+            in_vain = self._in_vain(known, kept)
             kept.memory = now, waits.last_change, in_vain
         return replace(known, state=replace(known.state, waits=replace(waits, in_vain=in_vain)))
 
-    def _in_vain(self, known: Known) -> Shares | None:
+    def _in_vain(self, known: Known, kept: _Kept) -> Shares | Unknown | None:
         trial, now = self.journal.trial(known.service.key), self.anchors.wall_now()
         if trial is None or now < (settled := trial.done + known.limits.cooldown.up):
             return None
         if all(r.created_at > trial.at for r in known.counted):
             return None
-        shares = self.shares(known.service.key, before=trial.at, since=settled, now=now)
-        return shares if shares is not None and relief.is_in_vain(trial, shares) else None
+        # That nobody answers now changes nothing of what the step did.
+        last = kept.verdict if kept.verdict is not None and kept.verdict[0] == trial else None
+        try:
+            shares = self.shares(known.service.key, before=trial.at, since=settled, now=now)
+        except UnavailableError:
+            return last[1] if last else Unknown()
+        if shares is None:
+            return last[1] if last else None
+        verdict = shares if relief.is_in_vain(trial, shares) else None
+        kept.verdict = trial, verdict
+        return verdict
 
     def unwanted(self, step: Step, limits: Limits, *, now: float) -> str:
         """Why a step under way would not be taken now, where that can be mended; else empty.

@@ -53,6 +53,11 @@ class Shares:
         return f"{100 * self.before:.0f} % before the last step, {100 * self.now:.0f} % now"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """Whoever could say what a step left did not answer, and never has of that step."""
+
+
 def is_in_vain(trial: Trial, shares: Shares) -> bool:
     """Whether a step has not lowered the memory, so that another one is not worth its replicas.
 

@@ -56,6 +56,8 @@ _SHORTEST: Final = 2
 _LONGEST: Final = 24 * 3600
 """And at most: what was lower before that has led to another step since."""
 
+_NOT_UNDERSTOOD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+
 _FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError)
 """The second while the answer is read, where requests wraps nothing."""
 
@@ -65,6 +67,10 @@ class Source(Protocol):
 
     def read(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         """Ask its API; see :meth:`Prometheus.read`."""
+
+
+class _NotUnderstoodError(UnavailableError):
+    """It answers that it has not what was asked for, and will not have it."""
 
 
 class _Session(requests.Session):
@@ -118,7 +124,7 @@ class Prometheus:
         return at_source(rules, address=address)
 
     def shares(self, service: ServiceKey, *, before: float, since: float, now: float) -> Shares | None:
-        """Ask it how much of its memory a service uses, for ``TIMEOUT`` seconds; never raises.
+        """Ask it how much of its memory a service uses, for ``TIMEOUT`` seconds.
 
         Args:
             service: whose.
@@ -127,8 +133,13 @@ class Prometheus:
             now: seconds since the epoch.
 
         Returns:
-            None where it does not answer, or has no such record of one of these times.
+            None where no address is set, or it has not this API, or no such record of one of these times.
+
+        Raises:
+            UnavailableError: it does not answer, or refuses.
         """
+        if not self._host:
+            return None
         mean = f"service:memory_utilization:ratio{{{selector(service)}}}"
         asked = {
             "before": f"{mean} @ {before:.3f}",
@@ -141,6 +152,8 @@ class Prometheus:
             found = {one["metric"][_PART_OF]: float(one["value"][1]) for one in data["result"]}
         except (UnavailableError, LookupError, TypeError, ValueError) as error:
             log.warning("Prometheus does not say whether adding helped", error=str(error))
+            if isinstance(error, UnavailableError) and not isinstance(error, _NotUnderstoodError):
+                raise
             return None
         if found.keys() != asked.keys() or not all(map(math.isfinite, found.values())):
             return None
@@ -228,7 +241,8 @@ class Prometheus:
         if status == HTTPStatus.OK and isinstance(document, dict) and document.get("status") == "success":
             return document.get("data")
         said = document.get("error") if isinstance(document, dict) else None
-        raise UnavailableError(f"Prometheus answers {status}: {str(said or 'not what its API says')[:300]}")
+        error = _NotUnderstoodError if status in _NOT_UNDERSTOOD else UnavailableError
+        raise error(f"Prometheus answers {status}: {str(said or 'not what its API says')[:300]}")
 
     def _credentials(self) -> HTTPBasicAuth | None:
         if not self._user:

@@ -78,6 +78,14 @@ def test_where_adding_did_not_help_it_says_what_would_have_it_tried_again() -> N
     )
 
 
+def test_where_nobody_says_whether_it_helped_it_waits_for_the_answer() -> None:
+    held: dict[str, Any] = {"reason": "not_helped", "alerts": (HIGH_MEMORY,)}
+    assert ways(inputs=OVER, **held)[0] == (
+        "It goes up to 4 once Prometheus answers"
+        " (Prometheus does not answer whether the last step for it helped)."
+    )
+
+
 def test_an_alert_of_what_the_label_does_not_name_asks_for_nothing_either_way() -> None:
     up, down = ways(alerts=(HIGH_MEMORY, LOW_CPU), inputs=OVER, limits={"resources": ["cpu"]})
     assert up == "It goes up to 4 once an alert asks for more."

@@ -13,6 +13,7 @@ from scaler.engines.contract import Place
 from scaler.loop.alerts import Alerts
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
+from scaler.model.errors import UnavailableError
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
@@ -143,6 +144,8 @@ class Rig:
 
     def _say_shares(self, _service: ServiceKey, **times: float) -> Shares | None:
         self.shares_of.append(times)
+        if self.source is None:
+            raise UnavailableError("Prometheus does not answer")
         return self.shares
 
     @property

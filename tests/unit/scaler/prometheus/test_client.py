@@ -348,12 +348,18 @@ class TestShares:
     def test_the_mean_before_the_lowest_since_and_now(self, address: str) -> None:
         assert self.ask(address) == Shares(before=0.82, lowest=0.82, now=0.82)
 
-    @pytest.mark.parametrize("path", ["/half", "/nan", "/vm", "/starting"])
+    @pytest.mark.parametrize("path", ["/half", "/nan", "/vm"])
     def test_nothing_where_one_of_them_is_not_known(self, address: str, path: str) -> None:
         assert self.ask(address + path) is None
 
-    def test_nothing_where_nobody_answers_and_where_none_is_set(self) -> None:
+    @pytest.mark.parametrize("path", ["/starting", "/locked"])
+    def test_one_that_refuses_now_is_not_one_that_has_no_record(self, address: str, path: str) -> None:
+        with pytest.raises(UnavailableError):
+            self.ask(address + path)
+
+    def test_nor_is_one_that_does_not_answer_but_none_at_all_is(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        assert self.ask(f"http://127.0.0.1:{port}") is None
+        with pytest.raises(UnavailableError):
+            self.ask(f"http://127.0.0.1:{port}")
         assert self.ask("") is None
