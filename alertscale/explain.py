@@ -210,7 +210,7 @@ def _relieved(service: Service) -> tuple[Condition, ...]:
     decision = service.decision
     if decision is None or decision.reason != "not_helped":
         return ()
-    text = "memory falls or grows by a tenth, or all replicas are new"
+    text = "memory falls or grows clearly, or all replicas are new"
     if decision.memory is None:
         text = "Prometheus answers"
     return (Condition(met=False, text=f"{text} ({sentences.not_helped(decision)})"),)

@@ -16,6 +16,12 @@ LEAST: Final = 0.1
 GROWTH: Final = 0.1
 """By which part of what it was before the step the mean has to grow for another try: that may be load."""
 
+NEARER: Final = 0.5
+"""Or by which part of what was left to the limit then, where that is less: beyond it nothing grows."""
+
+NOISE: Final = 0.03
+"""But by more than this, which a mean may differ by from one time to the next."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
@@ -67,5 +73,9 @@ def is_in_vain(trial: Trial, shares: Shares) -> bool:
     """
     evenly = shares.before * (1 - trial.replicas / trial.target)
     fell = shares.lowest <= shares.before - LEAST * evenly
-    grew = shares.now >= shares.before * (1 + GROWTH)
+    grew = shares.now - shares.before >= _growth(shares.before)
     return not fell and not grew
+
+
+def _growth(before: float) -> float:
+    return max(NOISE, min(GROWTH * before, NEARER * (1 - before)))

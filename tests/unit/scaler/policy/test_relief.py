@@ -34,6 +34,12 @@ def shares(before: float, lowest: float, now: float | None = None) -> Shares:
         # It has grown since, slowly, and so much that it may be load.
         (1, 2, shares(0.82, 0.82, now=0.86), True),
         (1, 2, shares(0.82, 0.82, now=0.91), False),
+        # Above 91 % a tenth more is more than there can be: half of what was left.
+        (1, 2, shares(0.92, 0.92, now=0.95), True),
+        (1, 2, shares(0.92, 0.92, now=0.97), False),
+        (1, 2, shares(0.96, 0.96, now=1.0), False),
+        # At the limit nothing tells growth from noise.
+        (1, 2, shares(0.98, 0.98, now=1.0), True),
     ],
 )
 def test_what_is_not_lowered_is_in_vain(replicas: int, target: int, found: Shares, in_vain: bool) -> None:
@@ -52,11 +58,16 @@ def test_what_is_shared_evenly_in_part_has_helped_when_that_part_is_a_tenth_or_m
     replicas, target = count
     shared = before * (1 - rest)
     after = before - shared + shared * replicas / target
-    found = shares(before, after, now=after * (1 + more / 20))
+    found = shares(before, after, now=min(after * (1 + more / 20), before + 0.029))
     if rest <= 0.89:
         assert not is_in_vain(trial(replicas, target), found)
     if rest >= 0.91:
         assert is_in_vain(trial(replicas, target), found)
+
+
+@given(counts, st.floats(0.05, 0.969))
+def test_what_grows_to_its_limit_is_tried_again(count: tuple[int, int], before: float) -> None:
+    assert not is_in_vain(trial(*count), shares(before, before, now=1.0))
 
 
 @given(counts, ratios, ratios, ratios)
