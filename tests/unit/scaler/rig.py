@@ -81,6 +81,7 @@ class Rig:
         source: what Prometheus says of alerts: at first that it knows of none; None if it does not live.
         shares: what it says of memory before and after a step; None for nothing.
         shares_of: the times that it was asked of.
+        hangs: it does not answer that.
     """
 
     home: Path
@@ -91,6 +92,7 @@ class Rig:
     source: AtSource | None = field(default_factory=AtSource)
     shares: Shares | None = None
     shares_of: list[dict[str, float]] = field(default_factory=list)
+    hangs: bool = False
 
     def __post_init__(self) -> None:
         """Make the directories and nginx."""
@@ -144,7 +146,7 @@ class Rig:
 
     def _say_shares(self, _service: ServiceKey, **times: float) -> Shares | None:
         self.shares_of.append(times)
-        if self.source is None:
+        if self.source is None or self.hangs:
             raise UnavailableError("Prometheus does not answer")
         return self.shares
 

@@ -492,6 +492,29 @@ class TestMemoryThatIsNotShared:
         assert decision is not None
         assert decision.shares == self.SAME
 
+    def test_one_that_hangs_is_waited_for_once_for_all_services(self, rig: Rig) -> None:
+        """It answers what fires, and not what became of the memory."""
+        keys = (WEB, API)
+        for key in keys:
+            rig.target.add(key, labels=labels(max="4"))
+        high = (watchdog(), *(alert("up", "memory", service=name) for _, name in keys))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*high)
+            until(lambda: all(rig.reason(key) == "not_helped" for key in keys))
+            rig.hangs = True
+            asked = len(rig.shares_of)
+            for silent in range(1, 3):
+                rig.clock.advance(11)
+                rig.submit(*high)
+                never(lambda: len(rig.shares_of) > asked + silent, rig=rig)  # noqa: B023
+                assert len(rig.shares_of) == asked + silent
+            rig.source = None
+            rig.clock.advance(11)
+            rig.submit(*high)
+            never(lambda: len(rig.shares_of) > asked + 2, rig=rig)
+            assert [len(rig.names(key)) for key in keys] == [2, 2]
+
     def test_after_a_restart_it_holds_until_somebody_can_say(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="6"))
         rig.shares = self.SAME
