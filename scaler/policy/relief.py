@@ -10,8 +10,11 @@ from typing import Final
 MEMORY: Final = "memory"
 """The resource of which this is asked."""
 
-LEAST: Final = 0.1
-"""Part of what sharing evenly would take off the mean that a step has to take off to have helped."""
+LEAST: Final = 0.05
+"""What a step has to take off the mean to have helped: noise takes off less."""
+
+PART: Final = 0.25
+"""Or which part of what sharing evenly would take off, where that is less: among many it is little."""
 
 GROWTH: Final = 0.1
 """By which part of what it was before the step the mean has to grow for another try: that may be load."""
@@ -46,8 +49,10 @@ class Shares:
 
     Attributes:
         before: right before a step.
-        lowest: the lowest since that step has settled.
+        lowest: the lowest since that step has settled, of means over some time.
         now: of now.
+
+    All are means over some time, so that noise is not taken for a change.
     """
 
     before: float
@@ -72,7 +77,7 @@ def is_in_vain(trial: Trial, shares: Shares) -> bool:
         shares: what it found, and what came of it.
     """
     evenly = shares.before * (1 - trial.replicas / trial.target)
-    fell = shares.lowest <= shares.before - LEAST * evenly
+    fell = shares.before - shares.lowest >= min(LEAST, PART * evenly)
     grew = shares.now - shares.before >= _growth(shares.before)
     return not fell and not grew
 

@@ -51,10 +51,19 @@ _HTTP: Final = 80
 _PART_OF: Final = "alertscale_at"
 
 _SHORTEST: Final = 2
-"""Seconds that the lowest mean is looked for in, at least."""
+"""Seconds that a mean is over, at least."""
+
+_OVER: Final = 10
+"""Seconds that the mean of now, and of before a step, is over."""
+
+_LOW_FOR: Final = 60
+"""Seconds that the lowest mean is over, once that many have passed: a swing is no relief."""
 
 _LONGEST: Final = 24 * 3600
-"""And at most: what was lower before that has led to another step since."""
+"""Seconds that it is looked for in at most: what was lower before that has led to another step since."""
+
+_LOOKED_AT: Final = 360
+"""How many means are looked at for it, at most: Prometheus is to be asked for little."""
 
 _NOT_UNDERSTOOD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
@@ -142,9 +151,10 @@ class Prometheus:
             return None
         mean = f"service:memory_utilization:ratio{{{selector(service)}}}"
         asked = {
-            "before": f"{mean} @ {before:.3f}",
-            "lowest": f"min_over_time({mean}[{max(_SHORTEST, int(min(now - since, _LONGEST)))}s])",
-            "now": mean,
+            # One instant where the records are further apart than that.
+            "before": f"(avg_over_time({mean}[{_OVER}s] @ {before:.3f}) or {mean} @ {before:.3f})",
+            "lowest": f"({_lowest(mean, int(now - since))} or {mean})",
+            "now": f"(avg_over_time({mean}[{_OVER}s]) or {mean})",
         }
         parts = (f'label_replace({form}, "{_PART_OF}", "{name}", "", "")' for name, form in asked.items())
         try:
@@ -252,6 +262,15 @@ class Prometheus:
         except OSError:
             # Whoever asks for no password needs none; whoever does says so by its answer.
             return None
+
+
+def _lowest(mean: str, seconds: int) -> str:
+    """Form of the lowest mean over some time of these last seconds, none of which reaches further back."""
+    over = max(_SHORTEST, min(seconds, _LOW_FOR))
+    within = min(seconds, _LONGEST) - over
+    step = max(_OVER, math.ceil(within / _LOOKED_AT))
+    form = f"avg_over_time({mean}[{over}s])"
+    return form if within < step else f"min_over_time({form}[{within}s:{step}s])"
 
 
 def selector(service: ServiceKey) -> str:
