@@ -25,7 +25,7 @@ from scaler.state.world import World
 ORDER_ENDS_AFTER: Final = 10.0
 """Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
 
-_FRESH: Final = 2.0
+_FRESH: Final = 5.0
 """Seconds for which Prometheus is not asked again what became of a service's memory."""
 
 _STEPS_LOOKED_AT: Final = 20

@@ -574,7 +574,7 @@ class TestMemoryThatIsNotShared:
                     rig.target.edit(replica, created_at=rig.clock.time())
             else:
                 rig.shares = Shares(before=0.82, lowest=0.5, now=0.82)
-            rig.clock.advance(3)
+            rig.clock.advance(6)
             rig.submit(*self.HIGH)
             rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
 
