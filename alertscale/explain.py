@@ -192,8 +192,10 @@ def _up(service: Service, limits: Limits, inputs: Inputs, times: Times) -> Way:
         *_relieved(service),
     )
     way = _way("up", target if target > inputs.replicas else None, conditions, limits, times)
-    if way.target is None and _relieved(service):
-        no_use = f"It does not go up: alertscale.max is {limits.maximum}, and adding does not help."
+    decision = service.decision
+    if way.target is None and decision is not None and _relieved(service):
+        held = "adding does not help" if decision.memory else "Prometheus does not answer"
+        no_use = f"It does not go up: alertscale.max is {limits.maximum}, and {held}."
         return replace(way, sentence=no_use)
     return way
 
@@ -208,8 +210,10 @@ def _relieved(service: Service) -> tuple[Condition, ...]:
     decision = service.decision
     if decision is None or decision.reason != "not_helped":
         return ()
-    text = f"memory falls or grows by a tenth, or all replicas are new ({sentences.not_helped(decision)})"
-    return (Condition(met=False, text=text),)
+    text = "memory falls or grows clearly, or all replicas are new"
+    if decision.memory is None:
+        text = "Prometheus answers"
+    return (Condition(met=False, text=f"{text} ({sentences.not_helped(decision)})"),)
 
 
 def _set_back_from(limits: Limits, inputs: Inputs) -> int | None:

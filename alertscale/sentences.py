@@ -82,11 +82,16 @@ def _not_named(service: Service, decision: Decision) -> str:
 
 
 def not_helped(decision: Decision) -> str:
-    """Say what the last step for memory did not lower."""
+    """Say what the last step for memory did not lower, or that nobody knows whether it did."""
     memory = decision.memory
     if memory is None:
-        return "the last step did not lower it"
+        return "Prometheus does not answer whether the last step for it helped"
     return f"memory was {100 * memory.before:.0f} % before the last step, {100 * memory.now:.0f} % now"
+
+
+def _not_helped(service: Service, decision: Decision) -> str:
+    no_use = "adding does not help: " if decision.memory else ""
+    return f"{_fires('up', service, decision)}, but {no_use}{not_helped(decision)}"
 
 
 def _restore(service: Service, decision: Decision) -> str:
@@ -115,7 +120,7 @@ _REASONS: Final[dict[str, _Say]] = {
     "restore": _restore,
     "at_max": lambda s, d: f"{_fires('up', s, d)}, but that is alertscale.max",
     "up_cooldown": lambda s, d: f"{_fires('up', s, d)}, and the up cooldown ends",
-    "not_helped": lambda s, d: f"{_fires('up', s, d)}, but adding does not help: {not_helped(d)}",
+    "not_helped": _not_helped,
     "alert_down": lambda s, d: f"{_fires('down', s, d)}, and so everything is low",
     "at_min": lambda s, d: f"{_fires('down', s, d)}, but that is alertscale.min",
     "down_cooldown": lambda s, d: f"{_fires('down', s, d)}, and the down cooldown ends",

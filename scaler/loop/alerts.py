@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _FRESH: Final = 1.0
 """Seconds for which the source is not asked again of the same alerts, after an answer."""
 
-_SILENT: Final = 5.0
+SILENT: Final = 5.0
 """The same after none, of whatever alerts: the loop has waited for it."""
 
 
@@ -116,11 +116,16 @@ class Alerts:
                 return self._book.demand(service, now=now)
             return self._book.demand(service, now=now, source=asked.answer, asked_of=asked.of)
 
+    def is_silent(self, *, now: float) -> bool:
+        """Whether the source has just not answered, and is not asked; for the loop alone."""
+        asked = self._asked
+        return asked is not None and asked.answer is None and now - asked.at < SILENT
+
     def _ask(self, now: float) -> AtSource | None:
         with self._lock:
             changes, names, of = self._changes, self._book.names, self._book.moments
         asked = self._asked
-        if asked is not None and asked.answer is None and now - asked.at < _SILENT:
+        if self.is_silent(now=now):
             return None
         same = asked is not None and (asked.changes, asked.names) == (changes, names)
         if asked is not None and same and now - asked.at < _FRESH:

@@ -6,16 +6,17 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from scaler.loop.alerts import Alerts
+from scaler.loop.alerts import SILENT, Alerts
 from scaler.loop.outside_changes import Outside
 from scaler.loop.views import Decided, Inputs, ServiceView, on_the_wall, service_view
+from scaler.model.errors import UnavailableError
 from scaler.model.labels import Limits
 from scaler.model.reasons import Direction, EventKind, Outcome, Phase
 from scaler.model.records import Event, EventQuery, Step
 from scaler.model.services import Replica, Service, ServiceKey
 from scaler.model.view import Gone, View
 from scaler.policy import backoff, deploy, recovery, relief, replica_choice
-from scaler.policy.relief import Shares
+from scaler.policy.relief import Shares, Trial, Unknown
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide
 from scaler.state.clocks import Anchors
 from scaler.state.journal import Journal
@@ -24,7 +25,7 @@ from scaler.state.world import World
 ORDER_ENDS_AFTER: Final = 10.0
 """Seconds without any container after which a service is gone, and not just made anew (``down``, ``up``)."""
 
-_FRESH: Final = 2.0
+_FRESH: Final = 5.0
 """Seconds for which Prometheus is not asked again what became of a service's memory."""
 
 _STEPS_LOOKED_AT: Final = 20
@@ -61,11 +62,13 @@ class _Kept:
     Attributes:
         decided: the last decision.
         memory: when Prometheus was last asked of its memory, after which change, and what is in vain.
+        verdict: what is in vain of which step, as Prometheus last knew it.
         retiring: ids that a deploy asked to take away.
     """
 
     decided: Decided | None = None
-    memory: tuple[float, float | None, Shares | None] = (-math.inf, None, None)
+    memory: tuple[float, float | None, Shares | Unknown | None] = (-math.inf, None, None)
+    verdict: tuple[Trial, Shares | None] | None = None
     retiring: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -93,6 +96,7 @@ class Knowledge:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _kept: dict[ServiceKey, _Kept] = field(default_factory=dict, init=False)
     _gone: dict[ServiceKey, float] = field(default_factory=dict, init=False)
+    _unanswered_at: float = field(default=-math.inf, init=False)
 
     @property
     def view(self) -> View:
@@ -166,18 +170,37 @@ class Knowledge:
         at, after, in_vain = kept.memory
         waits = known.state.waits
         if now - at >= _FRESH or after != waits.last_change:
-            in_vain = self._in_vain(known)
+            in_vain = self._in_vain(known, kept, now=now)
             kept.memory = now, waits.last_change, in_vain
         return replace(known, state=replace(known.state, waits=replace(waits, in_vain=in_vain)))
 
-    def _in_vain(self, known: Known) -> Shares | None:
-        trial, now = self.journal.trial(known.service.key), self.anchors.wall_now()
-        if trial is None or now < (settled := trial.done + known.limits.cooldown.up):
+    def _in_vain(self, known: Known, kept: _Kept, *, now: float) -> Shares | Unknown | None:
+        trial = self.journal.trial(known.service.key)
+        if trial is None or self.anchors.wall_now() < (settled := trial.done + known.limits.cooldown.up):
             return None
         if all(r.created_at > trial.at for r in known.counted):
             return None
-        shares = self.shares(known.service.key, before=trial.at, since=settled, now=now)
-        return shares if shares is not None and relief.is_in_vain(trial, shares) else None
+        # That nobody answers now changes nothing of what the step did.
+        last = kept.verdict if kept.verdict is not None and kept.verdict[0] == trial else None
+        try:
+            shares = self._ask(known.service.key, now=now, before=trial.at, since=settled)
+        except UnavailableError:
+            return last[1] if last else Unknown()
+        if shares is None:
+            return last[1] if last else None
+        verdict = shares if relief.is_in_vain(trial, shares) else None
+        kept.verdict = trial, verdict
+        return verdict
+
+    def _ask(self, key: ServiceKey, *, now: float, before: float, since: float) -> Shares | None:
+        # Each question may be waited for, and there may be one a service.
+        if self.alerts.is_silent(now=now) or now - self._unanswered_at < SILENT:
+            raise UnavailableError("Prometheus has just not answered")
+        try:
+            return self.shares(key, before=before, since=since, now=self.anchors.wall_now())
+        except UnavailableError:
+            self._unanswered_at = now
+            raise
 
     def unwanted(self, step: Step, limits: Limits, *, now: float) -> str:
         """Why a step under way would not be taken now, where that can be mended; else empty.

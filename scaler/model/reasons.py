@@ -222,7 +222,8 @@ class DecisionReason(StrEnum):
     """An `up` alert fires, but the last change is too recent for `alertscale.cooldown.up`."""
     NOT_HELPED = "not_helped"
     """An `up` alert for memory fires, but the last step up for it did not lower it: adding does not
-    help. It is tried again when memory has fallen, or grown by a tenth, or all replicas are new."""
+    help. It is tried again when memory has fallen or grown clearly, or all replicas are new. It holds, too,
+    while Prometheus, which alone knows, does not answer."""
     ALERT_DOWN = "alert_down"
     """A `down` alert fires for every resource: down."""
     AT_MIN = "at_min"

@@ -35,7 +35,7 @@ from scaler.model.labels import Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.model.records import Hold
 from scaler.policy.deploy import is_under_way
-from scaler.policy.relief import MEMORY, Shares
+from scaler.policy.relief import MEMORY, Shares, Unknown
 from scaler.policy.watchdog import may_remove
 
 _HELD: Final = {
@@ -84,13 +84,14 @@ class Waits:
         retry_at: no step up before this, since the last ones failed or a replica has just gone; None if
             there was nothing of the kind.
         retry_down_at: the same of steps down; what a deploy asked to take away does not wait for it.
-        in_vain: what the last step up for memory found and left, where it did not lower it; else None.
+        in_vain: what the last step up for memory found and left, where it did not lower it, or whether it
+            did nobody says now; else None.
     """
 
     last_change: float | None = None
     retry_at: float | None = None
     retry_down_at: float | None = None
-    in_vain: Shares | None = None
+    in_vain: Shares | Unknown | None = None
 
     def carried(self, over: Callable[[float | None], float | None]) -> Waits:
         """The same times on another clock."""
@@ -156,7 +157,7 @@ class Decision:
         reason: why.
         until: when time alone could change the decision; None when only an event can.
         resources: those whose alerts led to it, or that are missing for it, sorted.
-        shares: what the last step for memory found and left, where that is why; else None.
+        shares: what the last step for memory found and left, where that is known and why; else None.
     """
 
     direction: Direction | None
@@ -328,7 +329,8 @@ def _up(state: State, demand: Demand, limits: Limits, now: float) -> Decision | 
         return None
     resources = tuple(sorted(demand.up - ({MEMORY} if state.waits.in_vain else frozenset())))
     if not resources:
-        return _hold(state, DecisionReason.NOT_HELPED, resources=(MEMORY,), shares=state.waits.in_vain)
+        shares = state.waits.in_vain if isinstance(state.waits.in_vain, Shares) else None
+        return _hold(state, DecisionReason.NOT_HELPED, resources=(MEMORY,), shares=shares)
     if state.replicas >= limits.maximum:
         return _hold(state, DecisionReason.AT_MAX, resources=resources)
     if state.former is not None and state.replicas <= limits.minimum and state.former > state.replicas:

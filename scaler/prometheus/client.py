@@ -51,10 +51,21 @@ _HTTP: Final = 80
 _PART_OF: Final = "alertscale_at"
 
 _SHORTEST: Final = 2
-"""Seconds that the lowest mean is looked for in, at least."""
+"""Seconds that a mean is over, at least."""
+
+_OVER: Final = 10
+"""Seconds that the mean of now, and of before a step, is over."""
+
+_LOW_FOR: Final = 60
+"""Seconds that the lowest mean is over, once that many have passed: a swing is no relief."""
 
 _LONGEST: Final = 24 * 3600
-"""And at most: what was lower before that has led to another step since."""
+"""Seconds that it is looked for in at most: what was lower before that has led to another step since."""
+
+_LOOKED_AT: Final = 360
+"""How many means are looked at for it, at most: Prometheus is to be asked for little."""
+
+_NOT_UNDERSTOOD: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
 _FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError)
 """The second while the answer is read, where requests wraps nothing."""
@@ -65,6 +76,10 @@ class Source(Protocol):
 
     def read(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         """Ask its API; see :meth:`Prometheus.read`."""
+
+
+class _NotUnderstoodError(UnavailableError):
+    """It answers that it has not what was asked for, and will not have it."""
 
 
 class _Session(requests.Session):
@@ -118,7 +133,7 @@ class Prometheus:
         return at_source(rules, address=address)
 
     def shares(self, service: ServiceKey, *, before: float, since: float, now: float) -> Shares | None:
-        """Ask it how much of its memory a service uses, for ``TIMEOUT`` seconds; never raises.
+        """Ask it how much of its memory a service uses, for ``TIMEOUT`` seconds.
 
         Args:
             service: whose.
@@ -127,13 +142,19 @@ class Prometheus:
             now: seconds since the epoch.
 
         Returns:
-            None where it does not answer, or has no such record of one of these times.
+            None where no address is set, or it has not this API, or no such record of one of these times.
+
+        Raises:
+            UnavailableError: it does not answer, or refuses.
         """
+        if not self._host:
+            return None
         mean = f"service:memory_utilization:ratio{{{selector(service)}}}"
         asked = {
-            "before": f"{mean} @ {before:.3f}",
-            "lowest": f"min_over_time({mean}[{max(_SHORTEST, int(min(now - since, _LONGEST)))}s])",
-            "now": mean,
+            # One instant where the records are further apart than that.
+            "before": f"(avg_over_time({mean}[{_OVER}s] @ {before:.3f}) or {mean} @ {before:.3f})",
+            "lowest": f"({_lowest(mean, int(now - since))} or {mean})",
+            "now": f"(avg_over_time({mean}[{_OVER}s]) or {mean})",
         }
         parts = (f'label_replace({form}, "{_PART_OF}", "{name}", "", "")' for name, form in asked.items())
         try:
@@ -141,6 +162,8 @@ class Prometheus:
             found = {one["metric"][_PART_OF]: float(one["value"][1]) for one in data["result"]}
         except (UnavailableError, LookupError, TypeError, ValueError) as error:
             log.warning("Prometheus does not say whether adding helped", error=str(error))
+            if isinstance(error, UnavailableError) and not isinstance(error, _NotUnderstoodError):
+                raise
             return None
         if found.keys() != asked.keys() or not all(map(math.isfinite, found.values())):
             return None
@@ -228,7 +251,8 @@ class Prometheus:
         if status == HTTPStatus.OK and isinstance(document, dict) and document.get("status") == "success":
             return document.get("data")
         said = document.get("error") if isinstance(document, dict) else None
-        raise UnavailableError(f"Prometheus answers {status}: {str(said or 'not what its API says')[:300]}")
+        error = _NotUnderstoodError if status in _NOT_UNDERSTOOD else UnavailableError
+        raise error(f"Prometheus answers {status}: {str(said or 'not what its API says')[:300]}")
 
     def _credentials(self) -> HTTPBasicAuth | None:
         if not self._user:
@@ -238,6 +262,15 @@ class Prometheus:
         except OSError:
             # Whoever asks for no password needs none; whoever does says so by its answer.
             return None
+
+
+def _lowest(mean: str, seconds: int) -> str:
+    """Form of the lowest mean over some time of these last seconds, none of which reaches further back."""
+    over = max(_SHORTEST, min(seconds, _LOW_FOR))
+    within = min(seconds, _LONGEST) - over
+    step = max(_OVER, math.ceil(within / _LOOKED_AT))
+    form = f"avg_over_time({mean}[{over}s])"
+    return form if within < step else f"min_over_time({form}[{within}s:{step}s])"
 
 
 def selector(service: ServiceKey) -> str:

@@ -24,7 +24,7 @@ _DECISIONS: Final[dict[DecisionReason, str]] = {
     DecisionReason.RESTORE: "{alerts}, and somebody else had set the count back",
     DecisionReason.AT_MAX: "{alerts}, but alertscale.max is reached",
     DecisionReason.UP_COOLDOWN: "{alerts}, but the up cooldown is not over",
-    DecisionReason.NOT_HELPED: "{alerts}, but adding does not help: memory was {shares}",
+    DecisionReason.NOT_HELPED: "{alerts}, but {helped}",
     DecisionReason.ALERT_DOWN: "{alerts}",
     DecisionReason.AT_MIN: "{alerts}, but alertscale.min is reached",
     DecisionReason.DOWN_COOLDOWN: "{alerts}, but the down cooldown is not over",
@@ -41,6 +41,8 @@ _UNTIL: Final[dict[DecisionReason, str]] = {
     DecisionReason.DOWN_COOLDOWN: "{alerts}; the down cooldown ends",
 }
 """Of those that have an ``until``: it is to be read after them."""
+
+_UNKNOWN: Final = "Prometheus does not answer whether the last step for it helped"
 
 _WHY: Final[Mapping[str, str]] = {
     DecisionReason.ALERT_UP: "an alert asked for more",
@@ -83,7 +85,9 @@ def decided(decision: Decision, *, alerts: str = "", wanted: int | None = None, 
     resources = " and ".join(decision.resources) or "every resource"
     alerts = alerts or f"the alert for {resources} fires"
     why = _DECISIONS | _UNTIL if until else _DECISIONS
-    said = why[decision.reason].format(alerts=alerts, resources=resources, shares=decision.shares)
+    shares = decision.shares
+    helped = f"adding does not help: memory was {shares}" if shares else _UNKNOWN
+    said = why[decision.reason].format(alerts=alerts, resources=resources, helped=helped)
     return f"{what}: {said}"
 
 

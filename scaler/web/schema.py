@@ -113,7 +113,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     replicas: Annotated[int, _says("How many were counted.")]
     target: Annotated[int, _says("How many there are to be.")]
     resources: Annotated[tuple[str, ...], _says("Of the alerts that led to it.")]
-    memory: Annotated[Relief | None, _says("What adding has not lowered; null unless it is `not_helped`.")]
+    memory: Annotated[Relief | None, _says("What adding has not lowered; null unless that is why and known.")]
     sentence: Annotated[str, _says("The decision and why, for a person; `until` can be read after it.")]
     until: Annotated[Time | None, _says("When it could change by itself.")]
     at: Annotated[Time | None, _says("When it was taken.")]

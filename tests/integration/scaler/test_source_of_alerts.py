@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import pytest
 import yaml
 
-from scaler.policy.relief import Shares
 from scaler.policy.signals import Alert, AtSource
 from scaler.prometheus.client import Prometheus
 from testkit.stack import free_port, wait_until
@@ -116,8 +116,11 @@ def test_an_alert_whose_labels_were_edited_gets_no_end_and_is_denied(told: Told,
         assert not says().denies(after)
         assert says().rules == {"HighCPU"}
         now = time.time()
-        for service, held in (("web", Shares(before=0.82, lowest=0.82, now=0.82)), ('we"b', None)):
-            assert source.shares(("shop", service), before=now - 0.1, since=begun, now=now) == held
+        for since in (now, begun, now - 100, now - 10**6):
+            held = source.shares(("shop", "web"), before=now - 0.1, since=since, now=now)
+            assert held is not None
+            assert astuple(held) == pytest.approx((0.82, 0.82, 0.82))
+        assert source.shares(("shop", 'we"b'), before=now - 0.1, since=begun, now=now) is None
         assert source.shares(("shop", "web"), before=begun - 3600, since=begun, now=now) is None
         assert told.ended == []
     finally:

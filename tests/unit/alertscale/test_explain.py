@@ -70,11 +70,19 @@ def test_an_alert_that_fires_no_longer_at_its_source_is_missing_there() -> None:
 def test_where_adding_did_not_help_it_says_what_would_have_it_tried_again() -> None:
     held: dict[str, Any] = {"reason": "not_helped", "memory": (0.82, 0.83), "alerts": (HIGH_MEMORY,)}
     assert ways(inputs=OVER, **held)[0] == (
-        "It goes up to 4 once memory falls or grows by a tenth, or all replicas are new"
+        "It goes up to 4 once memory falls or grows clearly, or all replicas are new"
         " (memory was 82 % before the last step, 83 % now)."
     )
     assert ways(replicas=5, inputs=OVER, **held)[0] == (
         "It does not go up: alertscale.max is 5, and adding does not help."
+    )
+
+
+def test_where_nobody_says_whether_it_helped_it_waits_for_the_answer() -> None:
+    held: dict[str, Any] = {"reason": "not_helped", "alerts": (HIGH_MEMORY,)}
+    assert ways(inputs=OVER, **held)[0] == (
+        "It goes up to 4 once Prometheus answers"
+        " (Prometheus does not answer whether the last step for it helped)."
     )
 
 

@@ -13,6 +13,7 @@ from scaler.engines.contract import Place
 from scaler.loop.alerts import Alerts
 from scaler.loop.rhythm import Rhythm
 from scaler.loop.views import Inputs, ServiceView
+from scaler.model.errors import UnavailableError
 from scaler.model.reasons import EventKind
 from scaler.model.records import Event, EventQuery
 from scaler.model.services import ServiceKey
@@ -80,6 +81,7 @@ class Rig:
         source: what Prometheus says of alerts: at first that it knows of none; None if it does not live.
         shares: what it says of memory before and after a step; None for nothing.
         shares_of: the times that it was asked of.
+        hangs: it does not answer that.
     """
 
     home: Path
@@ -90,6 +92,7 @@ class Rig:
     source: AtSource | None = field(default_factory=AtSource)
     shares: Shares | None = None
     shares_of: list[dict[str, float]] = field(default_factory=list)
+    hangs: bool = False
 
     def __post_init__(self) -> None:
         """Make the directories and nginx."""
@@ -143,6 +146,8 @@ class Rig:
 
     def _say_shares(self, _service: ServiceKey, **times: float) -> Shares | None:
         self.shares_of.append(times)
+        if self.source is None or self.hangs:
+            raise UnavailableError("Prometheus does not answer")
         return self.shares
 
     @property

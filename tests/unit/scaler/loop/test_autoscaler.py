@@ -471,6 +471,76 @@ class TestMemoryThatIsNotShared:
             until(lambda: rig.reason() == "not_helped")
             assert rig.names() == ["shop-web-1", "shop-web-2"]
 
+    @pytest.mark.parametrize("away", ["it does not answer", "it has lost its records"])
+    def test_it_still_is_while_nobody_can_say(self, rig: Rig, away: str) -> None:
+        rig.target.add(labels=labels(max="6"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            rig.shares = None
+            if away == "it does not answer":
+                rig.source = None
+            asked = len(rig.shares_of)
+            for _ in range(4):
+                rig.clock.advance(11)
+                rig.submit(*self.HIGH)
+                never(lambda: len(rig.names()) != 2, rig=rig)
+            decision = rig.decision()
+
+        assert away == "it does not answer" or len(rig.shares_of) > asked
+        assert decision is not None
+        assert decision.shares == self.SAME
+
+    def test_one_that_hangs_is_waited_for_once_for_all_services(self, rig: Rig) -> None:
+        """It answers what fires, and not what became of the memory."""
+        keys = (WEB, API)
+        for key in keys:
+            rig.target.add(key, labels=labels(max="4"))
+        high = (watchdog(), *(alert("up", "memory", service=name) for _, name in keys))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*high)
+            until(lambda: all(rig.reason(key) == "not_helped" for key in keys))
+            rig.hangs = True
+            asked = len(rig.shares_of)
+            for silent in range(1, 3):
+                rig.clock.advance(11)
+                rig.submit(*high)
+                never(lambda: len(rig.shares_of) > asked + silent, rig=rig)  # noqa: B023
+                assert len(rig.shares_of) == asked + silent
+            rig.source = None
+            rig.clock.advance(11)
+            rig.submit(*high)
+            never(lambda: len(rig.shares_of) > asked + 2, rig=rig)
+            assert [len(rig.names(key)) for key in keys] == [2, 2]
+
+    def test_after_a_restart_it_holds_until_somebody_can_say(self, rig: Rig) -> None:
+        rig.target.add(labels=labels(max="6"))
+        rig.shares = self.SAME
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+        rig.wire()
+        rig.source = None
+        with running(rig):
+            rig.submit(*self.HIGH)
+            until(lambda: rig.reason() == "not_helped")
+            rig.clock.advance(11)
+            rig.submit(*self.HIGH)
+            never(lambda: len(rig.names()) != 2, rig=rig)
+            told = rig.events(EventKind.DECISION)[0].text
+            rig.source = AtSource()
+            rig.shares = Shares(before=0.95, lowest=0.5, now=0.5)
+            rig.clock.advance(11)
+            rig.submit(*self.HIGH)
+            until(lambda: len(rig.names()) > 2)
+
+        assert told == (
+            "Holding at 2: the alert for memory fires, but Prometheus does not answer"
+            " whether the last step for it helped"
+        )
+
     def test_cpu_adds_another_all_the_same(self, rig: Rig) -> None:
         rig.target.add(labels=labels(max="3"))
         rig.shares = self.SAME
@@ -483,7 +553,7 @@ class TestMemoryThatIsNotShared:
     @pytest.mark.parametrize(
         "shares",
         [Shares(before=0.95, lowest=0.85, now=0.85), Shares(before=0.82, lowest=0.82, now=0.95), None],
-        ids=["it has fallen", "it has grown much", "nobody knows"],
+        ids=["it has fallen", "it has grown much", "nobody ever knows"],
     )
     def test_where_it_may_help_it_goes_on(self, rig: Rig, shares: Shares | None) -> None:
         rig.target.add(labels=labels(max="3"))
@@ -504,7 +574,7 @@ class TestMemoryThatIsNotShared:
                     rig.target.edit(replica, created_at=rig.clock.time())
             else:
                 rig.shares = Shares(before=0.82, lowest=0.5, now=0.82)
-            rig.clock.advance(3)
+            rig.clock.advance(6)
             rig.submit(*self.HIGH)
             rig.settle(["shop-web-1", "shop-web-2", "shop-web-3"])
 

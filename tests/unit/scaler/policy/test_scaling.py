@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scaler.model.labels import Cooldown, Limits
 from scaler.model.reasons import DecisionReason, Direction, Pause
 from scaler.model.records import Hold
-from scaler.policy.relief import Shares
+from scaler.policy.relief import Shares, Unknown
 from scaler.policy.scaling import Crew, Decision, Demand, State, Waits, decide, held_directions
 
 NOW = 1000.0
@@ -50,7 +50,7 @@ class Row:
     retry_down_at: float | None = None
     spare: int | None = None
     gone_until: float | None = None
-    in_vain: Shares | None = None
+    in_vain: Shares | Unknown | None = None
     limits: Limits = LIMITS
     target: int
     reason: DecisionReason
@@ -334,6 +334,9 @@ MEMORY_IN_VAIN = {
     "for memory alone, and the last step did not lower it: hold, with what it was and is": Row(
         demand=HIGH_MEMORY, in_vain=SAME, target=3, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME
     ),
+    "nobody says now whether the last step lowered it: hold": Row(
+        demand=HIGH_MEMORY, in_vain=Unknown(), target=3, reason=R.NOT_HELPED, resources=MEMORY
+    ),
     "at max, and in the cooldown: it says so rather": Row(
         n=5, demand=HIGH_MEMORY, in_vain=SAME, last_change=NOW,
         target=5, reason=R.NOT_HELPED, resources=MEMORY, shares=SAME,
@@ -462,7 +465,7 @@ states = st.builds(
         last_change=TIMES,
         retry_at=TIMES,
         retry_down_at=TIMES,
-        in_vain=st.none() | st.just(SAME),
+        in_vain=st.none() | st.just(SAME) | st.just(Unknown()),
     ),
     hold=st.builds(Hold, pause=st.sampled_from(Pause), wanted=st.none() | st.integers(0, 20)),
     stepping=st.booleans(),

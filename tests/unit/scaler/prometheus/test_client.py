@@ -16,7 +16,7 @@ import pytest
 from scaler.model.errors import UnavailableError
 from scaler.policy.relief import Shares
 from scaler.policy.signals import AtSource
-from scaler.prometheus.client import Prometheus, at_source
+from scaler.prometheus.client import Prometheus, _lowest, at_source
 
 NO_FILE = Path("/nowhere/password")
 LOGIN = "Basic " + base64.b64encode(b"me:secret").decode()
@@ -341,6 +341,11 @@ class TestAlerts:
 class TestShares:
     """What became of a service's memory; that the query is right a real Prometheus says (integration)."""
 
+    @pytest.fixture(autouse=True)
+    def _patience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An answer that comes late on a busy machine is another than none."""
+        monkeypatch.setattr("scaler.prometheus.client.TIMEOUT", 5.0)
+
     def ask(self, address: str) -> Shares | None:
         source = Prometheus(address, password_file=NO_FILE)
         return source.shares(("shop", "web"), before=1000, since=1020, now=1050)
@@ -348,12 +353,34 @@ class TestShares:
     def test_the_mean_before_the_lowest_since_and_now(self, address: str) -> None:
         assert self.ask(address) == Shares(before=0.82, lowest=0.82, now=0.82)
 
-    @pytest.mark.parametrize("path", ["/half", "/nan", "/vm", "/starting"])
+    @pytest.mark.parametrize(
+        ("seconds", "form"),
+        [
+            (0, "avg_over_time(m[2s])"),
+            (40, "avg_over_time(m[40s])"),
+            (69, "avg_over_time(m[60s])"),
+            (70, "min_over_time(avg_over_time(m[60s])[10s:10s])"),
+            (3660, "min_over_time(avg_over_time(m[60s])[3600s:10s])"),
+            (10**6, "min_over_time(avg_over_time(m[60s])[86340s:240s])"),
+        ],
+    )
+    def test_the_lowest_is_a_mean_of_what_came_after_and_costs_no_more_the_longer_ago_that_is(
+        self, seconds: int, form: str
+    ) -> None:
+        assert _lowest("m", seconds) == form
+
+    @pytest.mark.parametrize("path", ["/half", "/nan", "/vm"])
     def test_nothing_where_one_of_them_is_not_known(self, address: str, path: str) -> None:
         assert self.ask(address + path) is None
 
-    def test_nothing_where_nobody_answers_and_where_none_is_set(self) -> None:
+    @pytest.mark.parametrize("path", ["/starting", "/locked"])
+    def test_one_that_refuses_now_is_not_one_that_has_no_record(self, address: str, path: str) -> None:
+        with pytest.raises(UnavailableError):
+            self.ask(address + path)
+
+    def test_nor_is_one_that_does_not_answer_but_none_at_all_is(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        assert self.ask(f"http://127.0.0.1:{port}") is None
+        with pytest.raises(UnavailableError):
+            self.ask(f"http://127.0.0.1:{port}")
         assert self.ask("") is None
